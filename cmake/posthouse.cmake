@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: ISC
+# The kinds of targets a room of the house has.
+
+# ph_layer(NAME source... [LINK lib...]): one layer of lib/, included as
+# "NAME/file.h".
+function(ph_layer name)
+	cmake_parse_arguments(A "" "" "LINK" ${ARGN})
+	add_library(${name} STATIC ${A_UNPARSED_ARGUMENTS})
+	target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR}/lib)
+	target_link_libraries(${name} PUBLIC ${A_LINK})
+endfunction()
+
+# ph_room(NAME source... [LINK lib...]): everything of a daemon but main.c, as
+# the library lib<NAME>_room that its program and its tests link.
+function(ph_room name)
+	cmake_parse_arguments(A "" "" "LINK" ${ARGN})
+	add_library(${name}_room STATIC ${A_UNPARSED_ARGUMENTS})
+	target_include_directories(${name}_room PUBLIC
+		${CMAKE_CURRENT_SOURCE_DIR})
+	target_link_libraries(${name}_room PUBLIC ${A_LINK})
+endfunction()
+
+# ph_daemon(NAME [main.c...] [LINK lib...]): the program, linked with the real
+# disk (fsx).
+function(ph_daemon name)
+	cmake_parse_arguments(A "" "" "LINK" ${ARGN})
+	add_executable(${name} ${A_UNPARSED_ARGUMENTS})
+	target_link_libraries(${name} PRIVATE ${A_LINK} fsx)
+endfunction()
+
+# ph_test(FILE_test.c [LINK lib...] [FSX fsx_test]): a cmocka program run by
+# ctest; FSX names the disk back end, fsx by default.
+function(ph_test source)
+	cmake_parse_arguments(A "" "FSX" "LINK" ${ARGN})
+	if(POSTHOUSE_FUZZ)
+		return()
+	endif()
+	get_filename_component(base ${source} NAME_WE)
+	if(NOT A_FSX)
+		set(A_FSX fsx)
+	endif()
+	add_executable(${base} EXCLUDE_FROM_ALL ${source})
+	set_property(GLOBAL APPEND PROPERTY PH_TESTS ${base})
+	target_link_libraries(${base} PRIVATE ${A_LINK} ${A_FSX}
+		PkgConfig::CMOCKA)
+	add_test(NAME ${base} COMMAND ${base}
+		WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
+	set_tests_properties(${base} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# ph_fuzz(FILE_fuzz.c [LINK lib...] [FSX fsx_test]): a libFuzzer target under
+# the fuzz preset, elsewhere the same file with a small main() that replays the
+# corpus in tests/corpus/FILE.
+function(ph_fuzz source)
+	cmake_parse_arguments(A "" "FSX" "LINK" ${ARGN})
+	get_filename_component(base ${source} NAME_WE)
+	if(NOT A_FSX)
+		set(A_FSX fsx)
+	endif()
+	set_property(GLOBAL APPEND PROPERTY PH_TESTS ${base})
+	if(POSTHOUSE_FUZZ)
+		add_executable(${base} ${source})
+		target_link_options(${base} PRIVATE -fsanitize=fuzzer)
+	else()
+		add_executable(${base} EXCLUDE_FROM_ALL ${source}
+			${CMAKE_SOURCE_DIR}/tests/replay.c)
+		add_test(NAME ${base} COMMAND ${base}
+			${CMAKE_SOURCE_DIR}/tests/corpus/${base})
+		set_tests_properties(${base} PROPERTIES TIMEOUT 120)
+	endif()
+	target_link_libraries(${base} PRIVATE ${A_LINK} ${A_FSX})
+endfunction()

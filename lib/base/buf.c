@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+void
+buf_init(struct buf *b, size_t limit)
+{
+	*b = (struct buf){ .limit = limit };
+}
+
+void
+buf_fini(struct buf *b)
+{
+	free(b->p);
+	*b = (struct buf){ .limit = b->limit };
+}
+
+void
+buf_reset(struct buf *b)
+{
+	b->n = 0;
+	b->overflown = false;
+}
+
+void
+buf_shrink(struct buf *b, size_t keep)
+{
+	buf_reset(b);
+	if (b->size > keep) {
+		free(b->p);
+		b->p = NULL;
+		b->size = 0;
+	}
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+	size_t need, size;
+	char *p;
+
+	if (__builtin_add_overflow(b->n, n, &need) || need > b->limit) {
+		b->overflown = true;
+		return NULL;
+	}
+	if (need <= b->size && b->p)
+		return b->p + b->n;
+	size = b->size ? b->size : 256;
+	while (size < need)
+		size = size > SIZE_MAX / 2 ? need : size * 2;
+	if (size > b->limit)
+		size = b->limit ? b->limit : 1;
+	p = realloc(b->p, size);
+	if (!p) {
+		b->overflown = true;
+		return NULL;
+	}
+	b->p = p;
+	b->size = size;
+	return b->p + b->n;
+}
+
+int
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = buf_reserve(b, n);
+
+	if (!to)
+		return -1;
+	if (n)
+		memcpy(to, p, n);
+	b->n += n;
+	return 0;
+}
+
+int
+buf_add_str(struct buf *b, struct str s)
+{
+	return buf_add(b, s.p, s.n);
+}
+
+int
+buf_add_c(struct buf *b, const char *cstring)
+{
+	return buf_add(b, cstring, strlen(cstring));
+}
+
+int
+buf_add_byte(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
+int
+buf_add_u64(struct buf *b, uint64_t v)
+{
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	return buf_add(b, digits + i, sizeof(digits) - i);
+}
+
+int
+buf_vaddf(struct buf *b, const char *fmt, va_list ap)
+{
+	char small[512];
+	va_list again;
+	char *to;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(small, sizeof(small), fmt, ap);
+	if (n < 0) {
+		va_end(again);
+		b->overflown = true;
+		return -1;
+	}
+	if ((size_t)n < sizeof(small)) {
+		va_end(again);
+		return buf_add(b, small, (size_t)n);
+	}
+	to = malloc((size_t)n + 1);
+	if (!to) {
+		va_end(again);
+		b->overflown = true;
+		return -1;
+	}
+	vsnprintf(to, (size_t)n + 1, fmt, again);
+	va_end(again);
+	n = buf_add(b, to, (size_t)n);
+	free(to);
+	return n;
+}
+
+int
+buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, fmt);
+	rc = buf_vaddf(b, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+void
+buf_drop(struct buf *b, size_t n)
+{
+	BUG_ON(n > b->n);
+	b->n -= n;
+	if (b->n && n)
+		memmove(b->p, b->p + n, b->n);
+}
+
+const char *
+buf_cstr(struct buf *b)
+{
+	char *end = buf_reserve(b, 1);
+
+	if (!end)
+		return "";
+	*end = '\0';
+	return b->p;
+}

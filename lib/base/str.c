@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/str.h"
+
+char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+char
+ascii_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+}
+
+bool
+str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+int
+str_cmp(struct str a, struct str b)
+{
+	size_t n = a.n < b.n ? a.n : b.n;
+	int c = n ? memcmp(a.p, b.p, n) : 0;
+
+	if (c)
+		return c;
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+int
+str_icmp(struct str a, struct str b)
+{
+	size_t i, n = a.n < b.n ? a.n : b.n;
+
+	for (i = 0; i < n; i++) {
+		int c = (unsigned char)ascii_lower(a.p[i]) -
+			(unsigned char)ascii_lower(b.p[i]);
+
+		if (c)
+			return c;
+	}
+	return a.n < b.n ? -1 : a.n > b.n;
+}
+
+bool
+str_ieq(struct str a, struct str b)
+{
+	return a.n == b.n && str_icmp(a, b) == 0;
+}
+
+bool
+str_starts(struct str s, struct str prefix)
+{
+	return str_eq(str_head(s, prefix.n), prefix);
+}
+
+bool
+str_istarts(struct str s, struct str prefix)
+{
+	return str_ieq(str_head(s, prefix.n), prefix);
+}
+
+bool
+str_ends(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n && str_eq(str_from(s, s.n - suffix.n), suffix);
+}
+
+bool
+str_iends(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n && str_ieq(str_from(s, s.n - suffix.n), suffix);
+}
+
+ptrdiff_t
+str_find(struct str s, char c)
+{
+	const char *p = s.n ? memchr(s.p, c, s.n) : NULL;
+
+	return p ? p - s.p : -1;
+}
+
+ptrdiff_t
+str_rfind(struct str s, char c)
+{
+	const char *p = s.n ? memrchr(s.p, c, s.n) : NULL;
+
+	return p ? p - s.p : -1;
+}
+
+ptrdiff_t
+str_search(struct str s, struct str needle)
+{
+	const char *p;
+
+	if (needle.n == 0)
+		return 0;
+	p = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
+	return p ? p - s.p : -1;
+}
+
+struct str
+str_from(struct str s, size_t a)
+{
+	if (a > s.n)
+		a = s.n;
+	return (struct str){ s.p ? s.p + a : NULL, s.n - a };
+}
+
+struct str
+str_head(struct str s, size_t n)
+{
+	return (struct str){ s.p, n < s.n ? n : s.n };
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct str
+str_trim(struct str s)
+{
+	while (s.n && is_blank(s.p[0]))
+		s = str_from(s, 1);
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+bool
+str_token(struct str *s, const char *seps, struct str *tok)
+{
+	size_t i = 0;
+
+	while (s->n && strchr(seps, s->p[0]) && s->p[0])
+		*s = str_from(*s, 1);
+	if (s->n == 0)
+		return false;
+	while (i < s->n && !(s->p[i] && strchr(seps, s->p[i])))
+		i++;
+	*tok = str_head(*s, i);
+	*s = str_from(*s, i);
+	return true;
+}
+
+bool
+str_cut(struct str *s, char c, struct str *before)
+{
+	ptrdiff_t i = str_find(*s, c);
+
+	if (i < 0)
+		return false;
+	*before = str_head(*s, (size_t)i);
+	*s = str_from(*s, (size_t)i + 1);
+	return true;
+}
+
+int
+str_u64(struct str s, uint64_t max, uint64_t *out)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	if (s.n == 0)
+		return -1;
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return -1;
+		if (__builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(s.p[i] - '0'), &v))
+			return -1;
+	}
+	if (v > max)
+		return -1;
+	*out = v;
+	return 0;
+}
+
+bool
+str_copy(char *dst, size_t size, struct str s)
+{
+	dst[0] = '\0';
+	if (s.n >= size || str_find(s, '\0') >= 0)
+		return false;
+	if (s.n)
+		memcpy(dst, s.p, s.n);
+	dst[s.n] = '\0';
+	return true;
+}

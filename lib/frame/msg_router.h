@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef FRAME_MSG_ROUTER_H
+#define FRAME_MSG_ROUTER_H
+
+#include "frame/msg_rcpt.h"
+
+/* To router: one question per RCPT (smtpd), one expansion per message (qmgr).
+ * Types 32-47. */
+enum {
+	MSG_ROUTE = 32,
+	MSG_ROUTED,
+	MSG_EXPAND_PART,
+	MSG_EXPAND,
+	MSG_EXPANDED_PART,
+	MSG_EXPANDED,
+};
+
+/* smtpd → router, request: may this address be accepted, and is it ours? */
+struct msg_route {
+	struct str address;
+	struct str sender; /* "" for <> */
+};
+
+/* reply.  verdict OK with own=0: a relay request (smtpd decides whether this
+ * client may).  Otherwise code, dsn and text are what to say, text in
+ * Postfix's words: "User unknown in virtual mailbox table". */
+enum route_verdict { ROUTE_OK, ROUTE_TEMP, ROUTE_PERM };
+struct msg_routed {
+	uint8_t verdict;
+	uint8_t own;
+	uint16_t code;	 /* 550, 450 … */
+	struct str dsn;	 /* "5.1.1" */
+	struct str text;
+};
+
+/* qmgr → router: the recipients of one message, parts first, the last (or
+ * only) ones in the request itself. */
+struct msg_expand_part {
+	struct msg_list rcpts; /* msg_rcpt_in */
+};
+struct msg_expand {
+	struct str sender;
+	struct msg_list rcpts;
+};
+
+/* router → qmgr, parts, then the reply.  temp=1: tables cannot be read now;
+ * nothing was expanded, text says why. */
+struct msg_expanded_part {
+	struct msg_list rcpts; /* msg_rcpt */
+};
+struct msg_expanded {
+	uint8_t temp;
+	struct str text;
+	struct msg_list rcpts;
+};
+
+extern const struct msg_def msg_route_def, msg_routed_def, msg_expand_part_def,
+	msg_expand_def, msg_expanded_part_def, msg_expanded_def;
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef FRAME_MSG_SPAWNER_H
+#define FRAME_MSG_SPAWNER_H
+
+#include "frame/msg_authd.h"
+
+/* To spawner from login and qmgr, and from spawner to the user's processes.
+ * Types 80-95. */
+enum {
+	MSG_START = 80,
+	MSG_STARTED,
+	MSG_OPEN,
+	MSG_OPENED,
+	MSG_SPAWN_FAIL,
+	MSG_USER_PEER,
+	MSG_CLIENT,
+	MSG_CLIENT_TAKEN,
+};
+
+enum { PENDING_MAX = 8192 };
+
+/* login → spawner, request: this client has logged in.  Identity comes from
+ * the ticket alone.  login keeps its own descriptor until the answer. */
+struct msg_start {
+	uint8_t service; /* SVC_IMAPD, SVC_POP3D */
+	struct str ticket;
+	struct str tag;	    /* IMAP: of the LOGIN command; imapd answers it */
+	struct str pending; /* MSG_BYTES: input read but not consumed */
+	struct str client, local; /* "192.0.2.1:4711", for the log */
+	uint8_t secured;    /* TLS */
+	int fd;
+};
+
+/* reply: the user's process has it. */
+struct msg_started {
+	uint8_t unused;
+};
+
+/* qmgr → spawner, request: a channel to deliver. */
+enum open_kind { OPEN_LOCAL = 1, OPEN_VIRTUAL };
+struct msg_open {
+	uint8_t kind;
+	struct str user; /* OPEN_LOCAL */
+};
+
+/* reply: the asker's end of row CH_QMGR_DELIVER. */
+struct msg_opened {
+	int fd;
+};
+
+/* reply to START or OPEN. */
+struct msg_spawn_fail {
+	uint8_t class; /* enum deliver_class: 1 temporary, 2 permanent */
+	struct str dsn;
+	struct str text;
+};
+
+/* spawner → deliver, note: the service's end of another qmgr channel. */
+struct msg_user_peer {
+	int fd;
+};
+
+/* spawner → imapd, pop3d, request; the process answers CLIENT_TAKEN as soon as
+ * it has the descriptor; spawner keeps a duplicate until then. */
+struct msg_client {
+	struct str user;
+	struct str tag;
+	struct str pending;
+	struct str client, local;
+	uint8_t secured;
+	int fd;
+};
+struct msg_client_taken {
+	uint8_t unused;
+};
+
+extern const struct msg_def msg_start_def, msg_started_def, msg_open_def,
+	msg_opened_def, msg_spawn_fail_def, msg_user_peer_def, msg_client_def,
+	msg_client_taken_def;
+
+#endif

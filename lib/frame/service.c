@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "frame/msg_authd.h"
+#include "frame/msg_control.h"
+#include "frame/msg_deliver.h"
+#include "frame/msg_qmgr.h"
+#include "frame/msg_router.h"
+#include "frame/msg_spawner.h"
+#include "frame/service.h"
+
+const struct service services[SVC_COUNT] = {
+	[SVC_MASTER] = {
+		.id = SVC_MASTER, .name = "master", .root = ROOT_SLASH,
+		.may = "parse main.cf, which only it does; read users and "
+		       "passwd as bytes; bind; fork and exec; restart; "
+		       "broker. Never sees network bytes",
+		.taken = "all",
+	},
+	[SVC_LOGD] = {
+		.id = SVC_LOGD, .name = "logd", .uid_slot = 1,
+		.root = ROOT_LOG,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE |
+			 CALLS_UNIXDGRAM,
+		.reload = RELOAD_INPLACE, .fds = "syslog",
+		.nofile = 1024, .data_mb = 64, .stage = 0,
+		.may = "write and reopen the log; knows the sender of a line "
+		       "by its channel",
+		.taken = "logs",
+	},
+	[SVC_SMTPD] = {
+		.id = SVC_SMTPD, .name = "smtpd", .uid_slot = 2,
+		.root = ROOT_EMPTY, .calls = CALLS_NET,
+		.reload = RELOAD_REPLACE, .workers = "smtpd_workers",
+		.listens = "listen_smtp",
+		.nofile = 4096, .data_mb = 512, .stage = 3,
+		.may = "receive on port 25",
+		.taken = "alters mail passing through that worker",
+	},
+	[SVC_QMGR] = {
+		.id = SVC_QMGR, .name = "qmgr", .uid_slot = 3,
+		.root = ROOT_SPOOL,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE | CALLS_THREADS,
+		.reload = RELOAD_INPLACE,
+		.nofile = 8192, .nproc = 64, .data_mb = 2048, .stage = 2,
+		.may = "own the queue: store, schedule, acknowledge",
+		.taken = "the queue",
+	},
+	[SVC_ROUTER] = {
+		.id = SVC_ROUTER, .name = "router", .uid_slot = 4,
+		.root = ROOT_SLASH, .calls = CALLS_NET | CALLS_READ,
+		.reload = RELOAD_INPLACE, .fds = "passwd",
+		.nofile = 1024, .data_mb = 512, .stage = 1,
+		.may = "read exactly the configured tables' directories; "
+		       "resolve addresses to routes",
+		.taken = "any route",
+	},
+	[SVC_AUTHD] = {
+		.id = SVC_AUTHD, .name = "authd", .uid_slot = 5,
+		.root = ROOT_EMPTY, .calls = CALLS_NET | CALLS_THREADS,
+		.reload = RELOAD_INPLACE, .fds = "users passwd",
+		.nofile = 1024, .nproc = 64, .data_mb = 512, .stage = 1,
+		.may = "check passwords in a thread pool; user database",
+		.taken = "any login",
+	},
+	[SVC_LOGIN] = {
+		.id = SVC_LOGIN, .name = "login", .uid_slot = 6,
+		.root = ROOT_EMPTY, .calls = CALLS_NET,
+		.reload = RELOAD_REPLACE, .workers = "login_workers",
+		.listens = "listen_imap listen_pop3",
+		.nofile = 4096, .data_mb = 256, .stage = 3,
+		.may = "IMAP and POP3 before authentication",
+		.taken = "passwords and sessions passing through that worker",
+	},
+	[SVC_SPAWNER] = {
+		.id = SVC_SPAWNER, .name = "spawner", .uid_slot = 7,
+		.root = ROOT_SLASH,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE |
+			 CALLS_THREADS | CALLS_FORK | CALLS_INOTIFY,
+		.reload = RELOAD_INPLACE,
+		.fds = "passwd log_deliver log_imapd log_pop3d",
+		.nofile = 8192, .nproc = 4096, .data_mb = 512, .stage = 1,
+		.may = "fork the user's process, as ids between "
+		       "first_valid_uid and last_valid_uid only, never the "
+		       "daemons' own; no exec, no socket",
+		.taken = "any mail user",
+	},
+	[SVC_DELIVER] = {
+		.id = SVC_DELIVER, .name = "deliver", .root = ROOT_USER,
+		.calls = CALLS_NET | CALLS_DELIVER | CALLS_THREADS,
+		.nofile = 1024, .nproc = 4096, .data_mb = 256,
+		.may = "create, write, list directories, rename without "
+		       "replacing, below the recipient's root; parses nothing",
+		.taken = "may add, hide or displace mail below that root; "
+			 "cannot read a message",
+	},
+	[SVC_IMAPD] = {
+		.id = SVC_IMAPD, .name = "imapd", .root = ROOT_USER,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE | CALLS_INOTIFY,
+		.nofile = 1024, .data_mb = 1024,
+		.may = "one user's mail; holds all of that user's sessions",
+		.taken = "that user's mail",
+	},
+	[SVC_POP3D] = {
+		.id = SVC_POP3D, .name = "pop3d", .root = ROOT_USER,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE,
+		.nofile = 1024, .data_mb = 512,
+		.may = "one user's mail",
+		.taken = "that user's mail",
+	},
+	[SVC_CTL] = {
+		.id = SVC_CTL, .name = "ctl", .root = ROOT_SLASH,
+		.may = "the administrator's commands, through control.sock",
+		.taken = "what the administrator may do",
+	},
+};
+
+const struct service *
+service_find(struct str name)
+{
+	size_t i;
+
+	for (i = 0; i < SVC_COUNT; i++)
+		if (str_eq(str_of(services[i].name), name))
+			return &services[i];
+	return NULL;
+}
+
+#define MSGS(...) (const struct chan_msg[]){ __VA_ARGS__, { 0 } }
+#define M(n) { .def = &msg_##n##_def }
+
+const struct chan_row channels[CH_COUNT] = {
+	[CH_CONTROL] = {
+		.name = "control", .asker = SVC_COUNT, .service = SVC_MASTER,
+		.inflight = 256,
+		.to_service = MSGS(M(ready), M(connect)),
+		.to_asker = MSGS(M(connected), M(unavailable), M(peer),
+				 M(config), M(table), M(drain), M(log_peer)),
+	},
+	[CH_CTL_MASTER] = {
+		.name = "ctl-master", .asker = SVC_CTL, .service = SVC_MASTER,
+		.inflight = 4,
+		.to_service = MSGS(M(connect), M(admin)),
+		.to_asker = MSGS(M(connected), M(unavailable), M(admin_text),
+				 M(admin_done)),
+	},
+	[CH_CTL_QMGR] = {
+		.name = "ctl-qmgr", .asker = SVC_CTL, .service = SVC_QMGR,
+		.inflight = 4,
+		.to_service = MSGS(M(queue)),
+		.to_asker = MSGS(M(queue_row), M(queue_text), M(queue_done)),
+	},
+	[CH_SMTPD_ROUTER] = {
+		.name = "smtpd-router", .asker = SVC_SMTPD,
+		.service = SVC_ROUTER, .inflight = 512,
+		.to_service = MSGS(M(route)),
+		.to_asker = MSGS(M(routed)),
+	},
+	[CH_SMTPD_QMGR] = {
+		.name = "smtpd-qmgr", .asker = SVC_SMTPD, .service = SVC_QMGR,
+		.inflight = 512,
+		.to_service = MSGS(M(stream), M(rcpts), M(header), M(commit),
+				   M(abort)),
+		.to_asker = MSGS(M(stream_pipe), M(stored), M(refused),
+				 M(pressure)),
+	},
+	[CH_QMGR_ROUTER] = {
+		.name = "qmgr-router", .asker = SVC_QMGR,
+		.service = SVC_ROUTER, .inflight = 512,
+		.to_service = MSGS(M(expand_part), M(expand)),
+		.to_asker = MSGS(M(expanded_part), M(expanded)),
+	},
+	[CH_QMGR_SPAWNER] = {
+		.name = "qmgr-spawner", .asker = SVC_QMGR,
+		.service = SVC_SPAWNER, .inflight = 256,
+		.to_service = MSGS(M(open)),
+		.to_asker = MSGS(M(opened), M(spawn_fail)),
+	},
+	[CH_QMGR_DELIVER] = {
+		.name = "qmgr-deliver", .asker = SVC_QMGR,
+		.service = SVC_DELIVER, .inflight = 128,
+		.to_service = MSGS(M(deliver)),
+		.to_asker = MSGS(M(delivered)),
+	},
+	[CH_LOGIN_AUTHD] = {
+		.name = "login-authd", .asker = SVC_LOGIN,
+		.service = SVC_AUTHD, .inflight = 512,
+		.to_service = MSGS(M(auth)),
+		.to_asker = MSGS(M(auth_ok), M(auth_fail)),
+	},
+	[CH_LOGIN_SPAWNER] = {
+		.name = "login-spawner", .asker = SVC_LOGIN,
+		.service = SVC_SPAWNER, .inflight = 256,
+		.to_service = MSGS(M(start)),
+		.to_asker = MSGS(M(started), M(spawn_fail)),
+	},
+	[CH_SPAWNER_AUTHD] = {
+		.name = "spawner-authd", .asker = SVC_SPAWNER,
+		.service = SVC_AUTHD, .inflight = 512,
+		.to_service = MSGS(M(redeem)),
+		.to_asker = MSGS(M(identity), M(auth_fail)),
+	},
+	[CH_SPAWNER_DELIVER] = {
+		.name = "spawner-deliver", .asker = SVC_SPAWNER,
+		.service = SVC_DELIVER, .inflight = 16,
+		.to_service = MSGS(M(user_peer)),
+		.to_asker = (const struct chan_msg[]){ { 0 } },
+	},
+	[CH_SPAWNER_IMAPD] = {
+		.name = "spawner-imapd", .asker = SVC_SPAWNER,
+		.service = SVC_IMAPD, .inflight = 64,
+		.to_service = MSGS(M(client)),
+		.to_asker = MSGS(M(client_taken)),
+	},
+	[CH_SPAWNER_POP3D] = {
+		.name = "spawner-pop3d", .asker = SVC_SPAWNER,
+		.service = SVC_POP3D, .inflight = 64,
+		.to_service = MSGS(M(client)),
+		.to_asker = MSGS(M(client_taken)),
+	},
+};
+
+const struct chan_row *
+channel_find(enum service_id asker, enum service_id service)
+{
+	size_t i;
+
+	for (i = 1; i < CH_COUNT; i++)
+		if (channels[i].asker == asker &&
+		    channels[i].service == service &&
+		    i != CH_QMGR_DELIVER && i < CH_SPAWNER_DELIVER)
+			return &channels[i];
+	return NULL;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef FRAME_SERVICE_H
+#define FRAME_SERVICE_H
+
+#include "net/chan.h"
+
+/*
+ * Who there is, what each may do, and who may ask whom for what: the service
+ * table and the channel table.  master, the jail, the jail test, `posthouse
+ * topology` and the process table in ARCHITECTURE.md all come from these.
+ */
+enum service_id {
+	SVC_MASTER,
+	SVC_LOGD,
+	SVC_SMTPD,
+	SVC_QMGR,
+	SVC_ROUTER,
+	SVC_AUTHD,
+	SVC_LOGIN,
+	SVC_SPAWNER,
+	SVC_DELIVER, /* forked by spawner, as the recipient */
+	SVC_IMAPD,   /* forked by spawner, as the user */
+	SVC_POP3D,
+	SVC_CTL, /* the administrator's command on control.sock */
+	SVC_COUNT,
+};
+
+#define SVC_BIT(id) (1u << (id))
+
+enum service_root {
+	ROOT_SLASH,  /* / under Landlock */
+	ROOT_EMPTY,  /* an empty directory nobody can write */
+	ROOT_SPOOL,  /* the queue directory */
+	ROOT_LOG,    /* the log directory */
+	ROOT_USER,   /* the user's home or virtual_mailbox_base */
+};
+
+/* What a filter allows beside read, write, close, mmap without PROT_EXEC,
+ * futex, clock, exit (see jail.c, where each class is one list). */
+enum service_calls {
+	CALLS_NET = 1,	    /* accept, send, recv on descriptors it has */
+	CALLS_READ = 2,	    /* open to read, stat, list */
+	CALLS_WRITE = 4,    /* create, write, rename, unlink, sync */
+	CALLS_THREADS = 8,  /* clone for threads only */
+	CALLS_FORK = 16,    /* spawner: fork, setres[ug]id, chroot, wait */
+	CALLS_DELIVER = 32, /* openat only to create anew or directories */
+	CALLS_INOTIFY = 64,
+	CALLS_UNIXDGRAM = 128, /* logd: connect to /dev/log by descriptor */
+};
+
+enum service_reload {
+	RELOAD_REPLACE, /* a new process, then the old one drains */
+	RELOAD_INPLACE, /* takes CONFIG and TABLE */
+};
+
+struct service {
+	enum service_id id;
+	const char *name;     /* also the program's file name */
+	uint8_t uid_slot;     /* uid of a numeric block: base + slot */
+	enum service_root root;
+	unsigned calls;
+	enum service_reload reload;
+	const char *workers;  /* parameter that holds the number, NULL: one */
+	const char *listens;  /* blank-separated names of listen_* parameters */
+	const char *fds;      /* blank-separated names of other descriptors */
+	uint16_t nofile;
+	uint16_t nproc;	      /* RLIMIT_NPROC; 0: may not fork or thread */
+	uint32_t data_mb;     /* RLIMIT_DATA */
+	uint8_t stage;	      /* start order: lower first */
+	const char *may, *taken; /* the columns of the process table */
+};
+
+extern const struct service services[SVC_COUNT];
+
+const struct service *service_find(struct str name); /* NULL: none */
+
+enum channel_id {
+	CH_NONE,
+	CH_CONTROL,	  /* child → master (asker: the child) */
+	CH_CTL_MASTER,
+	CH_CTL_QMGR,
+	CH_SMTPD_ROUTER,
+	CH_SMTPD_QMGR,
+	CH_QMGR_ROUTER,
+	CH_QMGR_SPAWNER,
+	CH_QMGR_DELIVER,  /* made by spawner */
+	CH_LOGIN_AUTHD,
+	CH_LOGIN_SPAWNER,
+	CH_SPAWNER_AUTHD,
+	CH_SPAWNER_DELIVER, /* made at fork */
+	CH_SPAWNER_IMAPD,
+	CH_SPAWNER_POP3D,
+	CH_COUNT,
+};
+
+extern const struct chan_row channels[CH_COUNT];
+
+/* The row by which asker may ask service, brokered by master; NULL: none. */
+const struct chan_row *channel_find(enum service_id asker,
+				    enum service_id service);
+
+#endif

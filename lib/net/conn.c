@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/conn.h"
+
+enum { READ_STEP = 16384, KEEP = 16384 };
+
+struct conn {
+	struct loop *loop;
+	const struct conn_ops *ops;
+	void *arg;
+	int fd;
+	bool paused, ended, wants_input, closing, in_callback, dead;
+	bool writing; /* on_drained is due */
+	struct event *rd, *wr, *timer;
+	struct loop_flush flush;
+	struct buf in, out;
+	size_t in_at, out_at; /* consumed / sent so far */
+};
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void on_timer(evutil_socket_t fd, short what, void *arg);
+static void on_flush(struct loop_flush *f);
+
+struct conn *
+conn_new(struct loop *l, int fd, size_t in_limit, size_t out_limit,
+	 const struct conn_ops *ops, void *arg)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	int on = 1;
+
+	if (!c) {
+		close(fd);
+		return NULL;
+	}
+	c->loop = l;
+	c->ops = ops;
+	c->arg = arg;
+	c->fd = fd;
+	buf_init(&c->in, in_limit);
+	buf_init(&c->out, out_limit);
+	loop_flush_init(&c->flush, on_flush);
+	c->rd = event_new(l->base, fd, EV_READ | EV_PERSIST, on_readable, c);
+	c->wr = event_new(l->base, fd, EV_WRITE, on_writable, c);
+	c->timer = evtimer_new(l->base, on_timer, c);
+	if (!c->rd || !c->wr || !c->timer ||
+	    fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || event_add(c->rd, NULL) < 0) {
+		conn_close(c);
+		return NULL;
+	}
+	/* Fails on what is not TCP (tests, tlsd's streams): harmless. */
+	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return c;
+}
+
+static void
+conn_free(struct conn *c)
+{
+	if (c->rd)
+		event_free(c->rd);
+	if (c->wr)
+		event_free(c->wr);
+	if (c->timer)
+		event_free(c->timer);
+	loop_flush_cancel(&c->flush);
+	if (c->fd >= 0)
+		close(c->fd);
+	c->rd = c->wr = c->timer = NULL;
+	c->fd = -1;
+	c->dead = true;
+	if (c->in_callback)
+		return; /* freed when the callback returns */
+	buf_fini(&c->in);
+	buf_fini(&c->out);
+	free(c);
+}
+
+/* Every callback runs between these two; leave() is true if it freed c. */
+static void
+enter(struct conn *c)
+{
+	c->in_callback = true;
+}
+
+static bool
+leave(struct conn *c)
+{
+	c->in_callback = false;
+	if (!c->dead)
+		return false;
+	conn_free(c);
+	return true;
+}
+
+static void
+end(struct conn *c, enum conn_end why)
+{
+	if (c->ended)
+		return;
+	c->ended = true;
+	event_del(c->rd);
+	if (c->closing) {
+		conn_free(c);
+		return;
+	}
+	enter(c);
+	c->ops->on_end(c, c->arg, why);
+	leave(c);
+}
+
+/* 0: nothing left; 1: the socket is full; -1: broken. */
+static int
+send_output(struct conn *c)
+{
+	ssize_t n;
+
+	while (c->out_at < c->out.n) {
+		n = send(c->fd, c->out.p + c->out_at, c->out.n - c->out_at,
+			 MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 1 : -1;
+		c->out_at += (size_t)n;
+	}
+	c->out_at = 0;
+	buf_shrink(&c->out, KEEP);
+	return 0;
+}
+
+static void
+deliver_input(struct conn *c)
+{
+	if (c->paused || c->closing || c->ended || c->in.n == c->in_at)
+		return;
+	enter(c);
+	c->ops->on_input(c, c->arg);
+	leave(c);
+}
+
+static void
+on_flush(struct loop_flush *f)
+{
+	struct conn *c = LIST_OF(f, struct conn, flush);
+	int rc;
+
+	if (c->wants_input) {
+		c->wants_input = false;
+		enter(c);
+		if (!c->paused && !c->closing && !c->ended &&
+		    c->in.n > c->in_at)
+			c->ops->on_input(c, c->arg);
+		if (leave(c))
+			return;
+	}
+	if (buf_overflown(&c->out)) {
+		end(c, CONN_STUCK);
+		return;
+	}
+	rc = send_output(c);
+	if (rc < 0) {
+		end(c, CONN_ERROR);
+		return;
+	}
+	if (rc > 0) {
+		event_add(c->wr, NULL);
+		return;
+	}
+	if (c->closing) {
+		conn_free(c);
+		return;
+	}
+	if (c->writing) {
+		c->writing = false;
+		if (c->ops->on_drained) {
+			enter(c);
+			c->ops->on_drained(c, c->arg);
+			leave(c);
+		}
+	}
+}
+
+static void
+on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	(void)what;
+	loop_flush_want(c->loop, &c->flush);
+}
+
+static void
+watch_input(struct conn *c)
+{
+	if (c->ended || c->fd < 0)
+		return;
+	if (c->paused || c->in.n - c->in_at >= c->in.limit)
+		event_del(c->rd);
+	else
+		event_add(c->rd, NULL);
+}
+
+static void
+on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	size_t want = READ_STEP;
+	ssize_t n;
+	char *to;
+
+	(void)fd;
+	(void)what;
+	if (c->in_at) {
+		buf_drop(&c->in, c->in_at);
+		c->in_at = 0;
+	}
+	if (want > c->in.limit - c->in.n)
+		want = c->in.limit - c->in.n;
+	if (want == 0) {
+		event_del(c->rd);
+		return;
+	}
+	to = buf_reserve(&c->in, want);
+	if (!to) {
+		end(c, CONN_ERROR);
+		return;
+	}
+	n = recv(c->fd, to, want, 0);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		end(c, n == 0 ? CONN_EOF : CONN_ERROR);
+		return;
+	}
+	if (c->closing)
+		return; /* read and forget, so that no RST eats the reply */
+	c->in.n += (size_t)n;
+	if (c->in.n >= c->in.limit)
+		event_del(c->rd);
+	deliver_input(c);
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	end(arg, CONN_DEADLINE);
+}
+
+void
+conn_close(struct conn *c)
+{
+	if (c->fd >= 0 && !c->dead && c->out.n)
+		send_output(c);
+	conn_free(c);
+}
+
+void
+conn_close_drained(struct conn *c, unsigned timeout_ms)
+{
+	c->closing = true;
+	if (c->ended) {
+		conn_close(c);
+		return;
+	}
+	c->in.n = c->in_at = 0;
+	c->paused = false;
+	event_add(c->rd, NULL);
+	conn_deadline(c, timeout_ms ? timeout_ms : 1);
+	loop_flush_want(c->loop, &c->flush);
+}
+
+int
+conn_detach(struct conn *c, struct buf *input)
+{
+	int fd = c->fd;
+
+	buf_init(input, c->in.limit);
+	if (c->ended || send_output(c) != 0) {
+		conn_free(c);
+		return -1;
+	}
+	(void)!buf_add_str(input, conn_input(c));
+	event_del(c->rd);
+	c->fd = -1;
+	conn_free(c);
+	return fd;
+}
+
+struct str
+conn_input(const struct conn *c)
+{
+	return str_mem(c->in.p ? c->in.p + c->in_at : "", c->in.n - c->in_at);
+}
+
+void
+conn_consume(struct conn *c, size_t n)
+{
+	BUG_ON(n > c->in.n - c->in_at);
+	c->in_at += n;
+	if (c->in_at == c->in.n) {
+		c->in_at = 0;
+		buf_shrink(&c->in, KEEP);
+	}
+	if (!c->paused)
+		watch_input(c);
+}
+
+int
+conn_preload(struct conn *c, struct str s)
+{
+	if (buf_add_str(&c->in, s) < 0)
+		return -1;
+	c->wants_input = true;
+	loop_flush_want(c->loop, &c->flush);
+	return 0;
+}
+
+struct buf *
+conn_out(struct conn *c)
+{
+	/* What was sent of a half-sent buffer makes room again. */
+	if (c->out_at > READ_STEP) {
+		buf_drop(&c->out, c->out_at);
+		c->out_at = 0;
+	}
+	c->writing = true;
+	loop_flush_want(c->loop, &c->flush);
+	return &c->out;
+}
+
+int
+conn_write(struct conn *c, struct str s)
+{
+	return buf_add_str(conn_out(c), s);
+}
+
+int
+conn_writef(struct conn *c, const char *fmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, fmt);
+	rc = buf_vaddf(conn_out(c), fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+size_t
+conn_unsent(const struct conn *c)
+{
+	return c->out.n - c->out_at;
+}
+
+void
+conn_pause(struct conn *c)
+{
+	c->paused = true;
+	watch_input(c);
+}
+
+void
+conn_resume(struct conn *c)
+{
+	c->paused = false;
+	watch_input(c);
+	c->wants_input = true;
+	loop_flush_want(c->loop, &c->flush);
+}
+
+void
+conn_deadline(struct conn *c, unsigned ms)
+{
+	struct timeval tv = { ms / 1000, (ms % 1000) * 1000 };
+
+	if (ms)
+		evtimer_add(c->timer, &tv);
+	else
+		evtimer_del(c->timer);
+}
+
+int
+conn_fd(const struct conn *c)
+{
+	return c->fd;
+}
+
+void
+conn_set_arg(struct conn *c, void *arg)
+{
+	c->arg = arg;
+}
