@@ -28,9 +28,4 @@ struct jail {
 /* 0, or -1 with err: then the caller exits (78). */
 ERR_WARN_UNUSED int jail_enter(const struct jail *j, struct err *err);
 
- * and SYS_CHROOT: the same order for every kind.
- * home is opened as the user, component by component, no link followed;
- * missing Maildir directories are created by the process itself.
- */
-
 #endif
