@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: ISC
+"""Fixtures of the tests in pytest: e2e, jail, crash and abuse."""
+
+import itertools
+import os
+import pathlib
+import shutil
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "e2e"))
+import posthouse  # noqa: E402
+
+USERS = {"alice": "alice-secret", "bob": "bob-secret"}
+_serial = itertools.count()
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "dev: also run with the sanitizer build")
+
+
+def _directory(name):
+    """On the disk of the build, not in a /tmp that may be memory; below a
+    directory only root can pass, as a clone may be."""
+    top = posthouse.ROOT / "build" / "tests"
+    top.mkdir(parents=True, exist_ok=True)
+    top.chmod(0o700)
+    safe = "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+    d = top / f"{safe[:40]}.{os.getpid()}.{next(_serial)}"
+    d.mkdir()
+    return d
+
+
+def _finish(instance, failed):
+    """Stop an instance; complain about what its logs say."""
+    problem = None
+    try:
+        instance.stop()
+    except AssertionError as e:
+        problem = str(e)
+    alarms = instance.alarms()
+    instance.free()
+    if failed or problem or alarms:
+        print(f"\nkept: {instance.dir}")
+    else:
+        shutil.rmtree(instance.dir)
+    assert not alarms, "\n".join(alarms[:20]) + f"\nkept: {instance.dir}"
+    assert not problem, f"{problem}\nkept: {instance.dir}"
+
+
+def _need_build():
+    master = posthouse.BIN / "master"
+    assert master.exists(), f"{master} is not built"
+    assert os.geteuid() == 0, "the tests need root"
+
+
+@pytest.fixture(scope="module")
+def instance(request):
+    """A running instance with alice and bob, for the tests of one file."""
+    _need_build()
+    failed = request.session.testsfailed
+    i = posthouse.Instance(_directory(request.module.__name__), USERS)
+    try:
+        i.start()
+        yield i
+    except BaseException:
+        failed = -1
+        raise
+    finally:
+        _finish(i, request.session.testsfailed != failed)
+
+
+@pytest.fixture
+def make_instance(request):
+    """make_instance(**overrides): instances with main.cf parameters of their
+    own; start=False, master=, args= and users= as posthouse.Instance."""
+    _need_build()
+    failed = request.session.testsfailed
+    made = []
+
+    def make(start=True, users=None, master="master", args=(), **overrides):
+        i = posthouse.Instance(
+            _directory(request.node.name), USERS if users is None else users,
+            overrides, master, args)
+        made.append(i)
+        if start:
+            i.start()
+        return i
+
+    yield make
+    call = getattr(request.node, "call_failed", False)
+    errors = []
+    for i in made:
+        try:
+            _finish(i, call or request.session.testsfailed != failed)
+        except AssertionError as e:
+            errors.append(str(e))
+    assert not errors, "\n".join(errors)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.when == "call":
+        item.call_failed = report.failed

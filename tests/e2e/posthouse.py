@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: ISC
+"""A private instance of Posthouse, for the tests.
+
+Each instance has a directory, a block of 64 uids and ports of its own, so that
+any number of them run side by side, whoever started them.
+"""
+
+import crypt
+import fcntl
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PRESET = os.environ.get("POSTHOUSE_PRESET", "release")
+BIN = ROOT / "build" / PRESET / "bin"
+DOMAIN = "posthouse.test"
+
+# Clients see this environment and nothing of the caller's.
+PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+
+# What no log may hold, in any test, unless the test says that it expects it.
+ALARMS = (
+    "ERROR: AddressSanitizer",
+    "ERROR: LeakSanitizer",
+    "runtime error:",
+    "panic:",
+    "SIGSYS",
+    "Bad system call",
+    "signal 31",
+)
+
+
+class MissingTool(AssertionError):
+    """A client program is not there: a failure, never a skip."""
+
+
+def tool(name):
+    """The absolute name of an installed program."""
+    path = shutil.which(name, path=PATH)
+    if not path:
+        raise MissingTool(f"{name} is not installed (see tests/packages.test)")
+    return path
+
+
+def clean_env(home="/nonexistent", **more):
+    return {"PATH": PATH, "HOME": str(home), "LC_ALL": "C.UTF-8",
+            "TERM": "xterm", **more}
+
+
+def run(argv, *, home="/nonexistent", timeout=60, check=True, **kw):
+    """Run a client by its installed name, in a clean environment."""
+    argv = [str(a) for a in argv]
+    if "/" not in argv[0]:
+        argv[0] = tool(argv[0])
+    r = subprocess.run(argv, env=clean_env(home), timeout=timeout,
+                       capture_output=True, text=True, errors="replace", **kw)
+    if check and r.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(argv)}: exit {r.returncode}\n{r.stdout}{r.stderr}")
+    return r
+
+
+def wait_for(question, what, seconds=20, pause=0.02):
+    """Ask until the answer is true, and return it."""
+    end = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {seconds} s for {what}")
+        time.sleep(pause)
+
+
+def free_ports(n):
+    """Ports nobody listens on, below the ephemeral range."""
+    ports, held = [], []
+    while len(ports) < n:
+        port = random.randrange(20000, 32768)
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            s.close()
+            continue
+        held.append(s)
+        if port not in ports:
+            ports.append(port)
+    for s in held:
+        s.close()
+    return ports
+
+
+class UidBlock:
+    """64 uids that no other test on this machine uses meanwhile."""
+
+    def __init__(self):
+        directory = pathlib.Path("/run/lock/posthouse-tests")
+        directory.mkdir(parents=True, exist_ok=True)
+        for k in range(150):
+            self._file = open(directory / str(k), "w")
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                self._file.close()
+                continue
+            self.base = 50064 + 64 * k
+            return
+        raise AssertionError("150 instances are running already")
+
+    def free(self):
+        self._file.close()
+
+
+class Mailbox:
+    """One user's Maildir, seen from outside."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+
+    def files(self, *parts):
+        found = []
+        for part in parts or ("new", "cur"):
+            d = self.path / part
+            if d.is_dir():
+                found += [f for f in d.iterdir() if f.is_file()]
+        return sorted(found)
+
+    def messages(self):
+        """The contents of new/ and cur/, as bytes."""
+        return [f.read_bytes() for f in self.files()]
+
+    def count(self):
+        return len(self.files())
+
+    def wait(self, n, seconds=20):
+        """Wait for at least n messages; return their files."""
+        wait_for(lambda: self.count() >= n,
+                 f"{n} messages in {self.path} (there: {self.count()})",
+                 seconds)
+        return self.files()
+
+
+class Instance:
+    """An instance below `directory`, with users {local part: password}.
+
+    overrides: main.cf parameters, by name; None leaves one out.
+    """
+
+    def __init__(self, directory, users=None, overrides=None, master="master",
+                 args=()):
+        self.dir = pathlib.Path(directory)
+        self.users = dict(users or {})
+        self.master = BIN / master
+        self.args = list(args)
+        self.process = None
+        self.expected = []      # alarms a test provokes on purpose
+        self._uids = UidBlock()
+        self.uid_base = self._uids.base
+        self.vmail_uid = self.uid_base + 48
+        self.smtp_port, self.imap_port, self.pop3_port = free_ports(3)
+        self.conf_dir = self.dir / "conf"
+        run([ROOT / "conf" / "instance", self.dir, self.uid_base,
+             self.smtp_port, self.imap_port, self.pop3_port])
+        self.set(**(overrides or {}))
+        for name, password in self.users.items():
+            self.add_user(name, password)
+
+    # -- configuration
+
+    def set(self, **overrides):
+        """Change main.cf; the running instance learns it by reload()."""
+        cf = self.conf_dir / "main.cf"
+        lines = [l for l in cf.read_text().splitlines()
+                 if l.split("=")[0].strip() not in overrides]
+        lines += [f"{k} = {v}" for k, v in overrides.items() if v is not None]
+        cf.write_text("\n".join(lines) + "\n")
+
+    def address(self, name):
+        return f"{name}@{DOMAIN}"
+
+    def add_user(self, name, password):
+        """Write a user as `posthouse user add` does, without its sleeps."""
+        hashed = crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512))
+        with open(self.conf_dir / "users", "a") as f:
+            f.write(f"{self.address(name)}:{{CRYPT}}{hashed}::::::\n")
+        with open(self.conf_dir / "vmailbox", "a") as f:
+            f.write(f"{self.address(name)} {DOMAIN}/{name}/\n")
+        self.users[name] = password
+
+    # -- life
+
+    def start(self, wait=True):
+        assert self.process is None
+        out = open(self.dir / "master.out", "ab")
+        self.process = subprocess.Popen(
+            [self.master, "-c", self.conf_dir, "--uid-base",
+             str(self.uid_base), *self.args],
+            env=clean_env(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            start_new_session=True)
+        out.close()
+        if wait:
+            self.wait_ready()
+        return self
+
+    def greeting(self, port):
+        """The first line a server says on this port, or b''."""
+        try:
+            with socket.create_connection(("127.0.0.1", port), 5) as s:
+                s.settimeout(5)
+                return s.makefile("rb").readline()
+        except OSError:
+            return b""
+
+    def wait_ready(self, seconds=20):
+        for port, hello in ((self.smtp_port, b"220"),
+                            (self.imap_port, b"* OK"),
+                            (self.pop3_port, b"+OK")):
+            wait_for(lambda: self.gone() or
+                     self.greeting(port).startswith(hello),
+                     f"a greeting on port {port}; log:\n{self.log_text()}",
+                     seconds)
+            assert not self.gone(), \
+                f"master ended: {self.gone()}\n{self.log_text()}"
+
+    def gone(self):
+        """Why master is not there, or None."""
+        if self.process is None:
+            return "not started"
+        status = self.process.poll()
+        return None if status is None else f"exit status {status}"
+
+    def stop(self, seconds=20):
+        """SIGTERM to master; everything has to be gone afterwards."""
+        if self.process is None:
+            return
+        below = [p for _, p in self.tree()]
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill_all()
+                self.process.wait(seconds)
+                self.process = None
+                raise AssertionError(f"master did not stop in {seconds} s")
+        self.process = None
+        try:
+            wait_for(lambda: not [p for p in below if alive(p)],
+                     "the daemons to end after master", 10)
+        except AssertionError:
+            for p in below:
+                if alive(p):
+                    os.kill(p, signal.SIGKILL)
+            raise
+
+    def kill_all(self):
+        """kill -9 of master and of everything below it, at once."""
+        pids = [p for _, p in self.tree()]
+        if self.process and self.process.poll() is None:
+            pids.insert(0, self.process.pid)
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if self.process:
+            self.process.wait(20)
+            self.process = None
+        wait_for(lambda: not [p for p in pids if alive(p)],
+                 "the killed processes to be gone")
+
+    def reload(self):
+        return self.posthouse("reload")
+
+    def free(self):
+        self._uids.free()
+
+    # -- what there is to see
+
+    def tree(self):
+        """[(name, pid)] of all processes below master, from /proc."""
+        if self.process is None:
+            return []
+        children = {}
+        for pid, name, ppid in processes():
+            children.setdefault(ppid, []).append((name, pid))
+        found, todo = [], [self.process.pid]
+        while todo:
+            for name, pid in children.get(todo.pop(), []):
+                found.append((name, pid))
+                todo.append(pid)
+        return found
+
+    def pids(self):
+        """{daemon: [pid]} of what runs now."""
+        by_name = {}
+        for name, pid in self.tree():
+            by_name.setdefault(name, []).append(pid)
+        return by_name
+
+    def kill(self, daemon, sig=signal.SIGKILL):
+        """Signal all processes of a daemon; returns their pids."""
+        pids = self.pids().get(daemon, [])
+        assert pids, f"no {daemon} is running: {self.tree()}"
+        for pid in pids:
+            os.kill(pid, sig)
+        return pids
+
+    def log_text(self):
+        text = ""
+        for f in [*sorted((self.dir / "log").glob("*")),
+                  self.dir / "master.out"]:
+            if f.is_file():
+                text += f.read_text(errors="replace")
+        return text
+
+    def wait_log(self, pattern, seconds=20):
+        """Wait for a line that holds this regular expression."""
+        rx = re.compile(pattern)
+        return wait_for(lambda: rx.search(self.log_text()),
+                        f"log line {pattern!r}", seconds)
+
+    def mailbox(self, user):
+        return Mailbox(self.dir / "mail" / DOMAIN / user)
+
+    def posthouse(self, *args, check=True, **kw):
+        """The administrator's command on this instance."""
+        return run([BIN / "posthouse", "-c", self.conf_dir, *args],
+                   check=check, **kw)
+
+    def alarms(self):
+        """Log lines that no run may leave behind."""
+        return [l for l in self.log_text().splitlines()
+                if any(a in l for a in ALARMS)
+                and not any(e in l for e in self.expected)]
+
+
+def processes():
+    """(pid, name, ppid) of all processes."""
+    for d in os.listdir("/proc"):
+        if not d.isdigit():
+            continue
+        try:
+            stat = pathlib.Path("/proc", d, "stat").read_text()
+        except OSError:
+            continue
+        name = stat[stat.index("(") + 1:stat.rindex(")")]
+        state, ppid = stat[stat.rindex(")") + 2:].split()[:2]
+        if state != "Z":
+            yield int(d), name, int(ppid)
+
+
+def alive(pid):
+    try:
+        stat = pathlib.Path("/proc", str(pid), "stat").read_text()
+    except OSError:
+        return False
+    return stat[stat.rindex(")") + 2] != "Z"
