@@ -70,3 +70,30 @@ function(ph_fuzz source)
 	endif()
 	target_link_libraries(${base} PRIVATE ${A_LINK} ${A_FSX})
 endfunction()
+
+# ph_registry(): the library `registry` with param_sets[], from every target
+# NAME_params that exists; its array is called NAME_params as well.
+function(ph_registry)
+	set(decls "")
+	set(rows "\tcommon_params,\n")
+	add_library(registry STATIC ${CMAKE_BINARY_DIR}/registry.c)
+	target_link_libraries(registry PUBLIC frame)
+	foreach(room logd smtpd qmgr router authd login spawner deliver local
+			imapd pop3d)
+		if(TARGET ${room}_params)
+			string(APPEND decls
+				"extern const struct param ${room}_params[];\n")
+			string(APPEND rows "\t${room}_params,\n")
+			target_link_libraries(registry PUBLIC ${room}_params)
+		endif()
+	endforeach()
+	file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/registry.c CONTENT
+"/* Written by CMake. */
+#include \"frame/registry.h\"
+
+${decls}
+const struct param *const param_sets[] = {
+${rows}\t0,
+};
+" @ONLY)
+endfunction()

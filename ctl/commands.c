@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "ctl.h"
+#include "frame/registry.h"
+
+static const struct {
+	const char *name;
+	ctl_command *run;
+	const char *args;
+	const char *text;
+} commands[] = {
+	{ "conf", cmd_conf, "[-nd] [NAME...] | -e NAME=VALUE...",
+	  "show or change the configuration" },
+	{ "reload", cmd_reload, "", "take the new configuration" },
+	{ "status", cmd_status, "", "show the running processes" },
+	{ "stop", cmd_stop, "", "finish what is in hand and end" },
+	{ "topology", cmd_topology, "[--markdown]",
+	  "show who may ask whom for what" },
+};
+
+static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);
+
+void
+ctl_error(const char *command, const char *fmt, ...)
+{
+	va_list ap;
+
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "posthouse %s: ", command);
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
+}
+
+int
+ctl_usage(const char *command)
+{
+	size_t i;
+
+	for (i = 0; i < ncommands; i++)
+		if (strcmp(commands[i].name, command) == 0)
+			(void)fprintf(stderr,
+				      "usage: posthouse [-c CONFDIR] %s %s\n",
+				      command, commands[i].args);
+	return EX_USAGE;
+}
+
+static int
+usage(FILE *to)
+{
+	size_t i;
+
+	(void)fputs("usage: posthouse [-c CONFDIR] COMMAND ...\n", to);
+	for (i = 0; i < ncommands; i++)
+		(void)fprintf(to, "  %-9s %s\n", commands[i].name,
+			      commands[i].text);
+	return to == stdout ? 0 : EX_USAGE;
+}
+
+int
+ctl_config(struct ctl *c)
+{
+	struct buf messages;
+	struct err err;
+	int rc;
+
+	if (c->loaded)
+		return c->status;
+	buf_init(&messages, 64 * 1024);
+	rc = config_load(&c->conf, param_sets, c->confdir, &messages, &err);
+	c->loaded = true;
+	(void)fwrite(messages.p, 1, messages.n, stderr);
+	buf_fini(&messages);
+	if (rc < 0) {
+		(void)fprintf(stderr, "posthouse: %s\n", err.text);
+		c->status = EX_USAGE;
+	}
+	return c->status;
+}
+
+int
+ctl_main(int argc, char **argv)
+{
+	struct ctl c = { .confdir = "/etc/posthouse" };
+	size_t i;
+	int opt, rc;
+
+	while ((opt = getopt(argc, argv, "+c:hV")) != -1)
+		switch (opt) {
+		case 'c':
+			c.confdir = optarg;
+			break;
+		case 'h':
+			return usage(stdout);
+		case 'V':
+			(void)puts("posthouse " POSTHOUSE_VERSION);
+			return 0;
+		default:
+			return usage(stderr);
+		}
+	argc -= optind;
+	argv += optind;
+	for (i = 0; argc > 0 && i < ncommands; i++)
+		if (strcmp(commands[i].name, argv[0]) == 0) {
+			optind = 0; /* the command may use getopt itself */
+			rc = commands[i].run(&c, argc, argv);
+			if (c.loaded)
+				config_fini(&c.conf);
+			if (fflush(stdout) != 0 || ferror(stdout)) {
+				ctl_error(argv[0], "cannot write the result");
+				return EX_IOERR;
+			}
+			return rc;
+		}
+	if (argc > 0)
+		(void)fprintf(stderr, "posthouse: no command \"%s\"\n",
+			      argv[0]);
+	return usage(stderr);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef CTL_H
+#define CTL_H
+
+#include <sysexits.h>
+
+#include "frame/maincf.h"
+#include "net/msg.h"
+
+/*
+ * The administrator's command:  posthouse [-c CONFDIR] COMMAND ...
+ *
+ * Each command is one function and one row of the table in commands.c.  It gets
+ * argv with the command's own name in argv[0], writes its result to stdout,
+ * problems to stderr (ctl_error), and returns the exit status: 0, 1 (asked
+ * about something that is not there), EX_USAGE (64: wrong use, bad
+ * configuration), EX_UNAVAILABLE (69: the service is not running), EX_TEMPFAIL
+ * (75), EX_NOPERM (77).
+ */
+struct ctl {
+	const char *confdir;
+	struct config conf; /* after ctl_config() */
+	bool loaded;
+	int status; /* of ctl_config(): 0 or EX_USAGE */
+};
+
+/* The command line: finds the command in the table and runs it. */
+int ctl_main(int argc, char **argv);
+
+typedef int ctl_command(struct ctl *c, int argc, char **argv);
+
+ctl_command cmd_conf, cmd_map, cmd_queue, cmd_user, cmd_status, cmd_reload,
+	cmd_stop, cmd_topology;
+
+/* "posthouse COMMAND: text" on stderr. */
+void ctl_error(const char *command, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The usage line of a command on stderr; returns EX_USAGE. */
+int ctl_usage(const char *command);
+
+/* Load main.cf into c->conf, once; its problems go to stderr.  0 or EX_USAGE.
+ */
+ERR_WARN_UNUSED int ctl_config(struct ctl *c);
+
+/*
+ * A channel to a service through control.sock.  SVC_MASTER is the connection
+ * to control.sock itself.  The configuration need not be free of errors.  The
+ * caller closes *fd.  TEMP: not running now; PERM: not allowed.
+ */
+ERR_WARN_UNUSED int ctl_connect(struct ctl *c, enum service_id service, int *fd,
+				const struct chan_row **row, struct err *err);
+
+/* One message that came under the request's tag: parts first, the reply last.
+ * Descriptors are closed afterwards unless the callback sets the field to -1.
+ */
+typedef void ctl_msg_cb(void *arg, const struct msg_def *def, void *msg);
+
+/*
+ * Ask one request and wait for its reply.  Notes and parts under other tags
+ * are passed over.  timeout_ms bounds the wait for each single message.  0
+ * after the reply was given to cb; -1: EOF, time-out, or a message that breaks
+ * the row.
+ */
+enum { CTL_TIMEOUT_MS = 30 * 1000 };
+ERR_WARN_UNUSED int ctl_call(int fd, const struct chan_row *row,
+			     const struct msg_def *def, const void *msg,
+			     unsigned timeout_ms, ctl_msg_cb *cb, void *arg,
+			     struct err *err);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: ISC */
+#include "frame/registry.h"
+#include "frame/service.h"
+
+enum {
+	MASTER = SVC_BIT(SVC_MASTER),
+	SMTPD = SVC_BIT(SVC_SMTPD),
+	QMGR = SVC_BIT(SVC_QMGR),
+	ROUTER = SVC_BIT(SVC_ROUTER),
+	LOGIN = SVC_BIT(SVC_LOGIN),
+	SPAWNER = SVC_BIT(SVC_SPAWNER),
+	LOGD = SVC_BIT(SVC_LOGD),
+	CTL = SVC_BIT(SVC_CTL),
+	JAILED = SVC_BIT(SVC_LOGD) | SVC_BIT(SVC_SMTPD) | SVC_BIT(SVC_QMGR) |
+		 SVC_BIT(SVC_ROUTER) | SVC_BIT(SVC_AUTHD) | SVC_BIT(SVC_LOGIN) |
+		 SVC_BIT(SVC_SPAWNER),
+};
+
+const struct param common_params[] = {
+	{ .name = "myhostname",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = SMTPD | QMGR | ROUTER | LOGIN | SPAWNER,
+	  .text = "The fully qualified name of this mail system. When it is "
+		  "not set, it is the host's own name; if that has no dot, "
+		  "$mydomain (or localdomain) is put behind it." },
+	{ .name = "mydomain",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = SMTPD | QMGR | ROUTER,
+	  .text = "The domain of this mail system. When it is not set, it is "
+		  "$myhostname without its first label, or localdomain." },
+	{ .name = "myorigin",
+	  .kind = PARAM_STR,
+	  .def = "$myhostname",
+	  .users = SMTPD | QMGR | ROUTER,
+	  .text = "The domain that is put behind an address that has none." },
+	{ .name = "mynetworks",
+	  .kind = PARAM_NETS,
+	  .def = "127.0.0.0/8 [::1]/128",
+	  .users = SMTPD,
+	  .text = "The networks whose clients may relay mail through this "
+		  "system: ADDRESS/BITS or a single address, IPv6 in brackets "
+		  "or without. The default is this machine alone." },
+	{ .name = "mail_name",
+	  .kind = PARAM_STR,
+	  .def = "Posthouse",
+	  .users = SMTPD,
+	  .text = "The name of the mail system in greetings and Received "
+		  "header fields." },
+	{ .name = "mail_version",
+	  .kind = PARAM_STR,
+	  .def = POSTHOUSE_VERSION,
+	  .users = SMTPD,
+	  .text = "The version of the mail system, to be used as "
+		  "$mail_version in other values." },
+	{ .name = "queue_directory",
+	  .kind = PARAM_PATH,
+	  .def = "/var/spool/posthouse",
+	  .users = MASTER,
+	  .text = "The directory of the queue. It belongs to qmgr's user "
+		  "alone (0700)." },
+	{ .name = "log_directory",
+	  .kind = PARAM_PATH,
+	  .def = "/var/log/posthouse",
+	  .users = MASTER,
+	  .text = "The directory of maillog_file. It belongs to logd's user "
+		  "alone (0700)." },
+	{ .name = "empty_directory",
+	  .kind = PARAM_PATH,
+	  .def = "/var/lib/posthouse/empty",
+	  .users = MASTER,
+	  .text = "The directory that is the root of every daemon that needs "
+		  "no files. It is empty, belongs to root and nobody may "
+		  "write it (0555)." },
+	{ .name = "socket_directory",
+	  .kind = PARAM_PATH,
+	  .def = "/run/posthouse",
+	  .users = MASTER | CTL,
+	  .text = "The directory of control.sock, through which the command "
+		  "posthouse(8) speaks to the running system." },
+	{ .name = "pid_file",
+	  .kind = PARAM_PATH,
+	  .def = "$socket_directory/master.pid",
+	  .users = MASTER,
+	  .text = "The file that master writes its process number into, and "
+		  "keeps locked while it runs." },
+	{ .name = "syslog_name",
+	  .kind = PARAM_STR,
+	  .def = "posthouse",
+	  .users = LOGD,
+	  .text = "The first part of the program name in each line of the "
+		  "log: posthouse/smtpd. Set it to postfix for programs that "
+		  "look for that name." },
+	{ .name = "maillog_file",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = MASTER | LOGD,
+	  .text = "Where the log goes: a file name below log_directory, or - "
+		  "for the standard error of master; when empty, the system's "
+		  "log (/dev/log)." },
+	{ .name = "log_format",
+	  .kind = PARAM_ENUM,
+	  .def = "text",
+	  .choices = "text|json",
+	  .users = LOGD,
+	  .text = "The form of a line of the log: text in Postfix's words, or "
+		  "one JSON object." },
+	{ .name = "sandbox_missing",
+	  .kind = PARAM_ENUM,
+	  .def = "refuse",
+	  .choices = "refuse|allow",
+	  .users = MASTER | JAILED,
+	  .text = "What to do where the kernel has no Landlock and a process "
+		  "depends on it (router, spawner and the users' processes): "
+		  "refuse to start, or go on with the rest of the jail." },
+	{ .name = NULL },
+};
