@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/enc.h"
+#include "base/fsx.h"
+#include "base/rand.h"
+#include "store/maildir.h"
+
+/* --- names --------------------------------------------------------------- */
+
+/* The number of a field ",S=123" of the base, up to the next comma. */
+static bool
+size_field(struct str base, const char *field, uint64_t *out)
+{
+	ptrdiff_t at = str_search(base, str_of(field));
+	struct str rest, digits;
+
+	if (at < 0)
+		return false;
+	rest = str_from(base, (size_t)at + strlen(field));
+	if (!str_cut(&rest, ',', &digits))
+		digits = rest;
+	return str_u64(digits, INT64_MAX, out) == 0;
+}
+
+int
+maildir_parse(struct str name, struct maildir_name *out)
+{
+	ptrdiff_t colon;
+	struct str info;
+	size_t i;
+
+	*out = (struct maildir_name){ 0 };
+	if (name.n == 0 || name.n > MAILDIR_NAME_MAX || name.p[0] == '.')
+		return -1;
+	for (i = 0; i < name.n; i++)
+		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == '/')
+			return -1;
+	colon = str_find(name, ':');
+	out->base = colon < 0 ? name : str_head(name, (size_t)colon);
+	if (out->base.n == 0)
+		return -1;
+	out->has_size = size_field(out->base, ",S=", &out->size);
+	out->has_wsize = size_field(out->base, ",W=", &out->wsize);
+	info = str_from(name, out->base.n);
+	if (!str_starts(info, STR(":2,")))
+		return 0;
+	for (i = 3; i < info.n; i++)
+		if ((info.p[i] >= 'A' && info.p[i] <= 'Z') ||
+		    (info.p[i] >= 'a' && info.p[i] <= 'z'))
+			out->flags |= MAILDIR_FLAG(info.p[i]);
+	return 0;
+}
+
+void
+maildir_format(struct buf *out, struct str base, uint64_t flags)
+{
+	char c;
+
+	buf_add_str(out, base);
+	buf_add_c(out, ":2,");
+	for (c = 'A'; c <= 'Z'; c++)
+		if (flags & MAILDIR_FLAG(c))
+			buf_add_byte(out, c);
+	for (c = 'a'; c <= 'z'; c++)
+		if (flags & MAILDIR_FLAG(c))
+			buf_add_byte(out, c);
+}
+
+uint64_t
+maildir_rcpt(uint64_t spool_id, uint64_t queue_id, uint32_t slot,
+	     struct str path, struct str address)
+{
+	uint8_t key[16], head[20];
+	uint64_t h;
+
+	/* The key makes each message's numbers its own; it is no secret. */
+	enc_put64(key, spool_id);
+	enc_put64(key + 8, queue_id);
+	enc_put32(head, slot);
+	h = enc_siphash(key, path.p ? path.p : "", path.n);
+	enc_put64(head + 4, h);
+	h = enc_siphash(key, address.p ? address.p : "", address.n);
+	enc_put64(head + 12, h);
+	return enc_siphash(key, head, sizeof(head));
+}
+
+static void
+add_hex64(struct buf *out, uint64_t v)
+{
+	static const char digits[] = "0123456789abcdef";
+	char hex[16];
+	int i;
+
+	for (i = 15; i >= 0; i--, v >>= 4)
+		hex[i] = digits[v & 15];
+	buf_add(out, hex, sizeof(hex));
+}
+
+/* At most 60 bytes, so that with everything else a name keeps room for all 52
+ * flags: 12 + 53 + 60 + 48 + 55 < 255. */
+static void
+add_host(struct buf *out, struct str host)
+{
+	enum { HOST_MAX = 60 };
+	size_t end = out->n + HOST_MAX, i;
+	unsigned char c;
+
+	if (host.n == 0)
+		host = STR("localhost");
+	for (i = 0; i < host.n && out->n + 4 <= end; i++) {
+		c = (unsigned char)host.p[i];
+		if (c <= ' ' || c >= 0x7f || strchr("/:,\\", c))
+			buf_addf(out, "\\%03o", c);
+		else
+			buf_add_byte(out, (char)c);
+	}
+}
+
+static void
+add_sizes(struct buf *out, uint64_t size, uint64_t wsize)
+{
+	buf_add_c(out, ",S=");
+	buf_add_u64(out, size);
+	buf_add_c(out, ",W=");
+	buf_add_u64(out, wsize);
+}
+
+void
+maildir_prefix(struct buf *out, const struct maildir_origin *o)
+{
+	buf_add_u64(out, o->arrival_us / 1000000);
+	buf_add_c(out, ".P");
+	add_hex64(out, o->spool_id);
+	buf_add_byte(out, 'Q');
+	add_hex64(out, o->queue_id);
+	buf_add_byte(out, 'R');
+	add_hex64(out, o->rcpt);
+	buf_add_byte(out, '.');
+}
+
+void
+maildir_base(struct buf *out, const struct maildir_origin *o, struct str host,
+	     uint64_t size, uint64_t wsize)
+{
+	maildir_prefix(out, o);
+	add_host(out, host);
+	add_sizes(out, size, wsize);
+}
+
+void
+maildir_base_random(struct buf *out, struct str host, uint64_t size,
+		    uint64_t wsize)
+{
+	uint64_t now = clock_wall_us();
+
+	buf_add_u64(out, now / 1000000);
+	buf_add_c(out, ".M");
+	buf_add_u64(out, now % 1000000);
+	buf_add_byte(out, 'R');
+	add_hex64(out, rand_u64());
+	add_hex64(out, rand_u64());
+	buf_add_byte(out, '.');
+	add_host(out, host);
+	add_sizes(out, size, wsize);
+}
+
+uint64_t
+maildir_count_lf(const char *p, size_t n, char *last)
+{
+	const char *at = p, *end = p + n, *lf;
+	uint64_t count = 0;
+	char before;
+
+	if (n == 0)
+		return 0;
+	while (at < end && (lf = memchr(at, '\n', (size_t)(end - at)))) {
+		before = lf > p ? lf[-1] : *last;
+		count += before != '\r';
+		at = lf + 1;
+	}
+	*last = end[-1];
+	return count;
+}
+
+/* --- directories --------------------------------------------------------- */
+
+static int
+open_dir(int at, const char *name)
+{
+	return fsx_open(at, name, O_RDONLY | O_DIRECTORY, 0);
+}
+
+static int
+sync_dir(int at, const char *path, struct err *err)
+{
+	if (fsx_fsync(at) < 0)
+		return err_sys(err, errno, "%s: fsync", path);
+	return 0;
+}
+
+/* Open one directory below at, making it first if it is missing. */
+static int
+enter(int at, const char *name, bool create, const char *path, struct err *err)
+{
+	int fd = open_dir(at, name);
+
+	if (fd < 0 && errno == ENOENT && create) {
+		if (fsx_mkdir(at, name, 0700) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "%s: mkdir %s", path, name);
+		if (sync_dir(at, path, err) < 0)
+			return -1;
+		fd = open_dir(at, name);
+	}
+	if (fd < 0)
+		return err_sys(err, errno, "%s: open directory %s", path, name);
+	return fd;
+}
+
+/* Open path's directory below root; the caller closes it. */
+static int
+walk(int root, const char *path, bool create, struct err *err)
+{
+	struct str rest = str_of(path), part;
+	int fd, next;
+	char name[256];
+	bool more;
+
+	if (rest.n > MAILDIR_PATH_MAX)
+		return err_set(err, ERR_PERM, ENAMETOOLONG,
+			       "path is longer than %d bytes",
+			       MAILDIR_PATH_MAX);
+	if (rest.n > 1 && str_ends(rest, STR("/")))
+		rest.n--;
+	fd = open_dir(root, ".");
+	if (fd < 0)
+		return err_sys(err, errno, "%s: open root", path);
+	if (rest.n == 0 || str_eq(rest, STR(".")))
+		return fd;
+	do {
+		more = str_cut(&rest, '/', &part);
+		if (!more)
+			part = rest;
+		if (part.n == 0 || str_eq(part, STR(".")) ||
+		    str_eq(part, STR("..")) ||
+		    !str_copy(name, sizeof(name), part)) {
+			fsx_close(fd);
+			return err_set(err, ERR_PERM, EINVAL,
+				       "%s: not a plain relative path", path);
+		}
+		next = enter(fd, name, create, path, err);
+		fsx_close(fd);
+		fd = next;
+	} while (fd >= 0 && more);
+	return fd;
+}
+
+int
+maildir_create(int root, const char *path, struct err *err)
+{
+	static const char *const sub[] = { "tmp", "new", "cur" };
+	int dir = walk(root, path, true, err), fd = -1;
+	size_t i;
+
+	if (dir < 0)
+		return -1;
+	for (i = 0; i < sizeof(sub) / sizeof(sub[0]); i++) {
+		fd = enter(dir, sub[i], true, path, err);
+		if (fd < 0)
+			break;
+		fsx_close(fd);
+	}
+	fsx_close(dir);
+	return fd < 0 ? -1 : 0;
+}
+
+int
+maildir_open(int root, const char *path, struct maildir_box *box,
+	     struct err *err)
+{
+	*box = (struct maildir_box){ -1, -1, -1 };
+	box->dir = walk(root, path, false, err);
+	if (box->dir < 0)
+		return -1;
+	box->tmp = enter(box->dir, "tmp", false, path, err);
+	if (box->tmp >= 0)
+		box->new = enter(box->dir, "new", false, path, err);
+	if (box->new >= 0)
+		return 0;
+	maildir_close(box);
+	return -1;
+}
+
+void
+maildir_close(struct maildir_box *box)
+{
+	if (box->new >= 0)
+		fsx_close(box->new);
+	if (box->tmp >= 0)
+		fsx_close(box->tmp);
+	if (box->dir >= 0)
+		fsx_close(box->dir);
+	*box = (struct maildir_box){ -1, -1, -1 };
+}
