@@ -10,15 +10,17 @@
  * parameters, preloads, enters the jail and only then reads anything else;
  * the daemon's part is the operations below.
  *
- * Arguments: "NAME=FD" each: control, log, page, params, root, the listening sockets ("listen_smtp=7", repeated), and the tables of the
- * service's row ("users=9").
+ * Arguments: "NAME=FD" each: control, log, params, root, the listening
+ * sockets ("listen_smtp=7", repeated), and the descriptors of the service's row
+ * ("users=9").  Beside its own parameters each child receives jail_uid,
+ * jail_gid and jail_unprivileged, which master alone decides.
  */
 struct daemon {
 	struct loop loop;
 	const struct service *svc;
 	struct params params; /* replaced before reload() is called */
 	struct chan *control;
-	void *app;	      /* the daemon's own state */
+	void *app; /* the daemon's own state */
 	bool draining;
 	/* private to frame/daemon.c */
 	const struct daemon_ops *ops;
@@ -29,15 +31,21 @@ struct daemon {
 	int exit_code;
 };
 
+struct jail;
+
 struct daemon_ops {
 	enum service_id id;
 	/* Before the jail, as root: what dlopen()s or reads files. */
 	void (*preload)(void);
+	/* For rows with root /: which directories the jail leaves open
+	 * (read_below, write_below), and spawner's ids. May open them. */
+	int (*confine)(struct daemon *d, struct jail *j, struct err *err);
 	/* Jailed.  -1 with err: master is told and tries again later. */
 	int (*start)(struct daemon *d, struct err *err);
 	/* New parameters are in d->params (RELOAD_INPLACE rows only). */
 	void (*reload)(struct daemon *d);
-	/* A new edition of a table; take fd (a sealed memfd). */
+	/* A new edition of a table (a sealed memfd), or, for logd, a new
+	 * log channel of the process NAME; take fd. */
 	void (*table)(struct daemon *d, struct str name, int fd);
 	/* A new asker; take fd. NULL: this service has none. */
 	void (*peer)(struct daemon *d, const struct chan_row *row, int fd);
@@ -46,6 +54,9 @@ struct daemon_ops {
 	 * after 5 s the process ends by itself. */
 	void (*drain)(struct daemon *d);
 };
+
+/* Exit status for bad configuration: master does not start it again. */
+enum { DAEMON_BAD_CONFIG = 64 };
 
 int daemon_main(int argc, char **argv, const struct daemon_ops *ops);
 

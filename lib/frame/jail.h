@@ -5,27 +5,33 @@
 #include "frame/service.h"
 
 /*
- * The jail of a process, from its row of the service table: root directory,
- * ids, limits, no_new_privs, Landlock as far as the kernel goes, seccomp; then
- * it is proved (ids cannot come back, root cannot be left) or the process
- * ends.  Everything that can be had from the kernel is entered or refused; the
- * parameter sandbox_missing = allow lets Landlock be absent where the row
- * needs it.
+ * The jail of a process, from its row of the service table: limits, root
+ * directory, ids, no_new_privs, Landlock as far as the kernel goes, then it is
+ * proved (ids cannot come back, root cannot be left), then seccomp.  What the
+ * kernel cannot give is refused; sandbox_missing = allow lets Landlock be
+ * absent where the row needs it.
  */
 struct jail {
 	const struct service *svc;
-	uint32_t uid, gid; /* 0: keep (master -u) */
-	int root;	   /* directory descriptor to chroot to, -1: none */
-	bool unprivileged; /* master -u: no ids, no chroot; the rest stays */
+	uint32_t uid, gid;
+	int root; /* directory to chroot to and to allow in Landlock; -1: none
+		   */
+	/* Leave ids and root directory as they are: `master -u`, and spawner's
+	 * children, which have changed them already. root is then the only
+	 * directory Landlock leaves open. */
+	bool keep_ids;
 	bool allow_missing;
-	bool write_only_root; /* deliver */
-	/* ROOT_SLASH: directories that may be read, and written (spawner). */
-	const int *read_below, *write_below; /* descriptors, end: -1 */
-	uint32_t uid_min, uid_max; /* spawner: first/last_valid_uid */
-	uint32_t gid_min, gid_max;
+	/* ROOT_SLASH: directories that may be read, and written below;
+	 * NULL or descriptors up to -1.  Closed by jail_enter(). */
+	const int *read_below, *write_below;
+	/* CALLS_FORK: ids that children may take. */
+	uint32_t uid_min, uid_max, gid_min, gid_max;
 };
 
-/* 0, or -1 with err: then the caller exits (78). */
+/* 0, or -1 with err (PERM): then the caller exits. */
 ERR_WARN_UNUSED int jail_enter(const struct jail *j, struct err *err);
+
+/* The parts, for the jail test: what this kernel can do. */
+int jail_landlock_abi(void); /* 0: no Landlock */
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+#include "frame/service.h"
 #include "frame/msg_authd.h"
 #include "frame/msg_control.h"
 #include "frame/msg_deliver.h"
 #include "frame/msg_qmgr.h"
 #include "frame/msg_router.h"
 #include "frame/msg_spawner.h"
-#include "frame/service.h"
 
 const struct service services[SVC_COUNT] = {
 	[SVC_MASTER] = {
@@ -18,8 +18,7 @@ const struct service services[SVC_COUNT] = {
 	[SVC_LOGD] = {
 		.id = SVC_LOGD, .name = "logd", .uid_slot = 1,
 		.root = ROOT_LOG,
-		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE |
-			 CALLS_UNIXDGRAM,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE,
 		.reload = RELOAD_INPLACE, .fds = "syslog",
 		.nofile = 1024, .data_mb = 64, .stage = 0,
 		.may = "write and reopen the log; knows the sender of a line "
@@ -124,8 +123,18 @@ service_find(struct str name)
 	return NULL;
 }
 
-#define MSGS(...) (const struct chan_msg[]){ __VA_ARGS__, { 0 } }
-#define M(n) { .def = &msg_##n##_def }
+#define MSGS(...)                 \
+	(const struct chan_msg[]) \
+	{                         \
+		__VA_ARGS__,      \
+		{                 \
+			0         \
+		}                 \
+	}
+#define M(n)                          \
+	{                             \
+		.def = &msg_##n##_def \
+	}
 
 const struct chan_row channels[CH_COUNT] = {
 	[CH_CONTROL] = {
@@ -225,8 +234,8 @@ channel_find(enum service_id asker, enum service_id service)
 
 	for (i = 1; i < CH_COUNT; i++)
 		if (channels[i].asker == asker &&
-		    channels[i].service == service &&
-		    i != CH_QMGR_DELIVER && i < CH_SPAWNER_DELIVER)
+		    channels[i].service == service && i != CH_QMGR_DELIVER &&
+		    i < CH_SPAWNER_DELIVER)
 			return &channels[i];
 	return NULL;
 }

@@ -28,11 +28,11 @@ enum service_id {
 #define SVC_BIT(id) (1u << (id))
 
 enum service_root {
-	ROOT_SLASH,  /* / under Landlock */
-	ROOT_EMPTY,  /* an empty directory nobody can write */
-	ROOT_SPOOL,  /* the queue directory */
-	ROOT_LOG,    /* the log directory */
-	ROOT_USER,   /* the user's home or virtual_mailbox_base */
+	ROOT_SLASH, /* / under Landlock */
+	ROOT_EMPTY, /* an empty directory nobody can write */
+	ROOT_SPOOL, /* the queue directory */
+	ROOT_LOG,   /* the log directory */
+	ROOT_USER,  /* the user's home or virtual_mailbox_base */
 };
 
 /* What a filter allows beside read, write, close, mmap without PROT_EXEC,
@@ -45,7 +45,6 @@ enum service_calls {
 	CALLS_FORK = 16,    /* spawner: fork, setres[ug]id, chroot, wait */
 	CALLS_DELIVER = 32, /* openat only to create anew or directories */
 	CALLS_INOTIFY = 64,
-	CALLS_UNIXDGRAM = 128, /* logd: connect to /dev/log by descriptor */
 };
 
 enum service_reload {
@@ -55,18 +54,18 @@ enum service_reload {
 
 struct service {
 	enum service_id id;
-	const char *name;     /* also the program's file name */
-	uint8_t uid_slot;     /* uid of a numeric block: base + slot */
+	const char *name; /* also the program's file name */
+	uint8_t uid_slot; /* uid of a numeric block: base + slot */
 	enum service_root root;
 	unsigned calls;
 	enum service_reload reload;
-	const char *workers;  /* parameter that holds the number, NULL: one */
-	const char *listens;  /* blank-separated names of listen_* parameters */
-	const char *fds;      /* blank-separated names of other descriptors */
+	const char *workers; /* parameter that holds the number, NULL: one */
+	const char *listens; /* blank-separated names of listen_* parameters */
+	const char *fds;     /* blank-separated names of other descriptors */
 	uint16_t nofile;
-	uint16_t nproc;	      /* RLIMIT_NPROC; 0: may not fork or thread */
-	uint32_t data_mb;     /* RLIMIT_DATA */
-	uint8_t stage;	      /* start order: lower first */
+	uint16_t nproc;		 /* RLIMIT_NPROC; 0: may not fork or thread */
+	uint32_t data_mb;	 /* RLIMIT_DATA */
+	uint8_t stage;		 /* start order: lower first */
 	const char *may, *taken; /* the columns of the process table */
 };
 
@@ -76,14 +75,14 @@ const struct service *service_find(struct str name); /* NULL: none */
 
 enum channel_id {
 	CH_NONE,
-	CH_CONTROL,	  /* child → master (asker: the child) */
+	CH_CONTROL, /* child → master (asker: the child) */
 	CH_CTL_MASTER,
 	CH_CTL_QMGR,
 	CH_SMTPD_ROUTER,
 	CH_SMTPD_QMGR,
 	CH_QMGR_ROUTER,
 	CH_QMGR_SPAWNER,
-	CH_QMGR_DELIVER,  /* made by spawner */
+	CH_QMGR_DELIVER, /* made by spawner */
 	CH_LOGIN_AUTHD,
 	CH_LOGIN_SPAWNER,
 	CH_SPAWNER_AUTHD,
