@@ -72,3 +72,8 @@ static const struct msg_field msg_admin_done_fields[] = {
 };
 const struct msg_def msg_admin_done_def =
 	MSG_DEF(msg_admin_done, MSG_ADMIN_DONE, MSG_REPLY);
+
+static const struct msg_field msg_want_fields[] = {
+	MSG_FIELD(msg_want, name, MSG_STR, 32),
+};
+const struct msg_def msg_want_def = MSG_DEF(msg_want, MSG_WANT, 0);

@@ -21,6 +21,7 @@ enum {
 	MSG_ADMIN,
 	MSG_ADMIN_DONE,
 	MSG_ADMIN_TEXT,
+	MSG_WANT,
 };
 
 /* child → master, note: start() is done, peers may be connected. */
@@ -61,6 +62,12 @@ struct msg_table {
 	int fd;
 };
 
+/* child → master, note: send me this descriptor anew (logd: "syslog", after
+ * the system's logger restarted). */
+struct msg_want {
+	struct str name;
+};
+
 /* master → child, note: take nothing new, finish, exit. */
 struct msg_drain {
 	uint8_t unused;
@@ -92,6 +99,6 @@ struct msg_admin_done {
 extern const struct msg_def msg_ready_def, msg_connect_def, msg_connected_def,
 	msg_unavailable_def, msg_peer_def, msg_config_def, msg_table_def,
 	msg_drain_def, msg_log_peer_def, msg_admin_def, msg_admin_text_def,
-	msg_admin_done_def;
+	msg_admin_done_def, msg_want_def;
 
 #endif

@@ -140,7 +140,7 @@ const struct chan_row channels[CH_COUNT] = {
 	[CH_CONTROL] = {
 		.name = "control", .asker = SVC_COUNT, .service = SVC_MASTER,
 		.inflight = 256,
-		.to_service = MSGS(M(ready), M(connect)),
+		.to_service = MSGS(M(ready), M(connect), M(want)),
 		.to_asker = MSGS(M(connected), M(unavailable), M(peer),
 				 M(config), M(table), M(drain), M(log_peer)),
 	},
