@@ -198,11 +198,12 @@ class Instance:
 
     # -- life
 
-    def start(self, wait=True):
+    def start(self, wait=True, wrapper=()):
+        """wrapper: words before the command, which exec what follows them."""
         assert self.process is None
         out = open(self.dir / "master.out", "ab")
         self.process = subprocess.Popen(
-            [self.master, "-c", self.conf_dir, "--uid-base",
+            [*wrapper, self.master, "-c", self.conf_dir, "--uid-base",
              str(self.uid_base), *self.args],
             env=clean_env(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             start_new_session=True)
