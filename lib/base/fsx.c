@@ -94,6 +94,12 @@ fsx_fdatasync(int fd)
 }
 
 int
+fsx_syncfs(int fd)
+{
+	return (int)RETRY(syncfs(fd));
+}
+
+int
 fsx_mkdir(int dirfd, const char *name, mode_t mode)
 {
 	return mkdirat(dirfd, name, mode);

@@ -34,6 +34,9 @@ int fsx_fstat(int fd, struct stat *st);
 int fsx_fstatat(int dirfd, const char *name, struct stat *st);
 int fsx_fsync(int fd);
 int fsx_fdatasync(int fd);
+/* Everything changed so far in the file system fd stands in: one commit for a
+ * batch of files.  An error there, whoever's, is an error. */
+int fsx_syncfs(int fd);
 int fsx_mkdir(int dirfd, const char *name, mode_t mode);
 int fsx_rmdir(int dirfd, const char *name);
 int fsx_unlink(int dirfd, const char *name);
