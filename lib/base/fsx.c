@@ -93,6 +93,13 @@ fsx_fdatasync(int fd)
 	return (int)RETRY(fdatasync(fd));
 }
 
+void
+fsx_start_write(int fd)
+{
+	if (sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE) < 0)
+		return; /* only a hint: fdatasync() reports errors */
+}
+
 int
 fsx_syncfs(int fd)
 {

@@ -37,6 +37,9 @@ int fsx_fdatasync(int fd);
 /* Everything changed so far in the file system fd stands in: one commit for a
  * batch of files.  An error there, whoever's, is an error. */
 int fsx_syncfs(int fd);
+/* A hint: start writing the file's data back, wait for nothing.  Before a
+ * batch of fdatasync() calls it lets one journal commit serve them all. */
+void fsx_start_write(int fd);
 int fsx_mkdir(int dirfd, const char *name, mode_t mode);
 int fsx_rmdir(int dirfd, const char *name);
 int fsx_unlink(int dirfd, const char *name);

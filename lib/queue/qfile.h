@@ -69,7 +69,7 @@ enum qfile_reason {
 struct qfile_msg { /* slot of the message */
 	uint32_t seq;
 	uint8_t state, reason;
-	uint8_t kills;	/* workers that died with it */
+	uint8_t kills; /* workers that died with it */
 	uint32_t tries;
 	uint64_t next_try_us;
 };
@@ -131,8 +131,8 @@ ERR_WARN_UNUSED int qfile_get_env(const struct qfile_head *h, struct str env,
 enum {
 	QLOG_HEAD = 20,
 	QLOG_TEXT_MAX = 2048 - QLOG_HEAD,
-	QLOG_KEEP = 3,		      /* per recipient */
-	QLOG_MESSAGE = 0xffffffffu,   /* recipient: the message as a whole */
+	QLOG_KEEP = 3,		    /* per recipient */
+	QLOG_MESSAGE = 0xffffffffu, /* recipient: the message as a whole */
 };
 struct qlog {
 	uint32_t rcpt;

@@ -60,7 +60,7 @@ struct spool_counts {
 	uint64_t uncommitted; /* removed: never acknowledged */
 	uint64_t orphans;     /* bodies and logs without a message, removed */
 	uint64_t damaged;
-	uint64_t strange;     /* names that are not ours, left alone */
+	uint64_t strange; /* names that are not ours, left alone */
 };
 
 /* Walk the queue once; found() gets each message.  -1: a directory or file
