@@ -10,6 +10,12 @@ function(ph_layer name)
 	target_link_libraries(${name} PUBLIC ${A_LINK})
 endfunction()
 
+# ph_disk(NAME source...): a disk back end (fsx.h).
+function(ph_disk name)
+	add_library(${name} OBJECT ${ARGN})
+	target_link_libraries(${name} PUBLIC base)
+endfunction()
+
 # ph_room(NAME source... [LINK lib...]): everything of a daemon but main.c, as
 # the library lib<NAME>_room that its program and its tests link.
 function(ph_room name)
@@ -26,6 +32,10 @@ function(ph_daemon name)
 	cmake_parse_arguments(A "" "" "LINK" ${ARGN})
 	add_executable(${name} ${A_UNPARSED_ARGUMENTS})
 	target_link_libraries(${name} PRIVATE ${A_LINK} fsx)
+	if(POSTHOUSE_SANITIZE)
+		target_sources(${name} PRIVATE
+			${CMAKE_SOURCE_DIR}/cmake/sanitizer_options.c)
+	endif()
 endfunction()
 
 # ph_test(FILE_test.c [LINK lib...] [FSX fsx_test]): a cmocka program run by

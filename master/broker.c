@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "frame/msg_control.h"
+#include "master.h"
+
+enum { CHANNEL_BUFFER = 1 << 20, PENDING_MAX_ = 4096 };
+
+static void
+refuse(struct chan *asker, uint32_t tag, bool never)
+{
+	struct msg_unavailable m = { never };
+
+	chan_send(asker, tag, &msg_unavailable_def, &m);
+}
+
+/* The workers of a service take turns. */
+static struct child *
+pick(struct master *m, enum service_id id)
+{
+	struct child *ready[WORKERS_MAX];
+	struct list *it;
+	unsigned n = 0;
+
+	list_for_each (it, &m->children) {
+		struct child *c = LIST_OF(it, struct child, link);
+
+		if (c->svc->id == id && c->state == CHILD_READY && c->control &&
+		    n < WORKERS_MAX)
+			ready[n++] = c;
+	}
+	return n ? ready[m->turn++ % n] : NULL;
+}
+
+static void
+widen(int fd)
+{
+	int n = CHANNEL_BUFFER;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &n, sizeof(n)) < 0)
+		(void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
+}
+
+/* Make the channel and hand out both ends; false: nobody is there to serve. */
+static bool
+join(struct master *m, struct chan *asker, uint32_t tag,
+     const struct chan_row *row)
+{
+	struct child *service = pick(m, (enum service_id)row->service);
+	struct msg_connected to_asker;
+	struct msg_peer to_service;
+	int pair[2];
+
+	if (!service ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return false;
+	widen(pair[0]);
+	widen(pair[1]);
+	to_asker =
+		(struct msg_connected){ (uint16_t)(row - channels), pair[0] };
+	to_service = (struct msg_peer){ to_asker.row, pair[1] };
+	chan_send(service->control, 0, &msg_peer_def, &to_service);
+	chan_send(asker, tag, &msg_connected_def, &to_asker);
+	close(pair[0]);
+	close(pair[1]);
+	return true;
+}
+
+void
+broker_connect(struct master *m, struct chan *asker, enum service_id asker_id,
+	       uint32_t tag, uint8_t service)
+{
+	const struct chan_row *row =
+		service < SVC_COUNT ? channel_find(asker_id, service) : NULL;
+	struct pending *p;
+
+	if (!row || service == SVC_MASTER) {
+		log_warn("%s asked for service %u: not in the channel table",
+			 services[asker_id].name, service);
+		refuse(asker, tag, true);
+		return;
+	}
+	if (join(m, asker, tag, row))
+		return;
+	p = m->stopping || asker_id == SVC_CTL ? NULL : calloc(1, sizeof(*p));
+	if (!p) {
+		refuse(asker, tag, false);
+		return;
+	}
+	*p = (struct pending){ .asker = asker, .tag = tag, .row = row };
+	list_append(&m->pending, &p->link);
+}
+
+void
+broker_serve(struct master *m, enum service_id service)
+{
+	struct list *it, *next;
+
+	for (it = m->pending.next; it != &m->pending; it = next) {
+		struct pending *p = LIST_OF(it, struct pending, link);
+
+		next = it->next;
+		if (p->row->service != service ||
+		    !join(m, p->asker, p->tag, p->row))
+			continue;
+		list_remove(&p->link);
+		free(p);
+	}
+}
+
+void
+broker_forget(struct master *m, struct chan *asker)
+{
+	struct list *it, *next;
+
+	for (it = m->pending.next; it != &m->pending; it = next) {
+		struct pending *p = LIST_OF(it, struct pending, link);
+
+		next = it->next;
+		if (p->asker == asker) {
+			list_remove(&p->link);
+			free(p);
+		}
+	}
+}
+
+/* READY of a replacement: its predecessor drains. */
+static void
+retire_older(struct child *c)
+{
+	struct list *it;
+
+	list_for_each (it, &c->m->children) {
+		struct child *k = LIST_OF(it, struct child, link);
+
+		if (k != c && k->svc == c->svc && k->worker == c->worker)
+			child_drain(k);
+	}
+	c->replaces = false;
+}
+
+static void
+on_ready(struct child *c)
+{
+	if (c->state != CHILD_STARTING)
+		return;
+	c->state = CHILD_READY;
+	if (c->replaces)
+		retire_older(c);
+	broker_serve(c->m, c->svc->id);
+	master_progress(c->m);
+}
+
+static void
+on_want(struct child *c, const struct msg_want *w)
+{
+	struct msg_table t = { w->name, -1 };
+
+	if (c->svc->id != SVC_LOGD || !str_eq(w->name, STR("syslog")))
+		return;
+	t.fd = syslog_connect();
+	if (t.fd < 0)
+		return; /* the tick tries again: logd asks with each line */
+	chan_send(c->control, 0, &msg_table_def, &t);
+	close(t.fd);
+}
+
+static void
+on_msg(struct chan *ch, void *arg, uint32_t tag, const struct msg_def *def,
+       void *msg)
+{
+	struct child *c = arg;
+
+	if (def->type == MSG_READY)
+		on_ready(c);
+	else if (def->type == MSG_CONNECT)
+		broker_connect(c->m, ch, c->svc->id, tag,
+			       ((struct msg_connect *)msg)->service);
+	else if (def->type == MSG_WANT)
+		on_want(c, msg);
+}
+
+/* A child that closes its control channel ends soon; waitpid() tells how. */
+static void
+on_close(struct chan *ch, void *arg)
+{
+	struct child *c = arg;
+
+	broker_forget(c->m, ch);
+	c->control = NULL;
+}
+
+const struct chan_ops broker_child_ops = { on_msg, on_close };

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MASTER_MASTER_H
+#define MASTER_MASTER_H
+
+#include "frame/maincf.h"
+#include "frame/service.h"
+#include "net/addr.h"
+#include "net/loop.h"
+
+/*
+ * master: the only process that reads main.cf and the only one that may bind,
+ * fork and exec.  It starts the daemons in the order of their stages, hands
+ * each the descriptors of its row, restarts what dies, makes channels between
+ * those whom the channel table allows, and is then out of the way.
+ */
+enum {
+	BACKOFF_MIN_S = 1,
+	BACKOFF_MAX_S = 60,
+	STABLE_S = 10, /* lived that long: the next death starts anew */
+	WORKERS_MAX = 64,
+	LISTEN_BACKLOG = 1024,
+	STOP_STAGE_MS = 5000, /* for each stage to finish its work */
+	DRAIN_S = 600,	      /* replaced workers may finish sessions */
+	UID_BLOCK = 64,
+};
+
+struct options {
+	const char *confdir;
+	const char *bindir; /* where the daemons are: beside master */
+	uint32_t uid_base;  /* 0: named users */
+	bool unprivileged;  /* -u */
+};
+
+/* 0, or an exit status after a line on stderr. */
+int options_parse(struct options *o, int argc, char **argv);
+
+/* --- listening sockets (listen.c) ----------------------------------------- */
+
+struct listener {
+	struct list link;
+	const char *param; /* "listen_smtp" */
+	struct addr addr;
+	unsigned worker;
+	int fd;
+	bool keep; /* while a new configuration is laid over the old one */
+};
+
+/* --- files handed out as sealed memfds (table.c)
+ * ------------------------------ */
+
+struct table {
+	const char *name; /* as in the rows' fds */
+	char path[512];
+	struct timespec mtime;
+	uint64_t size, inode;
+	int memfd; /* -1: could not be read */
+};
+
+/* --- children (child.c)
+ * ---------------------------------------------------------- */
+
+enum child_state {
+	CHILD_DOWN,	/* not running; restarts when the timer fires */
+	CHILD_STARTING, /* until READY */
+	CHILD_READY,
+	CHILD_DRAINING, /* replaced or stopping: takes nothing new */
+	CHILD_FAILED,	/* exit 64: not started again */
+};
+
+struct child {
+	struct list link; /* master.children */
+	struct master *m;
+	const struct service *svc;
+	unsigned worker;
+	enum child_state state;
+	pid_t pid;
+	struct chan *control;
+	int log_fds[4]; /* logd's ends: this process and its users' processes */
+	unsigned nlogs;
+	uint64_t started_ms;
+	unsigned backoff_s, restarts;
+	struct event *timer;
+	bool replaces; /* drain the older one of this worker when READY */
+	bool lent;     /* a sibling has its listening sockets for now */
+};
+
+struct pending {
+	struct list link; /* master.pending */
+	struct chan *asker;
+	uint32_t tag;
+	const struct chan_row *row;
+};
+
+struct master {
+	struct loop loop;
+	struct options opt;
+	struct config conf;
+	struct list children, listeners, pending;
+	struct table tables[2]; /* users, passwd */
+	int empty_dir, spool_dir, log_dir;
+	int syslog;
+	unsigned stage; /* being started; past the last: all is up */
+	bool up, stopping, failed_config;
+	int exit_code;
+	struct event *ev_term, *ev_int, *ev_hup, *ev_chld, *ev_tick, *ev_stop;
+	struct event *ev_ctl;
+	int control_sock, pid_fd;
+	char hostname[256];
+	unsigned turn; /* round robin among workers */
+};
+
+/* --- config.c
+ * ------------------------------------------------------------------------ */
+
+/* Load main.cf: problems go to out, one line each.  On failure *c is not
+ * usable and the old one stands. */
+int master_load(struct master *m, struct config *c, struct buf *out);
+/* Directories, sockets and tables of m->conf; lines to out. */
+int master_prepare(struct master *m, struct buf *out);
+/* A sealed memfd with the lines of this child; -1. */
+int master_params_fd(struct master *m, const struct service *svc);
+uint32_t master_uid(struct master *m, const struct service *svc,
+		    struct err *err); /* 0: no such user */
+unsigned master_workers(struct master *m, const struct service *svc);
+int sealed_memfd(const char *name, struct str content);
+
+/* --- listen.c
+ * -------------------------------------------------------------------- */
+
+/* Make the set of listening sockets what m->conf says, keeping what is there
+ * already; -1 (with lines in out) changes nothing. */
+int listeners_update(struct master *m, struct buf *out);
+
+/* --- table.c
+ * ---------------------------------------------------------------------- */
+
+void tables_init(struct master *m);
+/* Read anew what changed on disk; send it to those who have it. */
+void tables_watch(struct master *m);
+int table_fd(struct master *m, const char *name);
+/* A connected datagram socket of /dev/log, or -1. */
+int syslog_connect(void);
+
+/* --- child.c
+ * ------------------------------------------------------------------------- */
+
+struct child *child_new(struct master *m, const struct service *svc,
+			unsigned worker);
+void child_start(struct child *c);
+void child_free(struct child *c);
+void child_drain(struct child *c);
+/* After SIGCHLD. */
+void children_reap(struct master *m);
+const char *child_state_name(const struct child *c);
+/* logd's ends of all log channels, to a new logd. */
+void child_give_logs(struct child *c, struct child *logd);
+struct child *child_of(struct master *m, enum service_id id);
+
+/* --- broker.c
+ * ------------------------------------------------------------------------- */
+
+extern const struct chan_ops broker_child_ops;
+/* Connect asker (of row->asker) to row->service, or keep it waiting. */
+void broker_connect(struct master *m, struct chan *asker,
+		    enum service_id asker_id, uint32_t tag, uint8_t service);
+/* service has become ready: serve those who wait for it. */
+void broker_serve(struct master *m, enum service_id service);
+void broker_forget(struct master *m, struct chan *asker);
+
+/* --- admin.c
+ * ----------------------------------------------------------------------------
+ */
+
+int admin_open(struct master *m, struct buf *out);
+void admin_close(struct master *m);
+
+/* --- notify.c
+ * -------------------------------------------------------------------------- */
+
+/* sd_notify(3): "READY=1" and the like to NOTIFY_SOCKET, if there is one. */
+void notify(const char *state);
+
+/* --- master.c
+ * ---------------------------------------------------------------------------
+ */
+
+/* A child has become ready, or failed for good. */
+void master_progress(struct master *m);
+/* New configuration if it is good: 0; else -1 with the problems in out. */
+int master_reload(struct master *m, struct buf *out);
+void master_stop(struct master *m, int exit_code);
+int master_run(const struct options *opt);
+
+#endif
