@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,7 +12,8 @@ static const struct {
 	const char *args;
 	const char *text;
 } commands[] = {
-	{ "conf", cmd_conf, "[-nd] [NAME...] | -e NAME=VALUE...",
+	{ "conf", cmd_conf,
+	  "[-nxh] [NAME...] | -d [-h] [NAME...] | -e NAME=VALUE...",
 	  "show or change the configuration" },
 	{ "reload", cmd_reload, "", "take the new configuration" },
 	{ "status", cmd_status, "", "show the running processes" },
@@ -48,6 +50,19 @@ ctl_usage(const char *command)
 	return EX_USAGE;
 }
 
+int
+ctl_status(const struct err *err)
+{
+	if (err->code == ENOENT || err->code == EAGAIN ||
+	    err->code == ECONNREFUSED)
+		return EX_UNAVAILABLE;
+	if (err->class == ERR_TEMP)
+		return EX_TEMPFAIL;
+	if (err->code == EPERM || err->code == EACCES)
+		return EX_NOPERM;
+	return 1;
+}
+
 static int
 usage(FILE *to)
 {
@@ -72,7 +87,7 @@ ctl_config(struct ctl *c)
 	buf_init(&messages, 64 * 1024);
 	rc = config_load(&c->conf, param_sets, c->confdir, &messages, &err);
 	c->loaded = true;
-	(void)fwrite(messages.p, 1, messages.n, stderr);
+	(void)fputs(buf_cstr(&messages), stderr);
 	buf_fini(&messages);
 	if (rc < 0) {
 		(void)fprintf(stderr, "posthouse: %s\n", err.text);

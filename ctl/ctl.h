@@ -4,7 +4,7 @@
 
 #include <sysexits.h>
 
-#include "frame/maincf.h"
+#include "frame/config.h"
 #include "net/msg.h"
 
 /*
@@ -37,6 +37,10 @@ void ctl_error(const char *command, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The usage line of a command on stderr; returns EX_USAGE. */
 int ctl_usage(const char *command);
+
+/* EX_TEMPFAIL or EX_UNAVAILABLE for TEMP, EX_NOPERM for EPERM and EACCES, else
+ * 1. */
+int ctl_status(const struct err *err);
 
 /* Load main.cf into c->conf, once; its problems go to stderr.  0 or EX_USAGE.
  */
