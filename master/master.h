@@ -2,7 +2,7 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
-#include "frame/maincf.h"
+#include "frame/config.h"
 #include "frame/service.h"
 #include "net/addr.h"
 #include "net/loop.h"
