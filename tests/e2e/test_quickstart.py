@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: ISC
+"""./quickstart, in a network and a run/ of its own beside one that runs."""
+
+import subprocess
+
+import pytest
+
+import posthouse as ph
+
+# The same checkout and build, but nothing of it collides.
+PRIVATE = """\
+set -e
+ip link set lo up
+mount --bind "$1" {root}/run
+shift
+cd /
+for words in "$@"; do
+	echo "-- $words"
+	{root}/quickstart $words
+done
+"""
+
+
+@pytest.fixture
+def quickstart(tmp_path):
+    (ph.ROOT / "run").mkdir(exist_ok=True)
+    run = tmp_path / "run"
+    run.mkdir()
+
+    def call(*lines):
+        r = subprocess.run(
+            ["unshare", "-n", "-m", "--propagation", "private", "sh", "-c",
+             PRIVATE.format(root=ph.ROOT), "sh", run, *lines],
+            capture_output=True, text=True, timeout=600,
+            stdin=subprocess.DEVNULL,
+            env=ph.clean_env(HOSTILE="1", CFLAGS="-broken", TZ="Asia/Tokyo"))
+        assert r.returncode == 0, r.stdout + r.stderr
+        return r.stdout
+
+    yield call, run
+    pid = run / "master.pid"
+    assert not pid.exists() or not ph.alive(int(pid.read_text())), \
+        "quickstart stop left master running"
+
+
+@pytest.mark.timeout(600)
+def test_start_twice_and_stop(quickstart):
+    call, run = quickstart
+    said = call("", "", "stop", "--no-demo", "stop", "stop")
+    parts = said.split("-- ")[1:]
+    for part in parts[:2]:
+        assert "250 2.0.0 Ok: queued as" in part
+        assert "IMAP hands it to bob" in part
+        assert "POP3 hands it to bob" in part
+        assert "SMTP 2525   IMAP 2143   POP3 2110" in part
+    assert "running already" in parts[1]
+    assert "has stopped" in parts[2]
+    assert "The first letter" not in parts[3]
+    assert "was not running" in parts[5]
+    modes = {name: (oct((run / name).stat().st_mode)[-4:],
+                    (run / name).stat().st_uid)
+             for name in ("conf", "empty", "spool", "mail", "log", "sock",
+                          "conf/users", "conf/main.cf")}
+    assert modes == {
+        "conf": ("0755", 0), "empty": ("0555", 0), "spool": ("0700", 50003),
+        "mail": ("0700", 50048), "log": ("0700", 50001), "sock": ("0755", 0),
+        "conf/users": ("0600", 0), "conf/main.cf": ("0644", 0)}
+    letters = list((run / "mail/posthouse.test/bob").glob("*/*:*")) + \
+        list((run / "mail/posthouse.test/bob/new").iterdir())
+    assert len(set(letters)) == 2
+
+
+def test_without_root(tmp_path):
+    r = subprocess.run([ph.ROOT / "quickstart"], capture_output=True,
+                       text=True, user=65534, group=65534, extra_groups=[],
+                       cwd="/", env=ph.clean_env())
+    assert r.returncode == 77
+    assert "master -u" in r.stderr and r.stderr.count("\n") == 1
+
+
+def test_wrong_use():
+    r = subprocess.run([ph.ROOT / "quickstart", "--what"], text=True,
+                       capture_output=True, env=ph.clean_env())
+    assert r.returncode == 64 and "usage:" in r.stderr
