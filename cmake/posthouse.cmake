@@ -36,6 +36,27 @@ function(ph_daemon name)
 		target_sources(${name} PRIVATE
 			${CMAKE_SOURCE_DIR}/cmake/sanitizer_options.c)
 	endif()
+	ph_intruder(${name} ${A_UNPARSED_ARGUMENTS} LINK ${A_LINK})
+endfunction()
+
+# ph_intruder(NAME main.c LINK lib...): the same program, but what it does in
+# its jail is first what the jail must prevent; in bin/intruder, never
+# installed (tests/jail/intruder.c).
+function(ph_intruder name)
+	cmake_parse_arguments(A "" "" "LINK" ${ARGN})
+	if(POSTHOUSE_FUZZ OR name STREQUAL "posthouse")
+		return()
+	endif()
+	add_executable(${name}-test EXCLUDE_FROM_ALL ${A_UNPARSED_ARGUMENTS}
+		${CMAKE_SOURCE_DIR}/tests/jail/intruder.c)
+	set_target_properties(${name}-test PROPERTIES OUTPUT_NAME ${name}
+		RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/intruder)
+	target_link_libraries(${name}-test PRIVATE ${A_LINK} fsx)
+	if(POSTHOUSE_SANITIZE)
+		target_sources(${name}-test PRIVATE
+			${CMAKE_SOURCE_DIR}/cmake/sanitizer_options.c)
+	endif()
+	set_property(GLOBAL APPEND PROPERTY PH_INTRUDERS ${name}-test)
 endfunction()
 
 # ph_test(FILE_test.c [LINK lib...] [FSX fsx_test]): a cmocka program run by

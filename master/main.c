@@ -7,5 +7,7 @@ main(int argc, char **argv)
 	struct options opt;
 	int status = options_parse(&opt, argc, argv);
 
-	return status ? status : master_run(&opt);
+	if (status)
+		return status < 0 ? 0 : status; /* -1: --help */
+	return master_run(&opt);
 }

@@ -31,7 +31,7 @@ struct options {
 	bool unprivileged;  /* -u */
 };
 
-/* 0, or an exit status after a line on stderr. */
+/* 0, an exit status after a line on stderr, or -1 after --help. */
 int options_parse(struct options *o, int argc, char **argv);
 
 /* --- listening sockets (listen.c) ----------------------------------------- */

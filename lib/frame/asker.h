@@ -40,9 +40,8 @@ void asker_free(struct asker *a);
  * breaks its table): cb is then not called.
  */
 enum { ASKER_QUEUE_MAX = 4096 };
-uint32_t asker_send(struct asker *a, const struct msg_def *def,
-		    const void *msg, unsigned deadline_ms, asker_reply_cb *cb,
-		    void *arg);
+uint32_t asker_send(struct asker *a, const struct msg_def *def, const void *msg,
+		    unsigned deadline_ms, asker_reply_cb *cb, void *arg);
 /* Parts (no MSG_REQUEST flag) that belong before a request with this tag: take
  * a fresh tag, send the parts, then the request with asker_send_tagged().
  * -1 if the connection is down: the sequence is void. */

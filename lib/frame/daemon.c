@@ -304,7 +304,7 @@ daemon_main(int argc, char **argv, const struct daemon_ops *ops)
 	if (ops->start(&d, &err) < 0)
 		goto fail;
 	chan_send(d.control, 0, &msg_ready_def, &ready);
-	loop_run(&d.loop);
+	daemon_serve(&d);
 	if (d.control)
 		chan_close(d.control);
 	log_flush();

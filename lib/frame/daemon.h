@@ -60,6 +60,13 @@ enum { DAEMON_BAD_CONFIG = 64 };
 
 int daemon_main(int argc, char **argv, const struct daemon_ops *ops);
 
+/*
+ * What a daemon does once it is jailed, started and ready: run its loop.  It
+ * stands in a file of its own, so that the jail test can link another one,
+ * which tries first what the jail must prevent (tests/jail/intruder.c).
+ */
+void daemon_serve(struct daemon *d);
+
 /* An inherited descriptor by name and number among those of that name; -1:
  * none. It stays the daemon's. */
 int daemon_fd(const struct daemon *d, const char *name, size_t i);

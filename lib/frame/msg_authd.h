@@ -30,7 +30,7 @@ struct msg_auth_ok {
 
 /* reply to AUTH or REDEEM. */
 struct msg_auth_fail {
-	uint8_t temp; /* 1: could not be decided */
+	uint8_t temp;	 /* 1: could not be decided */
 	struct str text; /* for the log */
 };
 

@@ -38,8 +38,8 @@ struct msg_deliver {
 enum deliver_class { DELIVER_OK, DELIVER_TEMP, DELIVER_PERM };
 struct msg_deliver_result {
 	uint32_t slot;
-	uint8_t class; /* enum deliver_class */
-	struct str dsn; /* "2.0.0", "4.2.2" */
+	uint8_t class;	 /* enum deliver_class */
+	struct str dsn;	 /* "2.0.0", "4.2.2" */
 	struct str text; /* "delivered to maildir" */
 };
 struct msg_delivered {

@@ -44,7 +44,8 @@ const struct msg_def msg_commit_def =
 static const struct msg_field msg_stored_fields[] = {
 	MSG_FIELD(msg_stored, id, MSG_STR, QUEUE_ID_MAX),
 };
-const struct msg_def msg_stored_def = MSG_DEF(msg_stored, MSG_STORED, MSG_REPLY);
+const struct msg_def msg_stored_def =
+	MSG_DEF(msg_stored, MSG_STORED, MSG_REPLY);
 
 static const struct msg_field msg_refused_fields[] = {
 	MSG_FIELD(msg_refused, code, MSG_U16, 599),

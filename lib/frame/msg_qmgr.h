@@ -124,7 +124,7 @@ struct msg_queue_row {
 	uint32_t tries;
 	uint64_t size;
 	struct str sender;
-	struct str reason; /* of the message as a whole */
+	struct str reason;     /* of the message as a whole */
 	struct msg_list rcpts; /* msg_queue_rcpt; several rows with the same id
 				  if they do not fit one frame */
 };

@@ -28,10 +28,10 @@ enum {
 };
 
 enum rcpt_notify { /* RFC 3461 4.1; 0: not given */
-	NOTIFY_NEVER = 1,
-	NOTIFY_SUCCESS = 2,
-	NOTIFY_FAILURE = 4,
-	NOTIFY_DELAY = 8,
+		   NOTIFY_NEVER = 1,
+		   NOTIFY_SUCCESS = 2,
+		   NOTIFY_FAILURE = 4,
+		   NOTIFY_DELAY = 8,
 };
 
 /* As the client gave it. */

@@ -16,7 +16,8 @@ static const struct msg_field msg_routed_fields[] = {
 	MSG_FIELD(msg_routed, dsn, MSG_STR, 16),
 	MSG_FIELD(msg_routed, text, MSG_STR, TEXT_MAX),
 };
-const struct msg_def msg_routed_def = MSG_DEF(msg_routed, MSG_ROUTED, MSG_REPLY);
+const struct msg_def msg_routed_def =
+	MSG_DEF(msg_routed, MSG_ROUTED, MSG_REPLY);
 
 static const struct msg_field msg_expand_part_fields[] = {
 	MSG_LIST_FIELD(msg_expand_part, rcpts, RCPTS_MAX, &msg_rcpt_in_def),

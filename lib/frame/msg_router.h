@@ -28,8 +28,8 @@ enum route_verdict { ROUTE_OK, ROUTE_TEMP, ROUTE_PERM };
 struct msg_routed {
 	uint8_t verdict;
 	uint8_t own;
-	uint16_t code;	 /* 550, 450 … */
-	struct str dsn;	 /* "5.1.1" */
+	uint16_t code;	/* 550, 450 … */
+	struct str dsn; /* "5.1.1" */
 	struct str text;
 };
 

@@ -30,7 +30,8 @@ const struct msg_def msg_open_def = MSG_DEF(msg_open, MSG_OPEN, MSG_REQUEST);
 static const struct msg_field msg_opened_fields[] = {
 	MSG_FIELD(msg_opened, fd, MSG_FD, 1),
 };
-const struct msg_def msg_opened_def = MSG_DEF(msg_opened, MSG_OPENED, MSG_REPLY);
+const struct msg_def msg_opened_def =
+	MSG_DEF(msg_opened, MSG_OPENED, MSG_REPLY);
 
 static const struct msg_field msg_spawn_fail_fields[] = {
 	MSG_FIELD(msg_spawn_fail, class, MSG_U8, 2),

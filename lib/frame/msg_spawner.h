@@ -27,7 +27,7 @@ struct msg_start {
 	struct str tag;	    /* IMAP: of the LOGIN command; imapd answers it */
 	struct str pending; /* MSG_BYTES: input read but not consumed */
 	struct str client, local; /* "192.0.2.1:4711", for the log */
-	uint8_t secured;    /* TLS */
+	uint8_t secured;	  /* TLS */
 	int fd;
 };
 

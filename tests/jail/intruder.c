@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The intruder: linked in place of lib/frame/serve.c into a second set of the
+ * programs (bin/intruder, never installed).  It runs inside the true jail of
+ * each process, before that waits for work, as an attacker would who has taken
+ * the process over, and tries what the "if taken over" column of the service
+ * table excludes.  What must fail and does is logged "held NAME", what succeeds
+ * "BREACH NAME"; the control list, which must succeed, "works NAME" or
+ * "BROKEN NAME".
+ *
+ * Attempts that are answered with death are made one a run: the test gives
+ * master a file as standard error, whose first line names the attempt.  The
+ * process must then die of SIGSYS; if it does not, "BREACH NAME" is logged.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "frame/daemon.h"
+#include "frame/entry.h"
+
+struct scene {
+	const struct service *svc;
+	int root;   /* the directory that is the root, or -1 */
+	int params; /* the memfd of parameters, or -1 */
+};
+
+enum want { HELD, WORKS, DEATH };
+
+struct attempt {
+	const char *name;
+	enum want want;
+	unsigned only, unless; /* classes of calls (enum service_calls) */
+	bool (*try)(const struct scene *s); /* true: it was possible */
+};
+
+/* --- must fail ---------------------------------------------------------------
+ */
+
+static bool
+exec_pages(const struct scene *s)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)s;
+	return p != MAP_FAILED;
+}
+
+static bool
+make_pages_executable(const struct scene *s)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)s;
+	return p != MAP_FAILED && mprotect(p, 4096, PROT_READ | PROT_EXEC) == 0;
+}
+
+static bool
+become_root(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_setresuid, 0, 0, 0) == 0;
+}
+
+static bool
+become_root_group(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_setresgid, 0, 0, 0) == 0;
+}
+
+static bool
+leave_root_directory(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_chroot, "/") == 0;
+}
+
+static bool
+gain_capability(const struct scene *s)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct data[2] = {
+		{ .effective = 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE,
+		  .permitted = 1u << CAP_SYS_ADMIN | 1u << CAP_DAC_OVERRIDE }
+	};
+
+	(void)s;
+	return syscall(SYS_capset, &head, data) == 0;
+}
+
+static bool
+exceed_memory(const struct scene *s)
+{
+	size_t n = ((size_t)s->svc->data_mb + 64) << 20;
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	munmap(p, n);
+	return true;
+}
+
+static bool
+exceed_descriptors(const struct scene *s)
+{
+	int fd, high = fcntl(2, F_DUPFD, s->svc->nofile);
+
+	if (high >= 0)
+		return true;
+	/* and not by raising the limit */
+	fd = setrlimit(RLIMIT_NOFILE, &(struct rlimit){ s->svc->nofile + 1u,
+							s->svc->nofile + 1u });
+	return fd == 0;
+}
+
+static bool
+change_parameters(const struct scene *s)
+{
+	return s->params >= 0 && (pwrite(s->params, "x", 1, 0) == 1 ||
+				  ftruncate(s->params, 0) == 0);
+}
+
+static bool
+read_outside(const struct scene *s)
+{
+	(void)s;
+	return open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+read_outside_by_dots(const struct scene *s)
+{
+	return openat(s->root >= 0 ? s->root : AT_FDCWD,
+		      "../../../../../../../etc/passwd",
+		      O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+write_outside(const struct scene *s)
+{
+	(void)s;
+	return open("/tmp/posthouse-intruder", O_WRONLY | O_CREAT | O_CLOEXEC,
+		    0600) >= 0;
+}
+
+/* --- must kill
+ * ------------------------------------------------------------------ */
+
+static bool
+make_socket(const struct scene *s)
+{
+	(void)s;
+	return socket(AF_INET, SOCK_STREAM, 0) >= 0;
+}
+
+static bool
+run_program(const struct scene *s)
+{
+	char *argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
+
+	(void)s;
+	execve(argv[0], argv, argv + 1);
+	return false;
+}
+
+static bool
+trace_other(const struct scene *s)
+{
+	(void)s;
+	return ptrace(PTRACE_SEIZE, getppid(), 0, 0) == 0;
+}
+
+static bool
+mount_something(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_mount, "none", "/", "tmpfs", 0, NULL) == 0;
+}
+
+static bool
+make_process(const struct scene *s)
+{
+	long pid;
+
+	(void)s;
+	pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	if (pid == 0)
+		_exit(0);
+	return pid > 0;
+}
+
+static bool
+signal_other(const struct scene *s)
+{
+	(void)s;
+	return kill(1, 0) == 0;
+}
+
+static bool
+read_memory_of_other(const struct scene *s)
+{
+	char here[8];
+	struct iovec a = { here, 8 }, b = { (void *)(uintptr_t)0x400000, 8 };
+
+	(void)s;
+	return syscall(SYS_process_vm_readv, 1, &a, 1, &b, 1, 0) > 0;
+}
+
+static bool
+new_namespace(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_unshare, CLONE_NEWUSER) == 0;
+}
+
+static bool
+kernel_programs(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_bpf, 0, NULL, 0) == 0;
+}
+
+static bool
+ring_of_calls(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_io_uring_setup, 8, NULL) >= 0;
+}
+
+static bool
+open_how(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_openat2, AT_FDCWD, "/", NULL, 0) >= 0;
+}
+
+static bool
+open_any(const struct scene *s)
+{
+	return openat(s->root >= 0 ? s->root : AT_FDCWD, "x",
+		      O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+open_to_write(const struct scene *s)
+{
+	return openat(s->root >= 0 ? s->root : AT_FDCWD, "x",
+		      O_WRONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+child_as_root(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_setresuid, 0, 0, 0) == 0;
+}
+
+/* The uid of a daemon: the neighbour in the block. */
+static bool
+child_as_daemon(const struct scene *s)
+{
+	uid_t other = getuid() - 1;
+
+	(void)s;
+	return syscall(SYS_setresuid, other, other, other) == 0;
+}
+
+static bool
+child_in_group(const struct scene *s)
+{
+	gid_t mail = 8;
+
+	(void)s;
+	return syscall(SYS_setgroups, 1, &mail) == 0;
+}
+
+/* --- must work
+ * -------------------------------------------------------------------- */
+
+static bool
+own_file(const struct scene *s)
+{
+	int fd =
+		openat(s->root, ".intruder", O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	if (fd < 0)
+		return false;
+	return write(fd, "x", 1) == 1 && close(fd) == 0 &&
+	       unlinkat(s->root, ".intruder", 0) == 0;
+}
+
+static bool
+own_list(const struct scene *s)
+{
+	int fd = openat(s->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool
+own_memory(const struct scene *s)
+{
+	void *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)s;
+	return p != MAP_FAILED && munmap(p, 1 << 20) == 0;
+}
+
+static bool
+own_descriptor(const struct scene *s)
+{
+	int fd = fcntl(2, F_DUPFD_CLOEXEC, 3);
+
+	(void)s;
+	return fd >= 0 && close(fd) == 0;
+}
+
+static const struct attempt attempts[] = {
+	{ "exec_pages", HELD, 0, 0, exec_pages },
+	{ "make_pages_executable", HELD, 0, 0, make_pages_executable },
+	{ "become_root", HELD, 0, CALLS_FORK, become_root },
+	{ "become_root_group", HELD, 0, CALLS_FORK, become_root_group },
+	{ "leave_root_directory", HELD, 0, CALLS_FORK, leave_root_directory },
+	{ "gain_capability", HELD, 0, 0, gain_capability },
+	{ "exceed_memory", HELD, 0, 0, exceed_memory },
+	{ "exceed_descriptors", HELD, 0, 0, exceed_descriptors },
+	{ "change_parameters", HELD, 0, 0, change_parameters },
+	{ "read_outside", HELD, CALLS_READ, 0, read_outside },
+	{ "read_outside_by_dots", HELD, CALLS_READ, 0, read_outside_by_dots },
+	{ "write_outside", HELD, CALLS_WRITE, 0, write_outside },
+	{ "own_memory", WORKS, 0, 0, own_memory },
+	{ "own_descriptor", WORKS, 0, 0, own_descriptor },
+	{ "own_file", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
+	  own_file },
+	{ "own_list", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
+	  own_list },
+	{ "make_socket", DEATH, 0, 0, make_socket },
+	{ "run_program", DEATH, 0, 0, run_program },
+	{ "trace_other", DEATH, 0, 0, trace_other },
+	{ "mount_something", DEATH, 0, 0, mount_something },
+	{ "make_process", DEATH, 0, CALLS_FORK, make_process },
+	{ "signal_other", DEATH, 0, 0, signal_other },
+	{ "read_memory_of_other", DEATH, 0, 0, read_memory_of_other },
+	{ "new_namespace", DEATH, 0, 0, new_namespace },
+	{ "kernel_programs", DEATH, 0, 0, kernel_programs },
+	{ "ring_of_calls", DEATH, 0, 0, ring_of_calls },
+	{ "open_how", DEATH, 0, 0, open_how },
+	{ "open_any", DEATH, 0, CALLS_READ | CALLS_WRITE, open_any },
+	{ "open_to_write", DEATH, 0, CALLS_WRITE, open_to_write },
+	{ "child_as_root", DEATH, CALLS_FORK, 0, child_as_root },
+	{ "child_as_daemon", DEATH, CALLS_FORK, 0, child_as_daemon },
+	{ "child_in_group", DEATH, CALLS_FORK, 0, child_in_group },
+};
+
+static bool
+applies(const struct attempt *a, const struct service *svc)
+{
+	return (!a->only || a->only & svc->calls) && !(a->unless & svc->calls);
+}
+
+static void
+try_all(const struct scene *s)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+		const struct attempt *a = &attempts[i];
+		bool possible;
+
+		if (a->want == DEATH || !applies(a, s->svc))
+			continue;
+		possible = a->try(s);
+		if (a->want == HELD)
+			log_info("intruder: %s: %s %s", s->svc->name,
+				 possible ? "BREACH" : "held", a->name);
+		else
+			log_info("intruder: %s: %s %s", s->svc->name,
+				 possible ? "works" : "BROKEN", a->name);
+	}
+	log_flush();
+}
+
+/* The attempt of this run that death must answer. */
+static void
+try_deadly(const struct scene *s)
+{
+	char line[64] = "";
+	struct str name = STR_NULL, rest;
+	size_t i;
+
+	if (pread(2, line, sizeof(line) - 1, 0) <= 0)
+		return;
+	rest = str_of(line);
+	if (!str_cut(&rest, '\n', &name))
+		return;
+	for (i = 0; i < sizeof(attempts) / sizeof(attempts[0]); i++) {
+		const struct attempt *a = &attempts[i];
+
+		if (a->want != DEATH || !str_eq(str_of(a->name), name) ||
+		    !applies(a, s->svc))
+			continue;
+		log_info("intruder: %s: tries %s", s->svc->name, a->name);
+		log_flush();
+		a->try(s);
+		log_info("intruder: %s: BREACH %s: alive", s->svc->name,
+			 a->name);
+		log_flush();
+	}
+}
+
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	try_deadly(arg);
+}
+
+void
+daemon_serve(struct daemon *d)
+{
+	struct scene s = { d->svc, daemon_fd(d, "root", 0),
+			   daemon_fd(d, "params", 0) };
+	/* When all the others are up as well. */
+	struct timeval tv = { 2, 0 };
+
+	if (d->svc->root == ROOT_EMPTY)
+		s.root = -1;
+	try_all(&s);
+	event_base_once(d->loop.base, -1, EV_TIMEOUT, on_timer, &s, &tv);
+	loop_run(&d->loop);
+}
+
+int
+user_serve(user_entry_fn *fn, const struct user_entry *e)
+{
+	struct scene s = { &services[e->service], e->root, -1 };
+
+	try_all(&s);
+	try_deadly(&s);
+	return fn(e);
+}
