@@ -161,7 +161,7 @@ int
 table_set_get(struct table_set *set, struct str spec, struct table **out,
 	      struct err *err)
 {
-	const struct table_type *type;
+	const struct table_type *type = NULL;
 	struct str name, key;
 	struct table *t;
 
