@@ -129,6 +129,35 @@ text_channels(void)
 	}
 }
 
+/* For the jail test: what /proc must show of each process. */
+static void
+json_processes(void)
+{
+	static const char *const words[] = {
+		[ROOT_SLASH] = "slash", [ROOT_EMPTY] = "empty",
+		[ROOT_SPOOL] = "spool", [ROOT_LOG] = "log",
+		[ROOT_USER] = "user",
+	};
+	size_t i;
+
+	(void)puts("[");
+	for (i = 0; i < SVC_COUNT; i++) {
+		const struct service *s = &services[i];
+
+		(void)printf("{\"name\": \"%s\", \"uid_slot\": %u, "
+			     "\"root\": \"%s\", \"calls\": %u, "
+			     "\"nofile\": %u, \"nproc\": %u, "
+			     "\"data_mb\": %u, \"listens\": \"%s\", "
+			     "\"workers\": \"%s\"}%s\n",
+			     s->name, s->uid_slot, words[s->root], s->calls,
+			     s->nofile, s->nproc, s->data_mb,
+			     s->listens ? s->listens : "",
+			     s->workers ? s->workers : "",
+			     i + 1 < SVC_COUNT ? "," : "");
+	}
+	(void)puts("]");
+}
+
 int
 cmd_topology(struct ctl *c, int argc, char **argv)
 {
@@ -136,6 +165,10 @@ cmd_topology(struct ctl *c, int argc, char **argv)
 	if (argc == 1) {
 		text_processes();
 		text_channels();
+		return 0;
+	}
+	if (argc == 2 && strcmp(argv[1], "--json") == 0) {
+		json_processes();
 		return 0;
 	}
 	if (argc != 2 || strcmp(argv[1], "--markdown") != 0)

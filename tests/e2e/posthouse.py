@@ -201,7 +201,8 @@ class Instance:
     def start(self, wait=True, wrapper=()):
         """wrapper: words before the command, which exec what follows them."""
         assert self.process is None
-        out = open(self.dir / "master.out", "ab")
+        # Readable, so that the intruder of the jail test finds its orders.
+        out = open(self.dir / "master.out", "a+b")
         self.process = subprocess.Popen(
             [*wrapper, self.master, "-c", self.conf_dir, "--uid-base",
              str(self.uid_base), *self.args],

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: ISC
+"""The jail of each process: what /proc shows against the service table, and
+what an intruder inside can do (intruder.c, in the programs of bin/intruder)."""
+
+import imaplib
+import json
+import os
+import pathlib
+import poplib
+import re
+import smtplib
+
+import posthouse
+import pytest
+
+DAEMONS = ("logd", "smtpd", "qmgr", "router", "authd", "login", "spawner")
+USER_PROCESSES = ("deliver", "imapd", "pop3d")
+SETUID, SETGID, SYS_CHROOT = 7, 6, 18
+CALLS_FORK = 16
+
+DEADLY = (
+    "make_socket", "run_program", "trace_other", "mount_something",
+    "make_process", "signal_other", "read_memory_of_other", "new_namespace",
+    "kernel_programs", "ring_of_calls", "open_how", "open_any",
+    "open_to_write", "child_as_root", "child_as_daemon", "child_in_group",
+)
+
+
+@pytest.fixture(scope="module")
+def table():
+    out = posthouse.run([posthouse.BIN / "posthouse", "topology", "--json"])
+    return {row["name"]: row for row in json.loads(out.stdout)}
+
+
+def proc(pid, name):
+    return pathlib.Path(f"/proc/{pid}/{name}").read_text()
+
+
+def status(pid):
+    return dict(line.split(":\t", 1) for line in
+                proc(pid, "status").splitlines() if ":\t" in line)
+
+
+def limits(pid):
+    found = {}
+    for line in proc(pid, "limits").splitlines()[1:]:
+        m = re.match(r"(Max [a-z ]+?)\s{2,}(\S+)\s+(\S+)", line)
+        found[m[1]] = (m[2], m[3])
+    return found
+
+
+def wake_users(instance):
+    """A delivery, an IMAP and a POP3 session: their connections."""
+    with smtplib.SMTP("127.0.0.1", instance.smtp_port) as s:
+        s.sendmail("a@example.org", [instance.address("alice")],
+                   "Subject: jail\r\n\r\nx\r\n")
+    instance.mailbox("alice").wait(1)
+    imap = imaplib.IMAP4("127.0.0.1", instance.imap_port)
+    imap.login(instance.address("alice"), instance.users["alice"])
+    pop3 = poplib.POP3("127.0.0.1", instance.pop3_port)
+    pop3.user(instance.address("bob"))
+    pop3.pass_(instance.users["bob"])
+    return imap, pop3
+
+
+def check_process(instance, row, pid):
+    st = status(pid)
+    name = row["name"]
+    user = row["root"] == "user"
+    uid = instance.vmail_uid if user else instance.uid_base + row["uid_slot"]
+    assert st["Uid"].split() == [str(uid)] * 4, name
+    assert st["Gid"].split() == [str(uid)] * 4, name
+    assert st["Groups"].strip() == "", name
+    caps = 0
+    if row["calls"] & CALLS_FORK:
+        caps = 1 << SETUID | 1 << SETGID | 1 << SYS_CHROOT
+    for field in ("CapPrm", "CapEff"):
+        assert int(st[field], 16) == caps, f"{name} {field}"
+    assert int(st["CapInh"], 16) == int(st["CapAmb"], 16) == 0, name
+    if not user:
+        assert int(st["CapBnd"], 16) == caps, name
+    assert st["NoNewPrivs"] == "1", name
+    assert st["Seccomp"] == "2", name
+    assert int(st["Seccomp_filters"]) >= (4 if user else 2), name
+    lim = limits(pid)
+    assert lim["Max core file size"][1] == "0", name
+    assert lim["Max open files"][1] == str(row["nofile"]), name
+    assert lim["Max data size"][1] == str(row["data_mb"] << 20), name
+    if not user:
+        assert lim["Max processes"][1] == str(row["nproc"]), name
+    # Not dumpable: its /proc belongs to root.
+    assert os.stat(f"/proc/{pid}/environ").st_uid == 0, name
+
+
+def check_root(instance, row, pid):
+    where = {
+        "slash": "/",
+        "empty": str(instance.dir / "empty"),
+        "spool": str(instance.dir / "spool"),
+        "log": str(instance.dir / "log"),
+    }
+    root = os.readlink(f"/proc/{pid}/root")
+    if row["root"] == "user":
+        assert root.startswith(str(instance.dir / "mail")), row["name"]
+    else:
+        assert root == where[row["root"]], row["name"]
+    return root
+
+
+def check_descriptors(row, pid, root):
+    """Nothing but pipes, sockets, memfds, and files below the root."""
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            to = os.readlink(fd)
+        except FileNotFoundError:
+            continue
+        if re.match(r"(socket|pipe|anon_inode|/memfd):?", to) or \
+           to == "/dev/null" or fd.name == "2":
+            continue
+        if row["root"] in ("spool", "log", "user"):
+            assert to == root or to.startswith(root + "/"), \
+                f"{row['name']}: fd {fd.name} is {to}"
+        elif row["name"] in ("router",):
+            assert to.endswith(".db"), f"router: fd {fd.name} is {to}"
+        else:
+            # spawner keeps the directory of virtual mailboxes.
+            assert row["name"] == "spawner" and os.path.isdir(to), \
+                f"{row['name']}: fd {fd.name} is {to}"
+
+
+def test_proc_against_the_table(instance, table):
+    imap, pop3 = wake_users(instance)
+    pids = instance.pids()
+    for name in DAEMONS + USER_PROCESSES:
+        assert pids.get(name), f"no {name}: {pids}"
+        for pid in pids[name]:
+            check_process(instance, table[name], pid)
+            root = check_root(instance, table[name], pid)
+            check_descriptors(table[name], pid, root)
+    imap.logout()
+    pop3.quit()
+    assert set(pids) == set(DAEMONS + USER_PROCESSES), pids
+
+
+def test_intruder_is_held(make_instance):
+    i = make_instance(master="intruder/master")
+    imap, pop3 = wake_users(i)
+    imap.logout()
+    pop3.quit()
+    log = i.log_text()
+    for name in DAEMONS + USER_PROCESSES:
+        assert re.search(rf"intruder: {name}: held become_root_group"
+                         rf"|intruder: {name}: held gain_capability", log), \
+            f"{name} was not tried"
+        assert f"intruder: {name}: works own_memory" in log
+    for name in ("qmgr", "logd", "imapd", "pop3d", "deliver"):
+        assert f"intruder: {name}: works own_file" in log
+    assert "BREACH" not in log, re.findall(".*BREACH.*", log)
+    assert "BROKEN" not in log, re.findall(".*BROKEN.*", log)
+
+
+@pytest.mark.parametrize("attempt", DEADLY)
+def test_intruder_dies(make_instance, table, attempt):
+    i = make_instance(start=False, master="intruder/master")
+    i.expected = ["SIGSYS", "signal 31", "Bad system call"]
+    (i.dir / "master.out").write_text(attempt + "\n")
+    i.start()
+    log = i.log_text
+    i.wait_log(rf"intruder: \w+: tries {attempt}")
+    posthouse.wait_for(
+        lambda: all(
+            re.search(rf"{name}\[\d+\] was killed by signal 31", log())
+            for name in set(re.findall(
+                rf"intruder: (\w+): tries {attempt}", log()))
+            if name in DAEMONS),
+        f"death by {attempt}: {log()}")
+    assert "BREACH" not in log(), re.findall(".*BREACH.*", log())
