@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+#include "commands.h"
+#include "router_client.h"
+#include "worker.h"
+
+static struct reply
+refuse_syntax(struct session *s, enum smtp_syntax r, struct str bad)
+{
+	switch (r) {
+	case SMTP_SYNTAX_FORM:
+		return reply_now(501, "5.5.4", "Syntax: RCPT TO:<address>");
+	case SMTP_SYNTAX_ASCII: /* RFC 6531 3.5 */
+		return reply_now(553, "5.6.7",
+				 "Must declare SMTPUTF8 to send unicode "
+				 "address");
+	case SMTP_SYNTAX_UNSUPPORTED: /* RFC 5321 4.1.1.11 */
+		return reply_nowf(s, 555, "5.5.4", "Unsupported option: %.*s",
+				  STR_FMT(str_head(bad, 200)));
+	default:
+		return reply_now(501, "5.1.3", "Bad recipient address syntax");
+	}
+}
+
+static struct reply
+relay_denied(struct session *s)
+{
+	return reply_log(reply_nowf(s, 554, "5.7.1",
+				    "<%s>: Relay access denied", s->rcpt.text));
+}
+
+static struct reply
+no_answer(struct session *s)
+{
+	return reply_log(reply_nowf(s, 451, "4.3.0",
+				    "<%s>: Temporary lookup failure",
+				    s->rcpt.text));
+}
+
+/* RCPT TO: one question to router, whose answer is judged below. */
+struct reply
+cmd_rcpt(struct session *s, struct str args)
+{
+	const struct smtpd_conf *c = &s->w->conf;
+	enum smtp_syntax r;
+	struct smtp_rcpt m;
+	struct str bad;
+
+	r = smtpline_rcpt(args, c->strict_envelopes, &m, &bad);
+	if (r != SMTP_SYNTAX_OK)
+		return refuse_syntax(s, r, bad);
+	/* RFC 5321 4.1.1.3: postmaster needs no domain. */
+	if (m.rcpt.at == m.rcpt.n &&
+	    !str_ieq(path_str(&m.rcpt), STR("postmaster")) &&
+	    path_add_domain(&m.rcpt, c->origin) < 0)
+		return refuse_syntax(s, SMTP_SYNTAX_PATH, bad);
+	s->rcpt = m.rcpt;
+	if (s->txn.nrcpts >= c->rcpts) /* RFC 5321 4.5.3.1.10 */
+		return reply_log(
+			reply_now(452, "4.5.3", "Error: too many recipients"));
+	if (policy_routing_denied(c, s->trusted, &s->rcpt))
+		return relay_denied(s);
+	if (router_ask(s) < 0)
+		return no_answer(s);
+	return reply_later();
+}
+
+struct reply
+rcpt_routed(struct session *s, const struct msg_routed *m)
+{
+	char dsn[16];
+
+	switch (policy_rcpt(s->trusted, m)) {
+	case POLICY_ACCEPT:
+		break;
+	case POLICY_RELAY_DENIED:
+		return relay_denied(s);
+	case POLICY_TRY_AGAIN:
+		return no_answer(s);
+	case POLICY_REJECT:
+		if (m->code < 400 || !str_copy(dsn, sizeof(dsn), m->dsn))
+			return no_answer(s);
+		snprintf(s->dsn, sizeof(s->dsn), "%s", dsn);
+		return reply_log(
+			reply_nowf(s, m->code, s->dsn,
+				   "<%s>: Recipient address rejected: %.*s",
+				   s->rcpt.text, STR_FMT(m->text)));
+	}
+	if (txn_add_rcpt(&s->txn, &s->rcpt) < 0)
+		return reply_log(
+			reply_now(452, "4.5.3", "Error: too many recipients"));
+	session_enter(s, SMTPD_RCPT);
+	return reply_now(250, "2.1.5", "Ok");
+}

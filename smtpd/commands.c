@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+#include "commands.h"
+#include "base/log.h"
+#include "qmgr_client.h"
+#include "worker.h"
+
+/* RFC 5321 4.1.4: HELO and EHLO also end a transaction. */
+static void
+begin(struct session *s, bool esmtp, struct str name)
+{
+	session_reset(s);
+	s->esmtp = esmtp;
+	trace_helo(s->helo, name);
+	session_enter(s, SMTPD_READY);
+}
+
+static struct reply
+cmd_helo(struct session *s, struct str args)
+{
+	if (args.n == 0)
+		return reply_now(501, NULL, "Syntax: HELO hostname");
+	begin(s, false, args);
+	return reply_nowf(s, 250, NULL, "%.*s", STR_FMT(s->w->conf.hostname));
+}
+
+static struct reply
+cmd_ehlo(struct session *s, struct str args)
+{
+	const struct smtpd_conf *c = &s->w->conf;
+	char size[40] = "";
+
+	if (args.n == 0)
+		return reply_now(501, NULL, "Syntax: EHLO hostname");
+	begin(s, true, args);
+	if (c->message_size)
+		snprintf(size, sizeof(size), " %llu",
+			 (unsigned long long)c->message_size);
+	return reply_nowf(
+		s, 250, NULL, "%.*s%s%s%s%s%s%s\nHELP", STR_FMT(c->hostname),
+		c->ehlo & EHLO_NO_PIPELINING ? "" : "\nPIPELINING",
+		c->ehlo & EHLO_NO_SIZE ? "" : "\nSIZE",
+		c->ehlo & EHLO_NO_SIZE ? "" : size, c->no_vrfy ? "" : "\nVRFY",
+		c->ehlo & EHLO_NO_STATUSCODES ? "" : "\nENHANCEDSTATUSCODES",
+		c->ehlo & EHLO_NO_8BITMIME ? "" : "\n8BITMIME");
+}
+
+static struct reply
+cmd_rset(struct session *s, struct str args)
+{
+	if (args.n)
+		return reply_now(501, "5.5.4", "Syntax: RSET");
+	session_reset(s);
+	return reply_now(250, "2.0.0", "Ok");
+}
+
+static struct reply
+cmd_noop(struct session *s, struct str args)
+{
+	(void)s;
+	(void)args;
+	return reply_now(250, "2.0.0", "Ok");
+}
+
+static struct reply
+cmd_vrfy(struct session *s, struct str args)
+{
+	if (s->w->conf.no_vrfy)
+		return reply_now(502, "5.5.1", "VRFY command is disabled");
+	if (args.n == 0)
+		return reply_now(501, "5.5.4", "Syntax: VRFY address");
+	/* RFC 5321 3.5.3, 7.3: says nothing about who exists. */
+	return reply_nowf(s, 252, "2.0.0", "%.*s", STR_FMT(args));
+}
+
+static struct reply
+cmd_help(struct session *s, struct str args)
+{
+	(void)s;
+	(void)args;
+	return reply_now(214, "2.0.0",
+			 "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
+			 "HELP QUIT");
+}
+
+static struct reply
+cmd_quit(struct session *s, struct str args)
+{
+	(void)s;
+	(void)args;
+	return reply_close(reply_now(221, "2.0.0", "Bye"));
+}
+
+static struct reply
+cmd_unknown(struct session *s, struct str args)
+{
+	(void)s;
+	(void)args;
+	return reply_now(500, "5.5.2", "Error: command not recognized");
+}
+
+enum {
+	BEFORE = 1 << SMTPD_START,
+	READY = 1 << SMTPD_READY,
+	MAIL = 1 << SMTPD_MAIL,
+	RCPT = 1 << SMTPD_RCPT,
+	/* Not SMTPD_DATA and SMTPD_COMMIT: no command is read there. */
+	ANY = BEFORE | READY | MAIL | RCPT,
+	LAST = COMMAND_LAST,
+	JUNK = COMMAND_JUNK,
+};
+
+#define NEED_NOTHING 503, "5.5.1", "Error: not now"
+
+const struct command commands[SMTP_VERBS] = {
+	[SMTP_HELO] = { cmd_helo, ANY, LAST | JUNK, NEED_NOTHING },
+	[SMTP_EHLO] = { cmd_ehlo, ANY, LAST | JUNK, NEED_NOTHING },
+	/* START: unless smtpd_helo_required, which cmd_mail() looks at. */
+	[SMTP_MAIL] = { cmd_mail, BEFORE | READY, 0, 503, "5.5.1",
+			"Error: nested MAIL command" },
+	[SMTP_RCPT] = { cmd_rcpt, MAIL | RCPT, 0, 503, "5.5.1",
+			"Error: need MAIL command" },
+	[SMTP_DATA] = { cmd_data, RCPT, LAST, 503, "5.5.1",
+			"Error: need RCPT command" },
+	[SMTP_RSET] = { cmd_rset, ANY, JUNK, NEED_NOTHING },
+	[SMTP_NOOP] = { cmd_noop, ANY, LAST | JUNK, NEED_NOTHING },
+	[SMTP_VRFY] = { cmd_vrfy, ANY, LAST | JUNK, NEED_NOTHING },
+	[SMTP_HELP] = { cmd_help, ANY, LAST | JUNK, NEED_NOTHING },
+	[SMTP_QUIT] = { cmd_quit, ANY, LAST, NEED_NOTHING },
+	[SMTP_UNKNOWN] = { cmd_unknown, ANY, 0, NEED_NOTHING },
+};
+
+/* GET, POST: a browser was tricked into talking to us. */
+static bool
+is_forbidden(const struct smtpd_conf *c, struct str name)
+{
+	struct str list = c->forbidden, word;
+
+	while (str_token(&list, ", \t", &word))
+		if (str_ieq(word, name))
+			return true;
+	return false;
+}
+
+struct reply
+command_run(struct session *s, const struct smtp_line *line)
+{
+	const struct smtpd_conf *c = &s->w->conf;
+	const struct command *cmd = &commands[line->verb];
+
+	if (line->verb == SMTP_UNKNOWN && is_forbidden(c, line->name)) {
+		log_warn("non-SMTP command from %s: %s %s", s->who,
+			 LOGQ(line->name), LOGQ(line->args));
+		return reply_close(
+			reply_now(221, "2.7.0",
+				  "Error: I can break rules, too. Goodbye."));
+	}
+	if (cmd->flags & COMMAND_JUNK && s->junk++ >= c->junk)
+		s->errors++;
+	if (!(cmd->states & 1u << s->state))
+		return reply_now(cmd->code, cmd->dsn, cmd->text);
+	return cmd->handler(s, line->args);
+}

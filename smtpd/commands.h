@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_COMMANDS_H
+#define SMTPD_COMMANDS_H
+
+#include "session.h"
+
+/*
+ * The one table that says which command may come in which state (security rule
+ * 6).  A command in another state is answered with the row's refusal and its
+ * handler is not called.
+ */
+enum command_flags {
+	COMMAND_LAST = 1, /* ends a group of pipelined commands (RFC 2920) */
+	COMMAND_JUNK = 2, /* brings no mail */
+};
+
+struct command {
+	struct reply (*handler)(struct session *s, struct str args);
+	unsigned states; /* bits 1 << enum smtpd_state */
+	unsigned flags;
+	unsigned code; /* in another state: say this */
+	const char *dsn, *text;
+};
+
+extern const struct command commands[SMTP_VERBS];
+
+/* Run one command line through the table. */
+struct reply command_run(struct session *s, const struct smtp_line *line);
+
+struct reply cmd_mail(struct session *s, struct str args);
+struct reply cmd_rcpt(struct session *s, struct str args);
+struct reply cmd_data(struct session *s, struct str args);
+
+/* The text has come to its end: have it stored (session state SMTPD_DATA). */
+struct reply data_end(struct session *s);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_ROUTER_CLIENT_H
+#define SMTPD_ROUTER_CLIENT_H
+
+#include "session.h"
+
+/* Ask router about s->rcpt; rcpt_routed() gets its answer.  -1: cannot be
+ * asked now. */
+int router_ask(struct session *s);
+
+/* In cmd_rcpt.c.  m is NULL if router did not answer. */
+struct reply rcpt_routed(struct session *s, const struct msg_routed *m);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_SESSION_H
+#define SMTPD_SESSION_H
+
+#include "frame/asker.h"
+#include "mail/smtpline.h"
+#include "net/conn.h"
+#include "txn.h"
+
+/*
+ * One client's session.  session.c is the only writer of .state, by
+ * session_enter().  Handlers return a reply and never write to the socket;
+ * while a reply is pending the session takes no input, so that replies keep
+ * the order of the commands.
+ */
+enum smtpd_state {
+	SMTPD_START, /* no HELO or EHLO yet */
+	SMTPD_READY,
+	SMTPD_MAIL,   /* MAIL was accepted */
+	SMTPD_RCPT,   /* and a recipient as well */
+	SMTPD_DATA,   /* the text comes in */
+	SMTPD_COMMIT, /* the text is complete; qmgr is to store it */
+	SMTPD_STATES,
+};
+
+extern const char *const smtpd_state_names[SMTPD_STATES];
+
+struct worker;
+
+struct session {
+	struct list link;
+	struct worker *w;
+	struct conn *conn;
+	enum smtpd_state state;
+	struct addr peer;
+	struct client *client;
+	char ip[ADDR_TEXT_MAX];
+	char who[ADDR_TEXT_MAX + 16]; /* "unknown[192.0.2.1]", for the log */
+	char helo[HELO_MAX + 1];
+	bool trusted; /* in mynetworks */
+	bool esmtp;
+	bool pending;	     /* a reply is due */
+	bool skipping;	     /* an overlong command, up to its CR LF */
+	bool pipelined;	     /* improper pipelining was logged */
+	bool busy;	     /* session_input() runs */
+	enum smtp_verb verb; /* being handled, or the last one */
+	bool greeted;	     /* a command has come at all */
+	unsigned errors, junk;
+	uint32_t all[SMTP_VERBS], good[SMTP_VERBS];
+	uint64_t deadline; /* monotonic ms */
+
+	/* The question that reply waits for. */
+	struct asker *asked;
+	uint32_t tag;
+	struct path rcpt; /* RCPT in question */
+	char dsn[16];	  /* of a reply whose code came from a peer */
+
+	struct buf held; /* a reply that is made to come late */
+	bool held_close;
+	struct event *delay;
+	struct txn txn;
+};
+
+enum reply_kind { REPLY_NOW, REPLY_LATER };
+
+struct reply {
+	enum reply_kind kind;
+	bool close; /* and disconnect */
+	bool log;   /* as a rejection */
+	uint16_t code;
+	const char *dsn;  /* NULL: none */
+	const char *text; /* may have several lines; valid until it is sent */
+};
+
+struct reply reply_now(unsigned code, const char *dsn, const char *text);
+/* The text is kept in the worker until the next reply_nowf(). */
+struct reply reply_nowf(struct session *s, unsigned code, const char *dsn,
+			const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The handler has asked somebody, who will call session_answer(). */
+struct reply reply_later(void);
+/* The same reply, logged as "NOQUEUE: reject: ...". */
+struct reply reply_log(struct reply r);
+struct reply reply_close(struct reply r);
+
+/* Takes the descriptor; greets the client.  NULL: no memory. */
+struct session *session_new(struct worker *w, int fd, const struct addr *peer);
+/* End it without a word (the worker goes away). */
+void session_free(struct session *s);
+/* End it with 421, unless its message is just being stored. */
+void session_shutdown(struct session *s);
+
+void session_enter(struct session *s, enum smtpd_state state);
+/* Give up the transaction: back to SMTPD_READY (or SMTPD_START). */
+void session_reset(struct session *s);
+/* The reply that was pending. */
+void session_answer(struct session *s, struct reply r);
+/* There may be input to go on with. */
+void session_input(struct session *s);
+/* The client has its full time again. */
+void session_progress(struct session *s);
+/* "NOQUEUE: reject: ..." */
+void session_log_reject(const struct session *s, const struct reply *r);
+
+#endif
