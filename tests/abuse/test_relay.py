@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: ISC
+"""Open-relay probes: no spelling of an address makes a stranger's mail leave
+for another host (RFC 5321 3.6.1, 3.9)."""
+
+import pytest
+
+from wire import Wire
+
+PROBES = [
+    "victim@example.com",
+    "victim%example.com@posthouse.test",
+    "victim%example.com@mail.posthouse.test",
+    "victim%example.com@[127.0.0.1]",
+    "victim%example.com",
+    "victim@example.com@posthouse.test",
+    '"victim@example.com"@posthouse.test',
+    '"victim@example.com"@mail.posthouse.test',
+    '"victim%example.com"@posthouse.test',
+    '"victim@example.com"',
+    "@posthouse.test:victim@example.com",
+    "@mail.posthouse.test,@example.net:victim@example.com",
+    "example.com!victim",
+    "example.com!victim@posthouse.test",
+    "example.com!victim@mail.posthouse.test",
+    "posthouse.test!example.com!victim",
+    "victim@[192.0.2.1]",
+    "victim@[IPv6:2001:db8::1]",
+    "victim@192.0.2.1",
+    "victim@posthouse.test.example.com",
+    "victim@example.com.",
+    "victim@posthouse.test\\@example.com",
+    "victim@example.com\x00@posthouse.test",
+    "|/bin/true@posthouse.test",
+    "/etc/passwd@posthouse.test",
+    "../alice@posthouse.test",
+]
+
+
+@pytest.fixture(scope="module")
+def stranger(request):
+    """An instance for which this machine is not a network of its own."""
+    import conftest
+    import posthouse
+    i = posthouse.Instance(conftest._directory("relay"), conftest.USERS,
+                           {"mynetworks": "192.0.2.0/24"})
+    i.start()
+    yield i
+    conftest._finish(i, request.session.testsfailed)
+
+
+@pytest.mark.parametrize("to", PROBES)
+@pytest.mark.parametrize("sender", ["spam@example.net",
+                                    "alice@posthouse.test", ""])
+def test_refused(stranger, to, sender):
+    with Wire(stranger.smtp_port) as w:
+        w.smtp()
+        w.smtp("EHLO client.example.net\r\n")
+        assert w.smtp(f"MAIL FROM:<{sender}>\r\n")[:3] == b"250"
+        reply = w.smtp(f"RCPT TO:<{to}>\r\n")
+        assert reply[:1] == b"5", reply
+        assert w.smtp("DATA\r\n")[:1] == b"5"
+
+
+def test_own_recipients_are_taken_from_strangers(stranger):
+    with Wire(stranger.smtp_port) as w:
+        w.smtp()
+        w.smtp("EHLO client.example.net\r\n")
+        w.smtp("MAIL FROM:<someone@example.net>\r\n")
+        assert w.smtp("RCPT TO:<alice@posthouse.test>\r\n")[:3] == b"250"
+
+
+def test_nothing_was_queued(stranger):
+    assert stranger.posthouse("queue", "list").stdout.strip() == ""
