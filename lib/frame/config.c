@@ -286,16 +286,19 @@ look_up(void *arg, struct str name, struct str *value)
 static void
 report_loop(struct reader *r, const struct config_value *v)
 {
+	unsigned i = 0, line = v->line;
 	struct buf b;
-	unsigned i = 0;
 
 	buf_init(&b, 600);
 	while (r->stack[i] != v)
 		i++;
-	for (; i < r->depth; i++)
+	for (; i < r->depth; i++) {
 		(void)buf_addf(&b, "%.*s -> ", STR_FMT(r->stack[i]->name));
+		if (!line) /* v stands at its default */
+			line = r->stack[i]->line;
+	}
 	(void)buf_add_str(&b, v->name);
-	problem(r, v->line, false,
+	problem(r, line, false,
 		"values refer to each other: %s; one of them must not",
 		buf_cstr(&b));
 	buf_fini(&b);

@@ -57,6 +57,7 @@ struct parser {
 	void *arg;
 	struct buf logical;
 	unsigned first; /* physical line it began on; 0: none */
+	bool spoilt;	/* it has a bad byte, reported already */
 	bool full;
 };
 
@@ -135,7 +136,9 @@ flush_logical(struct parser *p)
 
 	if (!p->first)
 		return;
-	if (buf_overflown(&p->logical)) {
+	if (p->spoilt) {
+		/* left out as a whole */
+	} else if (buf_overflown(&p->logical)) {
 		report(p, p->first, false, "more than %d bytes in one line",
 		       MAINCF_VALUE_MAX);
 	} else if (!str_cut(&value, '=', &name)) {
@@ -154,6 +157,7 @@ flush_logical(struct parser *p)
 	}
 	buf_reset(&p->logical);
 	p->first = 0;
+	p->spoilt = false;
 }
 
 /* False: the line has a byte that no line may have. */
@@ -186,7 +190,9 @@ parse_line(struct parser *p, struct str line, unsigned number)
 {
 	enum phys_kind kind = phys_kind(line);
 
-	if (!bytes_are_good(p, line, number) || kind == PHYS_VOID)
+	bool good = bytes_are_good(p, line, number);
+
+	if (kind == PHYS_VOID)
 		return;
 	if (line.p[line.n - 1] == '\n')
 		line.n--;
@@ -199,6 +205,7 @@ parse_line(struct parser *p, struct str line, unsigned number)
 		       "a name stands at the very beginning of its line");
 		return;
 	}
+	p->spoilt |= !good;
 	(void)buf_add_str(&p->logical, line); /* overflow is seen at its end */
 }
 
