@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/fsx.h"
+#include "base/log.h"
+#include "mail/mutf7.h"
+#include "store/store_int.h"
+
+static const char validity_file[] = "posthouse.uidvalidity";
+static const char trash_prefix[] = "posthouse.gone.";
+
+/* A folder that was renamed away to be deleted, when the power went. */
+static void
+sweep(struct store *st)
+{
+	static const char *const subs[] = { "cur", "new", "tmp", NULL };
+	struct fsx_dir *d = fsx_opendir(st->mail, ".");
+	const char *name;
+	size_t i;
+	int fd;
+
+	if (!d)
+		return;
+	while ((name = fsx_readdir(d, NULL))) {
+		if (!str_starts(str_of(name), str_of(trash_prefix)))
+			continue;
+		fd = fsx_open(st->mail, name, O_RDONLY | O_DIRECTORY, 0);
+		if (fd < 0)
+			continue;
+		for (i = 0; subs[i]; i++)
+			store_empty_dir(fd, subs[i]);
+		store_empty_dir(fd, NULL);
+		fsx_close(fd);
+		(void)!fsx_rmdir(st->mail, name);
+	}
+	fsx_closedir(d);
+}
+
+/* Remove the files of dir/sub and sub itself; of dir alone for NULL. */
+void
+store_empty_dir(int dir, const char *sub)
+{
+	int fd = sub ? fsx_open(dir, sub, O_RDONLY | O_DIRECTORY, 0) : dir;
+	struct fsx_dir *d;
+	const char *name;
+
+	if (fd < 0)
+		return;
+	d = fsx_opendir(fd, ".");
+	while (d && (name = fsx_readdir(d, NULL)))
+		(void)!fsx_unlink(fd, name);
+	if (d)
+		fsx_closedir(d);
+	if (sub) {
+		fsx_close(fd);
+		(void)!fsx_rmdir(dir, sub);
+	}
+}
+
+struct store *
+store_open(int root, const char *mail, const char *host, struct err *err)
+{
+	struct store *st = calloc(1, sizeof(*st));
+
+	if (!st) {
+		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+		return NULL;
+	}
+	list_init(&st->boxes);
+	st->root = root;
+	st->mail = st->inotify = -1;
+	st->path = strdup(mail);
+	st->host = strdup(host);
+	if (!st->path || !st->host) {
+		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+		goto fail;
+	}
+	if (maildir_create(root, mail, err) < 0)
+		goto fail;
+	if (strcmp(mail, ".") == 0) {
+		st->mail = fsx_open(root, ".", O_RDONLY | O_DIRECTORY, 0);
+		if (st->mail < 0)
+			err_sys(err, errno, "the mail directory");
+	} else {
+		st->mail = fsx_open_below(root, mail, O_RDONLY | O_DIRECTORY, 0,
+					  0, err);
+	}
+	if (st->mail < 0)
+		goto fail;
+	watch_open(st);
+	sweep(st);
+	return st;
+fail:
+	store_close(st);
+	return NULL;
+}
+
+void
+store_close(struct store *st)
+{
+	struct mailbox *mb;
+
+	while (!list_empty(&st->boxes)) {
+		mb = LIST_OF(st->boxes.next, struct mailbox, link);
+		BUG_ON(mb->refs);
+		mailbox_free(mb);
+	}
+	watch_close(st);
+	if (st->mail >= 0)
+		fsx_close(st->mail);
+	free(st->path);
+	free(st->host);
+	free(st);
+}
+
+int
+store_watch_fd(const struct store *st)
+{
+	return st->inotify;
+}
+
+void
+store_poll(struct store *st)
+{
+	struct list *it, *next;
+	struct mailbox *mb;
+	bool watched = watch_drain(st);
+
+	for (it = st->boxes.next; it != &st->boxes; it = next) {
+		mb = LIST_OF(it, struct mailbox, link);
+		next = it->next;
+		if (mb->refs && (!watched || mb->wd_cur < 0 || mb->dirty))
+			mailbox_changed(mb);
+	}
+}
+
+void
+mailbox_changed(struct mailbox *mb)
+{
+	struct list *it;
+
+	list_for_each (it, &mb->watchers) {
+		struct mailbox_watch *w =
+			LIST_OF(it, struct mailbox_watch, link);
+
+		w->on_change(w);
+	}
+}
+
+void
+mailbox_watch_add(struct mailbox *mb, struct mailbox_watch *w)
+{
+	list_append(&mb->watchers, &w->link);
+}
+
+void
+mailbox_watch_remove(struct mailbox_watch *w)
+{
+	list_remove(&w->link);
+}
+
+/*
+ * A UIDVALIDITY that no folder of this store has had: seconds since 1970, or
+ * one more than the last one given.
+ */
+uint32_t
+store_fresh_validity(struct store *st, uint32_t above, const char *name)
+{
+	uint64_t v = clock_wall_us() / 1000000, last = 0;
+	char text[32];
+	struct err err;
+	ssize_t n = 0;
+	int fd;
+
+	fd = fsx_open(st->mail, validity_file, O_RDONLY, 0);
+	if (fd >= 0) {
+		n = fsx_read(fd, text, sizeof(text));
+		fsx_close(fd);
+	}
+	if (n > 0 && str_u64(str_trim(str_mem(text, (size_t)n)), UINT32_MAX - 1,
+			     &last) < 0)
+		last = 0;
+	if (v <= last)
+		v = last + 1;
+	if (v <= above)
+		v = (uint64_t)above + 1;
+	v = v > UINT32_MAX ? 1 : v;
+	n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)v);
+	if (fsx_replace(st->mail, validity_file, text, (size_t)n, 0600, &err) <
+	    0)
+		log_warn("%s: %s: %s", name, validity_file, err.text);
+	return (uint32_t)v;
+}
+
+/* --- names -----------------------------------------------------------------
+ */
+
+void
+store_dir_of(const char *name, char *out)
+{
+	if (strcmp(name, "INBOX") == 0)
+		*out = '\0';
+	else
+		snprintf(out, STORE_NAME_MAX + 2, ".%s", name);
+}
+
+int
+store_name_check(struct str name, char *out, struct err *err)
+{
+	struct str rest, part;
+	size_t depth = 0;
+	bool last;
+
+	if (name.n && name.p[name.n - 1] == STORE_SEPARATOR)
+		name.n--;
+	if (str_ieq(name, STR("INBOX")))
+		name = STR("INBOX");
+	if (name.n == 0 || !str_copy(out, STORE_NAME_MAX + 1, name))
+		return err_set(err, ERR_PERM, EINVAL,
+			       "Mailbox name is empty or too long");
+	if (str_find(name, '/') >= 0 || !mutf7_is_valid(name))
+		return err_set(err, ERR_PERM, EINVAL,
+			       "Mailbox name is not valid");
+	for (rest = name, last = false; !last; depth++) {
+		last = !str_cut(&rest, STORE_SEPARATOR, &part);
+		if (last)
+			part = rest;
+		if (part.n == 0)
+			return err_set(err, ERR_PERM, EINVAL,
+				       "Mailbox name has an empty level");
+	}
+	if (depth > STORE_DEPTH_MAX)
+		return err_set(err, ERR_PERM, EINVAL,
+			       "Mailbox name has too many levels");
+	return 0;
+}
+
+struct mailbox *
+store_find_open(struct store *st, const char *name)
+{
+	struct list *it;
+
+	list_for_each (it, &st->boxes) {
+		struct mailbox *mb = LIST_OF(it, struct mailbox, link);
+
+		if (!mb->deleted && strcmp(mb->name, name) == 0)
+			return mb;
+	}
+	return NULL;
+}
+
+/* --- opening and keeping ---------------------------------------------------
+ */
+
+static struct mailbox *
+mailbox_new(struct store *st, const char *name)
+{
+	struct mailbox *mb = calloc(1, sizeof(*mb));
+
+	if (!mb)
+		return NULL;
+	mb->st = st;
+	list_init(&mb->link);
+	list_init(&mb->watchers);
+	memcpy(mb->name, name, strlen(name) + 1);
+	mb->dir = mb->cur = mb->new = mb->tmp = -1;
+	mb->wd_cur = mb->wd_new = -1;
+	mb->mod = 1;
+	uidfile_init(&mb->uids, -1, mb->name);
+	return mb;
+}
+
+static int
+open_sub(int dir, const char *name, struct err *err)
+{
+	int fd = fsx_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0 && errno == ENOENT && fsx_mkdir(dir, name, 0700) == 0)
+		fd = fsx_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		err_sys(err, errno, "%s", name);
+	return fd;
+}
+
+static int
+open_dirs(struct mailbox *mb, struct err *err)
+{
+	char path[STORE_NAME_MAX + 2];
+
+	store_dir_of(mb->name, path);
+	mb->dir = fsx_open(mb->st->mail, *path ? path : ".",
+			   O_RDONLY | O_DIRECTORY, 0);
+	if (mb->dir < 0)
+		return err_sys(err, errno, "%s", mb->name);
+	uidfile_init(&mb->uids, mb->dir, mb->name);
+	if ((mb->tmp = open_sub(mb->dir, "tmp", err)) < 0 ||
+	    (mb->new = open_sub(mb->dir, "new", err)) < 0 ||
+	    (mb->cur = open_sub(mb->dir, "cur", err)) < 0)
+		return -1;
+	return 0;
+}
+
+/* Is the folder of this name still the directory we have open? */
+static bool
+is_current(struct mailbox *mb)
+{
+	char path[STORE_NAME_MAX + 2];
+	struct stat have, now;
+
+	store_dir_of(mb->name, path);
+	return *path == '\0' ||
+	       (fsx_fstat(mb->dir, &have) == 0 &&
+		fsx_fstatat(mb->st->mail, path, &now) == 0 &&
+		have.st_ino == now.st_ino && have.st_dev == now.st_dev);
+}
+
+void
+store_forget(struct mailbox *mb)
+{
+	watch_unbox(mb);
+	mb->deleted = true;
+	if (mb->refs) {
+		mailbox_changed(mb);
+		return;
+	}
+	mb->st->idle--;
+	mailbox_free(mb);
+}
+
+struct mailbox *
+mailbox_open(struct store *st, struct str name, struct err *err)
+{
+	char clean[STORE_NAME_MAX + 1];
+	struct mailbox *mb;
+
+	if (store_name_check(name, clean, err) < 0)
+		return NULL;
+	mb = store_find_open(st, clean);
+	if (mb && !is_current(mb)) {
+		store_forget(mb);
+		mb = NULL;
+	}
+	if (!mb) {
+		mb = mailbox_new(st, clean);
+		if (!mb) {
+			err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+			return NULL;
+		}
+		if (open_dirs(mb, err) < 0) {
+			mailbox_free(mb);
+			return NULL;
+		}
+		watch_box(st, mb);
+		mb->dirty = true;
+		list_prepend(&st->boxes, &mb->link);
+		st->idle++;
+	}
+	if (mb->refs++ == 0)
+		st->idle--;
+	if (mailbox_refresh(mb, err) < 0) {
+		mailbox_release(mb);
+		return NULL;
+	}
+	return mb;
+}
+
+void
+mailbox_release(struct mailbox *mb)
+{
+	struct store *st = mb->st;
+	struct mailbox *old;
+	struct list *it;
+
+	BUG_ON(mb->refs == 0);
+	if (--mb->refs)
+		return;
+	st->idle++;
+	if (mb->deleted || !mb->loaded) {
+		st->idle--;
+		mailbox_free(mb);
+		return;
+	}
+	list_remove(&mb->link);
+	list_prepend(&st->boxes, &mb->link);
+	if (st->idle <= STORE_IDLE_BOXES)
+		return;
+	for (it = st->boxes.prev; it != &st->boxes; it = it->prev) {
+		old = LIST_OF(it, struct mailbox, link);
+		if (old->refs == 0) {
+			st->idle--;
+			mailbox_free(old);
+			return;
+		}
+	}
+}
