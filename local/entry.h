@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef LOCAL_ENTRY_H
+#define LOCAL_ENTRY_H
+
+#include "frame/entry.h"
+
+/* deliver: write mail below one root as one user.  Serves the channels that
+ * spawner passes (USER_PEER) until none has been left for DELIVER_IDLE_S, or
+ * spawner is gone and the last one is closed. */
+enum { DELIVER_IDLE_S = 10 };
+
+user_entry_fn deliver_entry;
+
+#endif
