@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef AUTHD_H
+#define AUTHD_H
+
+#include "frame/daemon.h"
+#include "hasher.h"
+#include "identity.h"
+#include "ticket.h"
+
+/* The daemon's state; tests make their own. */
+struct authd {
+	struct loop *loop;
+	struct identity_conf conf;
+	bool verbose;
+	struct user_table *users, *passwd;
+	struct hasher *hasher;
+	struct tickets tickets;
+	struct list peers;
+	uint64_t busy_until_ms; /* next complaint about the queue */
+};
+
+ERR_WARN_UNUSED int authd_init(struct authd *a, struct loop *l,
+			       unsigned threads, unsigned queue_limit,
+			       struct err *err);
+void authd_fini(struct authd *a);
+/* A new edition of "users" or "passwd"; takes fd.  If it cannot be read the
+ * old one stays. */
+void authd_table(struct authd *a, struct str name, int fd);
+/* A new asker (login or spawner); takes fd. */
+void authd_peer(struct authd *a, const struct chan_row *row, int fd);
+
+extern const struct daemon_ops authd_ops;
+
+#endif

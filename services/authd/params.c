@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/param.h"
+#include "frame/service.h"
+
+const struct param authd_params[] = {
+	{ .name = "users_file",
+	  .kind = PARAM_PATH,
+	  .def = "users",
+	  .users = SVC_BIT(SVC_MASTER) | SVC_BIT(SVC_CTL),
+	  .text = "The file of the users who may log in, in the form of "
+		  "Dovecot's passwd-file: user:{CRYPT}hash:uid:gid:gecos:home:"
+		  "shell:extra fields. It belongs to root alone (0600). Its "
+		  "changes take effect by themselves; \"posthouse user\" "
+		  "edits it." },
+	{ .name = "auth_hash_threads",
+	  .kind = PARAM_INT,
+	  .def = "2",
+	  .min = 1,
+	  .max = 32,
+	  .users = SVC_BIT(SVC_AUTHD),
+	  .text = "How many passwords are hashed at the same time. Takes "
+		  "effect when authd starts." },
+	{ .name = "auth_queue_limit",
+	  .kind = PARAM_INT,
+	  .def = "256",
+	  .min = 1,
+	  .max = 10000,
+	  .users = SVC_BIT(SVC_AUTHD),
+	  .text = "How many passwords may wait to be hashed; further logins "
+		  "fail with a temporary error. Takes effect when authd "
+		  "starts." },
+	{ .name = "auth_verbose",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SVC_BIT(SVC_AUTHD),
+	  .text = "Log for each failed login whether the user is unknown or "
+		  "the password did not match." },
+	{ .name = NULL },
+};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef AUTHD_TABLE_H
+#define AUTHD_TABLE_H
+
+#include "base/map.h"
+#include "base/pool.h"
+#include "mail/users_file.h"
+
+/*
+ * A users file or a passwd file, indexed.  The text is the sealed memfd from
+ * master, mapped: no hash is copied into memory that would have to be wiped.
+ */
+struct user {
+	struct str name; /* lower case */
+	struct users_line line;
+};
+
+enum table_kind { TABLE_USERS, TABLE_PASSWD };
+
+struct user_table {
+	enum table_kind kind;
+	struct str text; /* the mapping; n = 0: none */
+	struct pool pool;
+	struct map by_name;
+	/* What an unknown user's password is hashed with, so that it costs
+	 * what most users' cost: the setting (scheme, cost, salt) of one of
+	 * them, without the hash. */
+	char dummy[USERS_HASH_MAX + 1];
+};
+
+/* Reads the whole table; bad lines and repeated names (the first one counts)
+ * are logged and left out.  Takes fd in every case.  NULL with err: the
+ * descriptor is not a sealed file of tolerable size, or memory is short. */
+struct user_table *table_new(enum table_kind kind, int fd, struct err *err);
+void table_free(struct user_table *t);
+
+/* Names do not distinguish upper and lower case (of ASCII). */
+const struct user *table_find(const struct user_table *t, struct str name);
+
+/* The setting at the front of a crypt(3) string: all but the hash itself. */
+struct str crypt_setting(struct str hash);
+/* Scheme and cost alone: "$6$rounds=9000$", "$y$j9T$", "$2b$05$". */
+struct str crypt_class(struct str hash);
+
+#endif
