@@ -57,7 +57,7 @@ static const struct user *
 find_identity(struct authd *a, const char *name, struct identity *id)
 {
 	const struct user *u =
-		a->users ? table_find(a->users, str_of(name)) : NULL;
+		a->users ? user_table_find(a->users, str_of(name)) : NULL;
 	struct err err;
 
 	if (!u)
@@ -113,7 +113,7 @@ log_busy(struct authd *a)
 static void
 begin(struct authd *a, struct chan *c, uint32_t tag, const struct msg_auth *m)
 {
-	const struct user *u = table_find(a->users, m->user);
+	const struct user *u = user_table_find(a->users, m->user);
 	struct attempt *t = calloc(1, sizeof(*t));
 
 	if (!t) {
@@ -240,13 +240,13 @@ authd_table(struct authd *a, struct str name, int fd)
 		close(fd);
 		return;
 	}
-	fresh = table_new(users ? TABLE_USERS : TABLE_PASSWD, fd, &err);
+	fresh = user_table_new(users ? TABLE_USERS : TABLE_PASSWD, fd, &err);
 	if (!fresh) {
 		log_error("%.*s: %s%s", STR_FMT(name), err.text,
 			  *at ? "; keeping the old one" : "");
 		return;
 	}
-	table_free(*at);
+	user_table_free(*at);
 	*at = fresh;
 	log_debug("%.*s: %zu entries", STR_FMT(name), fresh->by_name.n);
 }
@@ -276,6 +276,6 @@ authd_fini(struct authd *a)
 		free(p);
 	}
 	tickets_fini(&a->tickets);
-	table_free(a->users);
-	table_free(a->passwd);
+	user_table_free(a->users);
+	user_table_free(a->passwd);
 }

@@ -84,7 +84,7 @@ static int
 system_user(const struct user *u, const struct user_table *passwd,
 	    struct identity *id, struct err *err)
 {
-	const struct user *p = passwd ? table_find(passwd, u->name) : NULL;
+	const struct user *p = passwd ? user_table_find(passwd, u->name) : NULL;
 
 	if (!p)
 		return err_set(err, ERR_PERM, ENOENT,

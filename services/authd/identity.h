@@ -3,7 +3,7 @@
 #define AUTHD_IDENTITY_H
 
 #include "frame/msg_authd.h"
-#include "table.h"
+#include "user_table.h"
 
 /* What main.cf says about mailboxes. */
 struct identity_conf {

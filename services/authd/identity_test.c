@@ -62,7 +62,7 @@ test_identities(void **state)
 	size_t i;
 
 	(void)state;
-	passwd = table_new(
+	passwd = user_table_new(
 		TABLE_PASSWD,
 		memfile("joe:x:1000:1001:Joe:/home/joe:/bin/sh\n+::::::\n",
 			MEMFILE_SEALS),
@@ -73,7 +73,7 @@ test_identities(void **state)
 		if (strcmp(got, rows[i].want) != 0)
 			fail_msg("%s: got %s", rows[i].line, got);
 	}
-	table_free(passwd);
+	user_table_free(passwd);
 }
 
 static void

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "table.h"
+#include "user_table.h"
 
 enum { CLASSES_MAX = 16, TABLE_POOL_MAX = 256 * 1024 * 1024 };
 
@@ -184,7 +184,7 @@ map_text(struct user_table *t, int fd, struct err *err)
 }
 
 struct user_table *
-table_new(enum table_kind kind, int fd, struct err *err)
+user_table_new(enum table_kind kind, int fd, struct err *err)
 {
 	struct user_table *t = calloc(1, sizeof(*t));
 	int rc = -1;
@@ -201,12 +201,12 @@ table_new(enum table_kind kind, int fd, struct err *err)
 	close(fd);
 	if (rc == 0)
 		return t;
-	table_free(t);
+	user_table_free(t);
 	return NULL;
 }
 
 void
-table_free(struct user_table *t)
+user_table_free(struct user_table *t)
 {
 	if (!t)
 		return;
@@ -218,7 +218,7 @@ table_free(struct user_table *t)
 }
 
 const struct user *
-table_find(const struct user_table *t, struct str name)
+user_table_find(const struct user_table *t, struct str name)
 {
 	char lower[USERS_NAME_MAX];
 	size_t i;

@@ -8,7 +8,7 @@
 
 #include "hasher.h"
 #include "memfile.h"
-#include "table.h"
+#include "user_table.h"
 
 /* crypt("secret") */
 #define SHA512                                                         \
@@ -20,7 +20,7 @@ load(const char *text)
 {
 	struct err err;
 	struct user_table *t =
-		table_new(TABLE_USERS, memfile(text, MEMFILE_SEALS), &err);
+		user_table_new(TABLE_USERS, memfile(text, MEMFILE_SEALS), &err);
 
 	if (!t)
 		fail_msg("%s", err.text);
@@ -40,15 +40,15 @@ test_find(void **state)
 
 	(void)state;
 	assert_int_equal(t->by_name.n, 2);
-	assert_non_null(table_find(t, STR("ALICE@posthouse.TEST")));
-	assert_true(
-		str_eq(table_find(t, STR("alice@posthouse.test"))->line.hash,
-		       STR("$6$a$first")));
-	assert_non_null(table_find(t, STR("last")));
-	assert_null(table_find(t, STR("plain")));
-	assert_null(table_find(t, STR("unknown")));
-	assert_null(table_find(t, STR("")));
-	table_free(t);
+	assert_non_null(user_table_find(t, STR("ALICE@posthouse.TEST")));
+	assert_true(str_eq(
+		user_table_find(t, STR("alice@posthouse.test"))->line.hash,
+		STR("$6$a$first")));
+	assert_non_null(user_table_find(t, STR("last")));
+	assert_null(user_table_find(t, STR("plain")));
+	assert_null(user_table_find(t, STR("unknown")));
+	assert_null(user_table_find(t, STR("")));
+	user_table_free(t);
 }
 
 static void
@@ -81,7 +81,7 @@ test_dummy(void **state)
 		/* It must really be hashed with, and fit nothing. */
 		assert_false(hash_matches("secret", t->dummy));
 		assert_false(hash_matches("", t->dummy));
-		table_free(t);
+		user_table_free(t);
 	}
 }
 
@@ -91,9 +91,10 @@ test_refused(void **state)
 	struct err err;
 
 	(void)state;
-	assert_null(table_new(TABLE_USERS, memfile("a:$6$a$b\n", 0), &err));
+	assert_null(
+		user_table_new(TABLE_USERS, memfile("a:$6$a$b\n", 0), &err));
 	assert_string_equal(err.text, "users file: not sealed");
-	assert_null(table_new(TABLE_USERS, -1, &err));
+	assert_null(user_table_new(TABLE_USERS, -1, &err));
 }
 
 static void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef AUTHD_TABLE_H
-#define AUTHD_TABLE_H
+#ifndef AUTHD_USER_TABLE_H
+#define AUTHD_USER_TABLE_H
 
 #include "base/map.h"
 #include "base/pool.h"
@@ -31,11 +31,12 @@ struct user_table {
 /* Reads the whole table; bad lines and repeated names (the first one counts)
  * are logged and left out.  Takes fd in every case.  NULL with err: the
  * descriptor is not a sealed file of tolerable size, or memory is short. */
-struct user_table *table_new(enum table_kind kind, int fd, struct err *err);
-void table_free(struct user_table *t);
+struct user_table *user_table_new(enum table_kind kind, int fd,
+				  struct err *err);
+void user_table_free(struct user_table *t);
 
 /* Names do not distinguish upper and lower case (of ASCII). */
-const struct user *table_find(const struct user_table *t, struct str name);
+const struct user *user_table_find(const struct user_table *t, struct str name);
 
 /* The setting at the front of a crypt(3) string: all but the hash itself. */
 struct str crypt_setting(struct str hash);
