@@ -18,7 +18,7 @@ static const struct {
 	{ "reload", cmd_reload, "", "take the new configuration" },
 	{ "status", cmd_status, "", "show the running processes" },
 	{ "stop", cmd_stop, "", "finish what is in hand and end" },
-	{ "topology", cmd_topology, "[--markdown]",
+	{ "topology", cmd_topology, "[--markdown | --json]",
 	  "show who may ask whom for what" },
 };
 
