@@ -125,12 +125,12 @@ ctl_connect(struct ctl *c, enum service_id service, int *fd,
 }
 
 static int
-send_frame(int fd, struct str frame, const int *fds, size_t nfds,
+send_frame(int fd, struct buf *frame, const int *fds, size_t nfds,
 	   struct err *err)
 {
 	_Alignas(struct cmsghdr) char
 		ctl[CMSG_SPACE(sizeof(int) * MSG_FDS_MAX)] = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)frame.p, frame.n };
+	struct iovec iov = { frame->p, frame->n };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
@@ -258,7 +258,7 @@ ctl_call(int fd, const struct chan_row *row, const struct msg_def *def,
 
 	buf_init(&b, MSG_FRAME_MAX + 1);
 	if (msg_encode(&b, def, TAG, msg, fds, &nfds, err) < 0 ||
-	    send_frame(fd, buf_str(&b), fds, nfds, err) < 0)
+	    send_frame(fd, &b, fds, nfds, err) < 0)
 		goto out;
 	while (!done)
 		if (recv_frame(fd, &b, fds, &nfds, timeout_ms, err) < 0 ||

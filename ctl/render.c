@@ -23,14 +23,14 @@ sorted(const struct param *const *sets)
 	for (set = sets; *set; set++)
 		for (row = *set; row->name; row++)
 			n++;
-	all = calloc(n + 1, sizeof(*all));
+	all = calloc(n + 1, sizeof(const struct param *));
 	if (!all)
 		return NULL;
 	n = 0;
 	for (set = sets; *set; set++)
 		for (row = *set; row->name; row++)
 			all[n++] = row;
-	qsort(all, n, sizeof(*all), by_name);
+	qsort(all, n, sizeof(const struct param *), by_name);
 	return all;
 }
 

@@ -114,23 +114,21 @@ test_lines(void **state)
 static void
 test_limits(void **state)
 {
-	size_t n = MAINCF_MAX + 1, i;
+	size_t n = MAINCF_MAX + 1;
 	char *big = malloc(n), out[4096];
 	struct seen seen;
 
 	(void)state;
 	memset(big, 'x', n);
-	memcpy(big, "a = ", 4);
+	big[1] = '=';
 	parse(str_mem(big, n), out, &seen);
 	assert_string_equal(seen.text, "more than 262144 bytes");
 	assert_int_equal(seen.line, 0);
 	parse(str_mem(big, MAINCF_VALUE_MAX + 1), out, &seen);
 	assert_string_equal(seen.text, "more than 65536 bytes in one line");
 	assert_string_equal(out, "");
-	for (i = 0; i + 4 < n; i += 4)
-		memcpy(big + i, "a=\n\n", 4);
-	memcpy(big, "\0\0\0\n", 4);
-	parse(str_mem(big, 8), out, &seen);
+	big[2] = '\0';
+	parse(str_mem(big, 4), out, &seen);
 	assert_string_equal(seen.text,
 			    "control character 0x00, want plain text");
 	free(big);
