@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -77,10 +80,45 @@ cmd_status(struct ctl *c, int argc, char **argv)
 	return order(c, argv[0], ADMIN_STATUS);
 }
 
+/*
+ * master keeps its pid file locked as long as it lives: open it before it is
+ * removed, and wait for the lock.  -1: there is no such file.
+ */
+static int
+open_pid_file(struct ctl *c)
+{
+	(void)!ctl_config(c); /* faults do not matter here */
+	return open(config_get(&c->conf, "pid_file").p, O_RDONLY | O_CLOEXEC);
+}
+
+static bool
+wait_for_lock(int fd)
+{
+	enum { STEP_MS = 20, LIMIT_MS = 60 * 1000 };
+	unsigned waited;
+
+	for (waited = 0; waited < LIMIT_MS; waited += STEP_MS) {
+		if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+			return true;
+		(void)poll(NULL, 0, STEP_MS);
+	}
+	return false;
+}
+
 int
 cmd_stop(struct ctl *c, int argc, char **argv)
 {
+	int fd, rc;
+
 	if (argc != 1)
 		return ctl_usage(argv[0]);
-	return order(c, argv[0], ADMIN_STOP);
+	fd = open_pid_file(c);
+	rc = order(c, argv[0], ADMIN_STOP);
+	if (rc == 0 && fd >= 0 && !wait_for_lock(fd)) {
+		ctl_error(argv[0], "master still has work in hand");
+		rc = EX_TEMPFAIL;
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
 }

@@ -80,8 +80,8 @@ const struct config_value *config_find(const struct config *c, struct str name);
 ERR_WARN_UNUSED int config_params_for(const struct config *c,
 				      enum service_id service, struct buf *out);
 
-/* The files behind TYPE:FILE tables in this process's parameters, one absolute
- * path a line, without the .db of built ones. */
+/* The files that items of this process's lists stand for, one absolute path a
+ * line; those of hash: and btree: without their .db. */
 ERR_WARN_UNUSED int config_tables_for(const struct config *c,
 				      enum service_id service, struct buf *out);
 
@@ -92,8 +92,8 @@ ERR_WARN_UNUSED int config_check(const struct param *row, struct str value,
 				 const char *dir, struct pool *pool,
 				 struct str *out, struct err *err);
 
-/* Is this item of a list TYPE:FILE, and the type one whose table is a file?
- * Then *file is the FILE part. */
+/* Does this item of a list stand for a file: TYPE:FILE, where the type's table
+ * is a file, or /FILE, either with "!" in front?  Then *file is FILE. */
 bool config_table_file(struct str item, struct str *file);
 
 /* Names of Postfix that a configuration may set, and that mean nothing here.

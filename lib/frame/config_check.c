@@ -31,8 +31,15 @@ table_type(struct str item, struct str *name)
 bool
 config_table_file(struct str item, struct str *file)
 {
-	const struct table_type *t = table_type(item, file);
+	const struct table_type *t;
 
+	if (item.n && item.p[0] == '!')
+		item = str_from(item, 1);
+	t = table_type(item, file);
+	if (!t && item.n && item.p[0] == '/') {
+		*file = item;
+		return true;
+	}
 	return t && t->file;
 }
 

@@ -279,9 +279,10 @@ test_hostile_references(void **state)
 static void
 test_what_a_process_gets(void **state)
 {
-	static const char text[] = "myhostname = a.example\nsize = 2k\n"
-				   "maps = hash:a, cidr:/b static:x\n"
-				   "domains = hash:c d.example\n";
+	static const char text[] =
+		"myhostname = a.example\nsize = 2k\n"
+		"maps = hash:a, cidr:/b static:x\n"
+		"domains = hash:c d.example /e !/f !hash:g\n";
 	struct config c;
 	struct buf messages, out;
 	struct err err;
@@ -301,7 +302,8 @@ test_what_a_process_gets(void **state)
 					    "myhostname = a.example\non = 1\n");
 	buf_reset(&out);
 	assert_int_equal(config_tables_for(&c, SVC_ROUTER, &out), 0);
-	assert_string_equal(buf_cstr(&out), "/etc/x/c\n/etc/x/a\n/b\n");
+	assert_string_equal(buf_cstr(&out), "/etc/x/c\n/e\n/f\n/etc/x/g\n"
+					    "/etc/x/a\n/b\n");
 	assert_int_equal(config_number(&c, "wait"), 300);
 	assert_int_equal(config_find(&c, STR("size"))->line, 2);
 	assert_null(config_find(&c, STR("sizes")));
