@@ -7,6 +7,10 @@
 #include "base/err.h"
 #include "base/log.h"
 
+#undef err_set
+#undef err_sys
+#undef err_prefix
+
 int
 err_set(struct err *err, enum err_class class, int code, const char *fmt, ...)
 {

@@ -33,6 +33,17 @@ int err_sys(struct err *err, int code, const char *fmt, ...)
 int err_prefix(struct err *err, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* What compilers and analyzers cannot see across files: it is always -1. */
+static inline int
+err_always(int rc)
+{
+	(void)rc;
+	return -1;
+}
+#define err_set(...) err_always(err_set(__VA_ARGS__))
+#define err_sys(...) err_always(err_sys(__VA_ARGS__))
+#define err_prefix(...) err_always(err_prefix(__VA_ARGS__))
+
 /* Our own mistake: log file, line and text, and end the process. */
 #define BUG(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
 #define BUG_ON(cond)                                                           \
