@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/param.h"
+#include "frame/service.h"
+
+enum {
+	SPAWNER = SVC_BIT(SVC_SPAWNER),
+	AUTHD = SVC_BIT(SVC_AUTHD),
+};
+
+const struct param spawner_params[] = {
+	{ .name = "virtual_mailbox_base",
+	  .kind = PARAM_PATH,
+	  .def = "",
+	  .users = SPAWNER | AUTHD | SVC_BIT(SVC_CTL),
+	  .text = "The directory below which all virtual mailboxes stand; what "
+		  "virtual_mailbox_maps says is a path below it. It belongs "
+		  "to the user of virtual_uid_maps. When empty, there are no "
+		  "virtual mailboxes." },
+	{ .name = "virtual_uid_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = SPAWNER | AUTHD,
+	  .text = "The user id that owns all virtual mailboxes, as "
+		  "static:UID. It must lie between first_valid_uid and "
+		  "last_valid_uid." },
+	{ .name = "virtual_gid_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = SPAWNER | AUTHD,
+	  .text = "The group id that owns all virtual mailboxes, as "
+		  "static:GID. It must lie between first_valid_gid and "
+		  "last_valid_gid." },
+	{ .name = "first_valid_uid",
+	  .kind = PARAM_INT,
+	  .def = "1000",
+	  .min = 1,
+	  .max = 4294967293,
+	  .users = SPAWNER,
+	  .text = "The lowest user id for which mail is delivered or read. "
+		  "The kernel holds spawner to it: it can become no user "
+		  "below." },
+	{ .name = "last_valid_uid",
+	  .kind = PARAM_INT,
+	  .def = "59999",
+	  .min = 1,
+	  .max = 4294967293,
+	  .users = SPAWNER,
+	  .text = "The highest user id for which mail is delivered or read." },
+	{ .name = "first_valid_gid",
+	  .kind = PARAM_INT,
+	  .def = "1000",
+	  .min = 1,
+	  .max = 4294967293,
+	  .users = SPAWNER,
+	  .text = "The lowest group id a user's process may run under." },
+	{ .name = "last_valid_gid",
+	  .kind = PARAM_INT,
+	  .def = "59999",
+	  .min = 1,
+	  .max = 4294967293,
+	  .users = SPAWNER,
+	  .text = "The highest group id a user's process may run under." },
+	{ .name = "home_parents",
+	  .kind = PARAM_LIST,
+	  .def = "/home",
+	  .users = SPAWNER,
+	  .text = "The directories below which the homes of system users "
+		  "stand. The mail of a user whose home is elsewhere is "
+		  "neither delivered nor served. A change takes a restart." },
+	{ .name = "home_mailbox",
+	  .kind = PARAM_STR,
+	  .def = "Maildir/",
+	  .users = SPAWNER | AUTHD,
+	  .text = "The mailbox of a system user, below the home. It is a "
+		  "Maildir and ends in \"/\"." },
+	{ .name = "user_process_limit",
+	  .kind = PARAM_INT,
+	  .def = "1000",
+	  .min = 1,
+	  .max = 4000,
+	  .users = SPAWNER,
+	  .text = "How many processes of users (deliver, imapd, pop3d) may run "
+		  "at a time. Above it, deliveries are deferred and logins "
+		  "refused." },
+	{ .name = NULL },
+};
