@@ -109,10 +109,20 @@ static void
 test_bad_specs(void **state)
 {
 	static const char *const specs[] = {
-		"nonsense",   "regexp:/etc/x",	   ":x",
-		"hash:",      "hash:relative",	   "inline:a=b",
-		"inline:{a}", "inline:{}",	   "inline:{{a=b}",
-		"static:{x",  "unix:group.byname", "proxy:hash",
+		"nonsense",
+		"regexp:/etc/x",
+		":x",
+		"hash:",
+		"hash:relative",
+		"inline:a=b",
+		"inline:{a}",
+		"inline:{}",
+		"inline:{{a=b}",
+		"inline:{{a=b}{c=d}}",
+		"inline:{a=b}c",
+		"static:{x",
+		"unix:group.byname",
+		"proxy:hash",
 		"proxy:",
 	};
 	struct table_set *set = table_set_new();

@@ -174,11 +174,21 @@ bad_inline(struct err *err, struct str what, const char *why)
 		       STR_FMT(str_head(what, 100)), why);
 }
 
-/* The inside of "{...}", blanks removed; false: it is none. */
+/* The inside of "{...}", blanks removed; false: it is not one such group. */
 static bool
 strip_braces(struct str s, struct str *inside)
 {
-	if (s.n < 2 || s.p[0] != '{' || s.p[s.n - 1] != '}')
+	size_t i, depth = 0;
+
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] == '{')
+			depth++;
+		else if (s.p[i] == '}' && depth)
+			depth--;
+		if (depth == 0)
+			break;
+	}
+	if (s.n < 2 || i != s.n - 1)
 		return false;
 	*inside = str_trim(str_mem(s.p + 1, s.n - 2));
 	return true;

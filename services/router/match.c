@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "match.h"
+#include "table/db.h"
+
+enum { FILE_MAX = 16 << 20, DEPTH_MAX = 8 };
+
+struct opening {
+	struct match_list *list;
+	struct table_set *set;
+	struct pool *pool;
+};
+
+static int add_items(const struct opening *o, struct str items, bool negated,
+		     unsigned depth, struct err *err);
+
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+}
+
+static int
+push(struct match_list *m, const struct match_item *item, struct err *err)
+{
+	size_t size = m->size ? m->size * 2 : 8;
+	struct match_item *v = m->v;
+
+	if (m->n == m->size) {
+		v = reallocarray(m->v, size, sizeof(*v));
+		if (!v)
+			return no_memory(err);
+		m->v = v;
+		m->size = size;
+	}
+	v[m->n++] = *item;
+	return 0;
+}
+
+/* A /FILE holds items in the same way as main.cf does, with postmap(5)'s
+ * comments and continuation lines. */
+static int
+add_file(const struct opening *o, struct str path, bool negated, unsigned depth,
+	 struct err *err)
+{
+	char name[PATH_MAX];
+	struct text_walk w;
+	struct str line;
+	struct buf text;
+	int rc = 0;
+
+	if (depth >= DEPTH_MAX)
+		return err_set(err, ERR_PERM, ELOOP, "%.*s: files too deep",
+			       STR_FMT(str_head(path, 100)));
+	if (!str_copy(name, sizeof(name), path))
+		return err_set(err, ERR_PERM, ENAMETOOLONG, "name too long");
+	if (table_read_file(name, FILE_MAX, &text, err) < 0)
+		return -1;
+	text_init(&w, buf_str(&text));
+	while (rc == 0 && (rc = text_line(&w, &line, err)) > 0)
+		rc = add_items(o, line, negated, depth + 1, err);
+	text_fini(&w);
+	buf_fini(&text);
+	return rc;
+}
+
+static int
+add_items(const struct opening *o, struct str items, bool negated,
+	  unsigned depth, struct err *err)
+{
+	struct str item;
+	int rc = 0;
+
+	while (rc == 0 && table_spec_next(&items, &item)) {
+		struct match_item it = { .negated = negated };
+
+		while (item.n && item.p[0] == '!') {
+			it.negated = !it.negated;
+			item = str_from(item, 1);
+		}
+		if (item.n == 0) {
+			rc = err_set(err, ERR_PERM, EINVAL,
+				     "\"!\" without a pattern");
+		} else if (item.p[0] == '/') {
+			rc = add_file(o, item, it.negated, depth, err);
+		} else if (str_find(item, ':') >= 0 && item.p[0] != '[') {
+			rc = table_set_get(o->set, item, &it.table, err);
+			if (rc == 0)
+				rc = push(o->list, &it, err);
+		} else {
+			it.name = pool_str(o->pool, item);
+			rc = it.name.p ? push(o->list, &it, err)
+				       : no_memory(err);
+		}
+	}
+	return rc;
+}
+
+int
+match_open(struct match_list *m, struct str items, struct table_set *set,
+	   struct pool *pool, struct err *err)
+{
+	struct opening o = { .list = m, .set = set, .pool = pool };
+
+	*m = (struct match_list){ 0 };
+	if (add_items(&o, items, false, 0, err) == 0)
+		return 0;
+	match_close(m);
+	return -1;
+}
+
+void
+match_close(struct match_list *m)
+{
+	free(m->v);
+	*m = (struct match_list){ 0 };
+}
+
+int
+match_has(const struct match_list *m, struct str name, struct err *err)
+{
+	struct str value;
+	size_t i;
+	int rc;
+
+	for (i = 0; i < m->n; i++) {
+		const struct match_item *it = &m->v[i];
+
+		if (it->table)
+			rc = table_get(it->table, name, &value, err);
+		else
+			rc = str_ieq(it->name, name);
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			return !it->negated;
+	}
+	return 0;
+}

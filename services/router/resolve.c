@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "resolve.h"
+#include "table/addresses.h"
+
+/* An address on the way from a recipient to what it turns into. */
+struct node {
+	struct str address;  /* local@domain, never without a domain */
+	struct node *parent; /* NULL: the recipient itself */
+	size_t depth;
+	bool mailbox; /* \user: no alias any more */
+};
+
+/* One recipient's expansion. */
+struct walk {
+	const struct routes *r;
+	const struct msg_rcpt_in *in;
+	struct resolved *out;
+	struct node **v;
+	size_t n, size;
+	size_t expanded; /* of the n, those that stand for others now */
+	struct map seen;
+	bool check_local;
+};
+
+/* An address in the parts that tables are asked for. */
+struct parts {
+	struct str whole;	/* local@domain */
+	struct str local, bare; /* with and without extension, as written */
+	struct str ext;		/* "+extension" */
+	struct str name, user;	/* as local and bare, quoting undone */
+	struct str domain;
+	enum addr_class class;
+};
+
+void
+resolved_init(struct resolved *out, struct pool *pool)
+{
+	*out = (struct resolved){ .pool = pool };
+}
+
+void
+resolved_fini(struct resolved *out)
+{
+	map_fini(&out->seen);
+	free(out->v);
+	*out = (struct resolved){ .pool = out->pool };
+}
+
+static int
+no_memory(struct err *err)
+{
+	return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+}
+
+static int
+expansion_error(const struct walk *w, struct err *err, const char *what)
+{
+	log_warn("unreasonable alias expansion %s for %s: message not "
+		 "accepted, try again later",
+		 what, LOGQ(w->in->address));
+	return err_set(err, ERR_TEMP, ELOOP, "Alias expansion error");
+}
+
+/* --- results ------------------------------------------------------------- */
+
+static int
+put_result(struct resolved *out, const struct msg_rcpt *m, struct str key,
+	   struct err *err)
+{
+	size_t size = out->size ? out->size * 2 : 4;
+	struct msg_rcpt *v = out->v;
+
+	if (!key.p)
+		return no_memory(err);
+	if (map_get(&out->seen, key))
+		return 0;
+	if (out->n == out->size) {
+		v = reallocarray(out->v, size, sizeof(*v));
+		if (!v)
+			return no_memory(err);
+		out->v = v;
+		out->size = size;
+	}
+	if (map_put(&out->seen, key, out->pool) < 0)
+		return no_memory(err);
+	v[out->n++] = *m;
+	return 0;
+}
+
+/* RFC 3461 5.2: an alias's results inherit ORCPT and NOTIFY. */
+static struct msg_rcpt
+result_of(const struct walk *w, const struct node *n, enum rcpt_type type)
+{
+	return (struct msg_rcpt){
+		.type = (uint8_t)type,
+		.address = n->address,
+		.original = w->in->address,
+		.orcpt = w->in->orcpt,
+		.notify = w->in->notify,
+	};
+}
+
+/* where is copied. Two ways to one mailbox are one delivery. */
+static int
+put_mailbox(const struct walk *w, const struct node *n, enum rcpt_type type,
+	    struct str where, struct err *err)
+{
+	struct msg_rcpt m = result_of(w, n, type);
+
+	m.where = pool_str(w->out->pool, where);
+	if (!m.where.p)
+		return no_memory(err);
+	return put_result(
+		w->out, &m,
+		pool_strf(w->out->pool, "%d %.*s", type, STR_FMT(where)), err);
+}
+
+/* Each failed address is reported to who named it. */
+static int
+put_error(const struct walk *w, const struct node *n, const char *dsn,
+	  struct str text, struct err *err)
+{
+	struct msg_rcpt m = result_of(w, n, RCPT_ERROR);
+
+	m.dsn = str_of(dsn);
+	m.text = text;
+	return put_result(w->out, &m,
+			  pool_strf(w->out->pool, "e %.*s %.*s",
+				    STR_FMT(n->address),
+				    STR_FMT(w->in->address)),
+			  err);
+}
+
+static int
+put_unknown(const struct walk *w, const struct node *n, const char *table,
+	    struct str user, struct err *err)
+{
+	if (table)
+		return put_error(w, n, "5.1.1", str_of(table), err);
+	return put_error(w, n, "5.1.1",
+			 pool_strf(w->out->pool, "unknown user: \"%.*s\"",
+				   STR_FMT(str_head(user, 100))),
+			 err);
+}
+
+/* --- the parts of an address --------------------------------------------- */
+
+/* Where the extension begins, or s.n (Postfix's split_addr: some names are
+ * never split, a name does not begin with its extension). */
+static size_t
+extension_at(const struct routes *r, struct str s)
+{
+	static const struct str whole[] = {
+		{ "postmaster", 10 },
+		{ "mailer-daemon", 13 },
+		{ "double-bounce", 13 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		if (str_ieq(s, whole[i]))
+			return s.n;
+	for (i = 1; i < s.n; i++) {
+		if (str_find(r->delimiters, s.p[i]) < 0)
+			continue;
+		if (s.p[i] == '-' && (str_istarts(s, STR("owner-")) ||
+				      str_iends(s, STR("-request"))))
+			return s.n;
+		return i;
+	}
+	return s.n;
+}
+
+static bool
+is_atom(struct str s)
+{
+	static const char specials[] = "()<>[]:;@\\,\" \t";
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if (!s.p[i] || strchr(specials, s.p[i]))
+			return false;
+	return s.n != 0;
+}
+
+static struct str
+unquoted(struct str s, struct pool *pool)
+{
+	struct str copy;
+	size_t i, o = 0;
+	char *to;
+
+	if (s.n < 2 || s.p[0] != '"' || s.p[s.n - 1] != '"')
+		return s;
+	copy = pool_str(pool, str_mem(s.p + 1, s.n - 2));
+	to = (char *)(uintptr_t)copy.p; /* just allocated */
+	for (i = 0; to && i < copy.n; i++) {
+		if (to[i] == '\\' && i + 1 < copy.n)
+			i++;
+		to[o++] = to[i];
+	}
+	return (struct str){ to, o };
+}
+
+static int
+classify(const struct routes *r, struct str domain, struct err *err)
+{
+	const struct match_list *const lists[] = {
+		[CLASS_LOCAL] = &r->mydestination,
+		[CLASS_ALIAS] = &r->alias_domains,
+		[CLASS_MAILBOX] = &r->mailbox_domains,
+	};
+	int i, rc;
+
+	for (i = 0; i < CLASS_REMOTE; i++) {
+		rc = match_has(lists[i], domain, err);
+		if (rc != 0)
+			return rc < 0 ? -1 : i;
+	}
+	return CLASS_REMOTE;
+}
+
+static struct str
+domain_of(struct str address)
+{
+	struct str domain =
+		str_from(address, (size_t)str_rfind(address, '@') + 1);
+
+	if (domain.n > 1 && domain.p[domain.n - 1] == '.')
+		domain.n--;
+	return domain;
+}
+
+int
+resolve_class(const struct routes *r, struct str address, struct err *err)
+{
+	return classify(r,
+			str_rfind(address, '@') < 0 ? r->myorigin
+						    : domain_of(address),
+			err);
+}
+
+static int
+split(const struct routes *r, struct str address, struct pool *pool,
+      struct parts *a, struct err *err)
+{
+	int class;
+
+	a->domain = domain_of(address);
+	a->local = str_head(address, (size_t)str_rfind(address, '@'));
+	a->whole = str_head(address, a->local.n + 1 + a->domain.n);
+	a->name = unquoted(a->local, pool);
+	if (!a->name.p)
+		return no_memory(err);
+	if (a->name.n != a->local.n && is_atom(a->name)) {
+		/* Quoted without need: the same address (RFC 5321 4.1.2). */
+		a->local = a->name;
+		a->whole = pool_strf(pool, "%.*s@%.*s", STR_FMT(a->local),
+				     STR_FMT(a->domain));
+		if (!a->whole.p)
+			return no_memory(err);
+	}
+	a->user = str_head(a->name, extension_at(r, a->name));
+	a->bare = a->local;
+	if (a->local.n && a->local.p[0] != '"')
+		a->bare = a->user;
+	a->ext = str_from(a->local, a->bare.n);
+	class = classify(r, a->domain, err);
+	if (class < 0)
+		return -1;
+	a->class = (enum addr_class) class;
+	return 0;
+}
+
+/* --- tables -------------------------------------------------------------- */
+
+/* Ask in Postfix's order; *ext is the extension that no key had. */
+static int
+find(const struct routes *r, const struct table_list *maps,
+     const struct parts *a, struct str *value, struct str *ext, struct err *err)
+{
+	char key[ADDRESS_MAX + 1];
+	bool ours = a->class == CLASS_LOCAL || str_ieq(a->domain, r->myorigin);
+	bool extended = a->bare.n < a->local.n;
+	size_t n = a->bare.n + 1 + a->domain.n;
+	int rc;
+
+	*ext = STR_NULL;
+	if (maps->n == 0)
+		return 0;
+	rc = table_list_get(maps, a->whole, value, err);
+	if (rc == 0 && extended && n <= sizeof(key)) {
+		memcpy(key, a->bare.p, a->bare.n);
+		key[a->bare.n] = '@';
+		memcpy(key + a->bare.n + 1, a->domain.p, a->domain.n);
+		rc = table_list_get(maps, str_mem(key, n), value, err);
+		if (rc > 0)
+			*ext = a->ext;
+	}
+	if (rc == 0 && ours)
+		rc = table_list_get(maps, a->local, value, err);
+	if (rc == 0 && ours && extended) {
+		rc = table_list_get(maps, a->bare, value, err);
+		if (rc > 0)
+			*ext = a->ext;
+	}
+	if (rc == 0)
+		rc = table_list_get(maps, str_from(a->whole, a->local.n), value,
+				    err);
+	return rc;
+}
+
+/* --- expansion ----------------------------------------------------------- */
+
+static int
+push(struct walk *w, struct str address, struct node *parent, bool mailbox,
+     struct err *err)
+{
+	struct node *n = pool_alloc(w->out->pool, sizeof(*n));
+	size_t size = w->size ? w->size * 2 : 4;
+	struct node **v = w->v;
+
+	if (!n || !address.p)
+		return no_memory(err);
+	*n = (struct node){ address, parent, parent ? parent->depth + 1 : 0,
+			    mailbox };
+	if (n->depth > w->r->recursion_limit)
+		return expansion_error(w, err, "nesting");
+	if (w->n + 1 - w->expanded > w->r->expansion_limit ||
+	    w->n >= 10 * w->r->expansion_limit)
+		return expansion_error(w, err, "size");
+	if (w->n == w->size) {
+		v = reallocarray(w->v, size, sizeof(struct node *));
+		if (!v)
+			return no_memory(err);
+		w->v = v;
+		w->size = size;
+	}
+	v[w->n++] = n;
+	return 0;
+}
+
+static void
+add_local(struct buf *out, struct str local)
+{
+	size_t i;
+
+	if (is_atom(local)) {
+		(void)!buf_add_str(out, local);
+		return;
+	}
+	(void)!buf_add_byte(out, '"');
+	for (i = 0; i < local.n; i++) {
+		if (local.p[i] == '"' || local.p[i] == '\\')
+			(void)!buf_add_byte(out, '\\');
+		(void)!buf_add_byte(out, local.p[i]);
+	}
+	(void)!buf_add_byte(out, '"');
+}
+
+/* A result in full: "user" gets myorigin, "@domain" the local part that was
+ * asked for, and an extension that no key had goes on. */
+static int
+complete(const struct walk *w, struct str item, const struct parts *from,
+	 struct str ext, struct str *address, struct err *err)
+{
+	ptrdiff_t at = str_rfind(item, '@');
+	struct buf b;
+
+	buf_init(&b, ADDRESS_MAX);
+	if (at == 0) {
+		(void)!buf_add_str(&b, from->local);
+	} else if (at < 0) {
+		add_local(&b, item);
+		(void)!buf_add_str(&b, ext);
+		(void)!buf_add_byte(&b, '@');
+		(void)!buf_add_str(&b, w->r->myorigin);
+	} else {
+		(void)!buf_add_str(&b, str_head(item, (size_t)at));
+		(void)!buf_add_str(&b, ext);
+	}
+	if (at >= 0)
+		(void)!buf_add_str(&b, str_from(item, (size_t)at));
+	*address = pool_str(w->out->pool, buf_str(&b));
+	at = buf_overflown(&b) ? -1 : 0;
+	buf_fini(&b);
+	if (at < 0)
+		return expansion_error(w, err, "address length");
+	return address->p ? 0 : no_memory(err);
+}
+
+static int
+put_unavailable(const struct walk *w, const struct node *n, enum dest_kind kind,
+		struct err *err)
+{
+	const char *text =
+		kind == DEST_COMMAND ? "delivery to commands is not available "
+				       "yet"
+		: kind == DEST_FILE  ? "delivery to files is not available yet"
+				     : ":include: lists are not available yet";
+
+	if (!w->check_local)
+		log_warn("alias %s: %s", LOGQ(n->address), text);
+	return put_error(w, n, "5.3.2", str_of(text), err);
+}
+
+/* value holds what n stands for. */
+static int
+expand(struct walk *w, struct node *n, const struct parts *a, struct str value,
+       struct str ext, struct err *err)
+{
+	struct str rest = pool_str(w->out->pool, value), address;
+	enum dest_kind kind;
+	struct buf item;
+	bool some = false;
+	int rc = rest.p ? 0 : no_memory(err);
+
+	w->expanded++;
+	buf_init(&item, ADDRESS_MAX);
+	while (rc == 0 && addresses_next(&rest, &item, &kind)) {
+		some = true;
+		if (kind == DEST_BAD) {
+			rc = expansion_error(w, err, "value");
+		} else if (kind == DEST_ADDRESS || kind == DEST_MAILBOX) {
+			rc = complete(w, buf_str(&item), a, ext, &address, err);
+			if (rc == 0)
+				rc = push(w, address, n, kind == DEST_MAILBOX,
+					  err);
+		} else {
+			rc = put_unavailable(w, n, kind, err);
+		}
+	}
+	buf_fini(&item);
+	if (rc == 0 && !some)
+		rc = expansion_error(w, err, "value");
+	return rc;
+}
+
+/* Was this address expanded on the way to itself?  Then it is what it is: an
+ * alias may keep a copy by naming itself, and a loop ends where it closes. */
+static bool
+closes_loop(const struct node *n)
+{
+	const struct node *up;
+
+	for (up = n->parent; up; up = up->parent)
+		if (str_ieq(up->address, n->address))
+			return true;
+	return false;
+}
+
+/* 1: another branch has led here before; 0: new. */
+static int
+seen_before(struct walk *w, const struct node *n, struct err *err)
+{
+	struct str key = pool_str(w->out->pool, n->address);
+	char *p = (char *)(uintptr_t)key.p; /* just allocated */
+	size_t i;
+
+	if (!p)
+		return no_memory(err);
+	for (i = 0; i < key.n; i++)
+		p[i] = ascii_lower(p[i]);
+	if (map_get(&w->seen, key))
+		return 1;
+	return map_put(&w->seen, key, w) < 0 ? no_memory(err) : 0;
+}
+
+/* --- what an address is in its class ------------------------------------- */
+
+/* The uid of a line of the password file; false: no number there. */
+static bool
+uid_of(struct str line, uint64_t *uid)
+{
+	struct str name, word, number;
+
+	return str_cut(&line, ':', &name) && str_cut(&line, ':', &word) &&
+	       str_cut(&line, ':', &number) &&
+	       str_u64(number, UINT32_MAX, uid) == 0;
+}
+
+static int
+settle_user(struct walk *w, const struct node *n, const struct parts *a,
+	    struct err *err)
+{
+	char user[ADDRESS_MAX + 1];
+	struct str value, name;
+	struct table *users;
+	uint64_t uid;
+	size_t i;
+	int rc;
+
+	if (table_set_get(w->r->set, STR("unix:passwd.byname"), &users, err) <
+	    0)
+		return -1;
+	rc = table_get(users, a->user, &value, err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return put_unknown(w, n,
+				   n->parent || w->r->local_rcpt.n == 0
+					   ? NULL
+					   : "User unknown in local recipient "
+					     "table",
+				   a->user, err);
+	if (!uid_of(value, &uid) || uid < w->r->uid_min || uid > w->r->uid_max)
+		return put_error(w, n, "5.1.1",
+				 STR("mail for a system account needs an "
+				     "alias"),
+				 err);
+	for (i = 0; i < a->user.n && i < sizeof(user); i++)
+		user[i] = ascii_lower(a->user.p[i]);
+	name = str_mem(user, i);
+	return put_mailbox(w, n, RCPT_LOCAL, name, err);
+}
+
+static int
+settle_local(struct walk *w, struct node *n, const struct parts *a, bool final,
+	     struct err *err)
+{
+	struct str value = STR_NULL, ext;
+	int rc = 1;
+
+	if (w->check_local && !n->parent && w->r->local_rcpt.n) {
+		rc = find(w->r, &w->r->local_rcpt, a, &value, &ext, err);
+		if (rc == 0)
+			return put_unknown(w, n,
+					   "User unknown in local recipient "
+					   "table",
+					   a->user, err);
+	}
+	if (rc > 0 && (rc = 0, !final)) {
+		rc = table_list_get(&w->r->alias, a->name, &value, err);
+		if (rc == 0 && a->user.n < a->name.n)
+			rc = table_list_get(&w->r->alias, a->user, &value, err);
+	}
+	if (rc < 0)
+		return -1;
+	if (rc > 0)
+		return expand(w, n, a, value, STR_NULL, err);
+	return settle_user(w, n, a, err);
+}
+
+/* A path below virtual_mailbox_base: deliver walks it component by component
+ * and takes nothing else; better said here. */
+static bool
+is_path(struct str s)
+{
+	struct str part;
+
+	if (s.n == 0 || s.n > WHERE_MAX || str_find(s, '\0') >= 0)
+		return false;
+	if (s.p[s.n - 1] == '/')
+		s.n--;
+	for (;;) {
+		bool more = str_cut(&s, '/', &part);
+
+		if (!more)
+			part = s;
+		if (part.n == 0 || part.n > 255 || str_eq(part, STR(".")) ||
+		    str_eq(part, STR("..")))
+			return false;
+		if (!more)
+			return true;
+	}
+}
+
+static int
+settle_mailbox(struct walk *w, const struct node *n, const struct parts *a,
+	       struct err *err)
+{
+	struct str path, ext;
+	int rc = find(w->r, &w->r->virtual_mailbox, a, &path, &ext, err);
+
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		return put_unknown(w, n,
+				   "User unknown in virtual mailbox table",
+				   a->user, err);
+	path = str_trim(path);
+	while (path.n && path.p[0] == '/')
+		path = str_from(path, 1);
+	if (is_path(path))
+		return put_mailbox(w, n, RCPT_VIRTUAL, path, err);
+	log_warn("virtual_mailbox_maps: %s: bad mailbox path \"%s\"",
+		 LOGQ(a->whole), LOGQ(path));
+	return err_set(err, ERR_TEMP, EINVAL, "bad mailbox path");
+}
+
+static int
+settle(struct walk *w, struct node *n, struct err *err)
+{
+	bool final = n->mailbox || closes_loop(n);
+	struct str value, ext;
+	struct parts a;
+	int rc;
+
+	if (!final) {
+		rc = seen_before(w, n, err);
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+	}
+	if (split(w->r, n->address, w->out->pool, &a, err) < 0)
+		return -1;
+	if (a.local.n == 0 || a.domain.n == 0)
+		return put_error(w, n, "5.1.3",
+				 STR("bad destination mailbox address"), err);
+	if (!final) {
+		rc = find(w->r, &w->r->virtual_alias, &a, &value, &ext, err);
+		if (rc < 0)
+			return -1;
+		if (rc > 0)
+			return expand(w, n, &a, value, ext, err);
+	}
+	switch (a.class) {
+	case CLASS_LOCAL:
+		return settle_local(w, n, &a, final, err);
+	case CLASS_ALIAS:
+		return put_unknown(w, n, "User unknown in virtual alias table",
+				   a.user, err);
+	case CLASS_MAILBOX:
+		return settle_mailbox(w, n, &a, err);
+	default:
+		return put_error(w, n, "5.3.2",
+				 STR("sending to other hosts is not available "
+				     "yet"),
+				 err);
+	}
+}
+
+int
+resolve(const struct routes *r, const struct msg_rcpt_in *in, bool check_local,
+	struct resolved *out, struct err *err)
+{
+	struct walk w = {
+		.r = r,
+		.in = in,
+		.out = out,
+		.check_local = check_local,
+	};
+	struct str address = in->address;
+	size_t i;
+	int rc;
+
+	/* RFC 5321 4.5.1: "postmaster" alone is ours. */
+	if (str_rfind(address, '@') < 0)
+		address = pool_strf(out->pool, "%.*s@%.*s", STR_FMT(address),
+				    STR_FMT(r->myorigin));
+	if (address.n > ADDRESS_MAX)
+		return put_error(&w, &(struct node){ .address = in->address },
+				 "5.1.3", STR("address too long"), err);
+	rc = push(&w, address, NULL, false, err);
+	for (i = 0; rc == 0 && i < w.n; i++)
+		rc = settle(&w, w.v[i], err);
+	map_fini(&w.seen);
+	free(w.v);
+	return rc;
+}

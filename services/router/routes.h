@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ROUTER_ROUTES_H
+#define ROUTER_ROUTES_H
+
+#include "base/param.h"
+#include "match.h"
+
+/* What main.cf says about addresses: one edition, opened whole and replaced
+ * whole by a reload. */
+struct routes {
+	struct pool pool;
+	struct table_set *set;
+	struct match_list mydestination, alias_domains, mailbox_domains;
+	struct table_list virtual_alias, virtual_mailbox, alias, local_rcpt;
+	struct str myorigin, delimiters;
+	size_t expansion_limit, recursion_limit;
+	/* Uids that spawner may become; others cannot be delivered to. */
+	uint64_t uid_min, uid_max;
+};
+
+/* -1: a table's spec is wrong (PERM) or there is no memory. */
+ERR_WARN_UNUSED int routes_open(struct routes *r, const struct params *p,
+				struct err *err);
+void routes_close(struct routes *r);
+
+/*
+ * The directories in which tables and /FILEs stand: what the jail leaves
+ * open.  Each once, NUL-terminated, in pool; returns their number, at most
+ * max.  A /FILE named inside a /FILE is not seen: it must stand beside it.
+ */
+size_t router_table_dirs(const struct params *p, struct pool *pool,
+			 struct str *dirs, size_t max);
+
+#endif
