@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include "base/param.h"
 #include "frame/service.h"
-
-extern const struct param router_params[];
 
 enum { ROUTER = SVC_BIT(SVC_ROUTER) };
 

@@ -36,6 +36,7 @@ static const char base[] =
 	"virtual_alias_domains = alias.test catch.test moved.test loop.test\n"
 	"virtual_alias_expansion_limit = 20\n"
 	"virtual_alias_recursion_limit = 5\n"
+	"first_valid_uid = 1000\nlast_valid_uid = 59999\n"
 	"virtual_mailbox_domains = box.test, inline:{other.test=1}\n"
 	"virtual_mailbox_maps = inline:{v@box.test=box/v/, "
 	"keep@box.test=box/keep/, v+x@box.test=box/vx/, "
@@ -62,8 +63,6 @@ open_routes(struct routes *r, const char *text)
 	    table_set_passwd(r->set, str_of(passwd), &err) < 0)
 		fail_msg("%s", err.text);
 	params_fini(&p);
-	r->uid_min = 1000;
-	r->uid_max = 59999;
 }
 
 /* "L:user", "V:path", "E:dsn text", separated by ";"; "T" and "T loop". */
@@ -246,6 +245,9 @@ open_with(struct routes *r, const char *lines)
 					  : i == 0 ? "host.test"
 						   : ""),
 				 0);
+	assert_int_equal(buf_add_c(&b, "first_valid_uid = 1000\n"
+				       "last_valid_uid = 59999\n"),
+			 0);
 	assert_int_equal(buf_add_c(&b, lines), 0);
 	open_routes(r, buf_cstr(&b));
 	buf_fini(&b);

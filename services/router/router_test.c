@@ -15,6 +15,7 @@
 static const char conf[] =
 	"myorigin = host.test\nrecipient_delimiter = +\n"
 	"mydestination = host.test\n"
+	"first_valid_uid = 1000\nlast_valid_uid = 59999\n"
 	"local_recipient_maps = unix:passwd.byname\nalias_maps =\n"
 	"virtual_alias_maps = inline:{{team@box.test=v@box.test,w@box.test}, "
 	"{x@far.test=y@far.test}}\n"

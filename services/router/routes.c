@@ -43,7 +43,7 @@ open_lists(struct routes *r, const struct params *p, struct err *err)
 int
 routes_open(struct routes *r, const struct params *p, struct err *err)
 {
-	*r = (struct routes){ .uid_max = UINT64_MAX };
+	*r = (struct routes){ 0 };
 	pool_init(&r->pool, 64 << 20);
 	r->set = table_set_new();
 	r->myorigin = pool_str(&r->pool, params_str(p, "myorigin"));
@@ -53,10 +53,8 @@ routes_open(struct routes *r, const struct params *p, struct err *err)
 		(size_t)params_num(p, "virtual_alias_expansion_limit");
 	r->recursion_limit =
 		(size_t)params_num(p, "virtual_alias_recursion_limit");
-	if (params_has(p, "first_valid_uid"))
-		r->uid_min = (uint64_t)params_num(p, "first_valid_uid");
-	if (params_has(p, "last_valid_uid"))
-		r->uid_max = (uint64_t)params_num(p, "last_valid_uid");
+	r->uid_min = (uint64_t)params_num(p, "first_valid_uid");
+	r->uid_max = (uint64_t)params_num(p, "last_valid_uid");
 	if (!r->set || !r->myorigin.p || !r->delimiters.p) {
 		routes_close(r);
 		return err_set(err, ERR_TEMP, 0, "out of memory");

@@ -5,6 +5,7 @@
 enum {
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
 	AUTHD = SVC_BIT(SVC_AUTHD),
+	ROUTER = SVC_BIT(SVC_ROUTER),
 };
 
 const struct param spawner_params[] = {
@@ -35,7 +36,7 @@ const struct param spawner_params[] = {
 	  .def = "1000",
 	  .min = 1,
 	  .max = 4294967293,
-	  .users = SPAWNER,
+	  .users = SPAWNER | ROUTER,
 	  .text = "The lowest user id for which mail is delivered or read. "
 		  "The kernel holds spawner to it: it can become no user "
 		  "below." },
@@ -44,7 +45,7 @@ const struct param spawner_params[] = {
 	  .def = "59999",
 	  .min = 1,
 	  .max = 4294967293,
-	  .users = SPAWNER,
+	  .users = SPAWNER | ROUTER,
 	  .text = "The highest user id for which mail is delivered or read." },
 	{ .name = "first_valid_gid",
 	  .kind = PARAM_INT,
