@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "params.h"
+#include "base/param.h"
 #include "frame/service.h"
 
 enum {

@@ -332,6 +332,31 @@ start(struct daemon *d, struct err *err)
 	return open_listeners(w, err);
 }
 
+void
+worker_free(struct worker *w)
+{
+	struct session *s;
+	struct client *c;
+	size_t i = 0;
+
+	close_listeners(w);
+	while (!list_empty(&w->sessions))
+		session_free(LIST_OF(w->sessions.next, struct session, link));
+	while (!list_empty(&w->spare)) {
+		s = LIST_OF(w->spare.next, struct session, link);
+		list_remove(&s->link);
+		txn_fini(&s->txn);
+		free(s);
+	}
+	while ((c = map_next(&w->clients, &i)))
+		free(c);
+	map_fini(&w->clients);
+	asker_free(w->router);
+	asker_free(w->qmgr);
+	config_fini(&w->conf);
+	free(w);
+}
+
 static void
 drain(struct daemon *d)
 {

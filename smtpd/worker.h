@@ -37,6 +37,8 @@ extern const struct daemon_ops smtpd_ops;
 
 /* An accepted connection; takes fd. */
 void worker_take(struct worker *w, int fd, const struct addr *peer);
+/* All of it, with its sessions; for tests (a process just exits). */
+void worker_free(struct worker *w);
 /* Called by session.c when a session has ended. */
 void worker_session_ended(struct worker *w, struct session *s);
 

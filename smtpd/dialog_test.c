@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: ISC */
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "testbed.h"
+
+/*
+ * Runs the dialogues in tests/dialog/smtpd/ (or those named as arguments)
+ * against the worker.  tests/dialog/README.md has their language.
+ */
+#ifndef DIALOG_DIR
+#define DIALOG_DIR "../tests/dialog/smtpd"
+#endif
+
+enum { FILE_MAX = 256 * 1024, FILES_MAX = 200 };
+
+struct dialog {
+	struct testbed tb;
+	bool running;
+	const char *file;
+	unsigned line;
+	char params[4096];
+	char ip[ADDR_TEXT_MAX];
+	char why[600];
+};
+
+static int wrong(struct dialog *d, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int
+wrong(struct dialog *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d->why, sizeof(d->why), fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* \r \n \t \0 \\ \xHH */
+static void
+unescape(struct buf *out, struct str s)
+{
+	static const char from[] = "rnt0\\", to[] = "\r\n\t\0\\";
+	const char *p;
+	size_t i;
+
+	for (i = 0; i < s.n; i++) {
+		if (s.p[i] != '\\' || i + 1 == s.n) {
+			buf_add_byte(out, s.p[i]);
+			continue;
+		}
+		i++;
+		if (s.p[i] == 'x' && i + 2 < s.n) {
+			char hex[3] = { s.p[i + 1], s.p[i + 2], '\0' };
+
+			buf_add_byte(out, (char)strtol(hex, NULL, 16));
+			i += 2;
+		} else if ((p = strchr(from, s.p[i])) && *p) {
+			buf_add_byte(out, to[p - from]);
+		}
+	}
+}
+
+/* want may end in '*'. */
+static bool
+matches(struct str want, struct str got)
+{
+	if (want.n && want.p[want.n - 1] == '*')
+		return str_starts(got, str_head(want, want.n - 1));
+	return str_eq(want, got);
+}
+
+static bool
+has_line(struct str text, struct str want)
+{
+	struct str line;
+
+	while (str_cut(&text, '\n', &line))
+		if (matches(want, line))
+			return true;
+	return false;
+}
+
+static int
+start(struct dialog *d)
+{
+	if (!d->running)
+		testbed_init(&d->tb, d->params);
+	d->running = true;
+	if (d->tb.client < 0)
+		testbed_connect(&d->tb, d->ip);
+	return 0;
+}
+
+static int
+do_send(struct dialog *d, struct str arg, bool raw, unsigned times)
+{
+	struct buf b;
+
+	start(d);
+	buf_init(&b, 64 << 20);
+	while (times--) {
+		unescape(&b, arg);
+		if (!raw)
+			buf_add_c(&b, "\r\n");
+	}
+	testbed_send(&d->tb, buf_str(&b));
+	buf_fini(&b);
+	testbed_settle(&d->tb);
+	return 0;
+}
+
+static int
+do_expect(struct dialog *d, struct str want)
+{
+	struct str got;
+
+	start(d);
+	if (!testbed_line(&d->tb, &got))
+		return wrong(d, "want \"%.*s\", got nothing", STR_FMT(want));
+	if (!matches(want, got))
+		return wrong(d, "want \"%.*s\", got \"%.*s\"", STR_FMT(want),
+			     STR_FMT(got));
+	return 0;
+}
+
+/* All lines of one reply with this code. */
+static int
+do_expect_reply(struct dialog *d, struct str code)
+{
+	struct str got;
+
+	start(d);
+	do {
+		if (!testbed_line(&d->tb, &got))
+			return wrong(d, "want %.*s, got nothing",
+				     STR_FMT(code));
+		if (!str_starts(got, code))
+			return wrong(d, "want %.*s, got \"%.*s\"",
+				     STR_FMT(code), STR_FMT(got));
+	} while (got.n > 3 && got.p[3] == '-');
+	return 0;
+}
+
+static int
+do_closed(struct dialog *d)
+{
+	struct str got;
+
+	if (testbed_line(&d->tb, &got))
+		return wrong(d, "want the end, got \"%.*s\"", STR_FMT(got));
+	return d->tb.closed ? 0 : wrong(d, "not closed");
+}
+
+static int
+do_silence(struct dialog *d)
+{
+	struct str rest;
+
+	testbed_settle(&d->tb);
+	rest = str_from(buf_str(&d->tb.got), d->tb.eaten);
+	if (rest.n || d->tb.closed)
+		return wrong(d, "want silence, got \"%.*s\"", STR_FMT(rest));
+	return 0;
+}
+
+static int
+check_number(struct dialog *d, struct str word, struct str arg, uint64_t got)
+{
+	uint64_t want;
+
+	if (str_u64(arg, UINT64_MAX, &want) < 0)
+		return wrong(d, "not a number: %.*s", STR_FMT(arg));
+	return want == got ? 0
+			   : wrong(d, "%.*s is %llu", STR_FMT(word),
+				   (unsigned long long)got);
+}
+
+/* Q: what qmgr got. */
+static int
+do_qmgr_has(struct dialog *d, struct str arg)
+{
+	struct testbed *tb = &d->tb;
+	struct str word, body;
+	struct buf b;
+	bool ok;
+
+	testbed_settle(tb);
+	if (tb->fault)
+		return wrong(d, "smtpd's fault: %s", tb->fault);
+	str_token(&arg, " ", &word);
+	arg = str_trim(arg);
+	if (str_eq(word, STR("stored")))
+		return check_number(d, word, arg, tb->stored);
+	if (str_eq(word, STR("streams")))
+		return check_number(d, word, arg, tb->streams);
+	if (str_eq(word, STR("aborted")))
+		return check_number(d, word, arg, tb->aborted);
+	if (str_eq(word, STR("flags")))
+		return check_number(d, word, arg, tb->flags);
+	if (str_eq(word, STR("nrcpts")))
+		return check_number(d, word, arg, tb->nrcpts);
+	if (str_eq(word, STR("body-size")))
+		return check_number(d, word, arg, tb->body.n);
+	if (str_eq(word, STR("sender")))
+		return str_eq(arg, buf_str(&tb->sender))
+			       ? 0
+			       : wrong(d, "sender is %.*s",
+				       STR_FMT(buf_str(&tb->sender)));
+	if (str_eq(word, STR("rcpt")))
+		return has_line(buf_str(&tb->rcpts), arg)
+			       ? 0
+			       : wrong(d, "rcpts are %.*s",
+				       STR_FMT(buf_str(&tb->rcpts)));
+	buf_init(&b, 1 << 20);
+	unescape(&b, arg);
+	if (str_eq(word, STR("header"))) {
+		ok = has_line(buf_str(&tb->header), buf_str(&b));
+		body = buf_str(&tb->header);
+	} else {
+		body = buf_str(&tb->body);
+		ok = str_eq(word, STR("body")) && str_eq(body, buf_str(&b));
+	}
+	buf_fini(&b);
+	return ok ? 0
+		  : wrong(d, "%.*s is \"%.*s\"", STR_FMT(word),
+			  STR_FMT(str_head(body, 300)));
+}
+
+/* qmgr: what it is to do. */
+static int
+do_qmgr(struct dialog *d, struct str arg)
+{
+	struct testbed *tb = &d->tb;
+	struct str word, code, dsn;
+	uint64_t n;
+
+	start(d);
+	str_token(&arg, " ", &word);
+	if (str_eq(word, STR("pressure"))) {
+		testbed_set_pressure(tb, str_eq(str_trim(arg), STR("on")));
+	} else if (str_eq(word, STR("die"))) {
+		tb->die_on_commit = true;
+	} else if (str_eq(word, STR("die-at-stream"))) {
+		tb->die_on_stream = true;
+	} else if (str_eq(word, STR("stop-pipe"))) {
+		tb->stop_pipe = true;
+	} else if (str_eq(word, STR("read-pipe"))) {
+		tb->stop_pipe = false;
+		testbed_settle(tb);
+	} else if (str_starts(word, STR("refuse"))) {
+		if (!str_token(&arg, " ", &code) ||
+		    !str_token(&arg, " ", &dsn) || str_u64(code, 599, &n) < 0)
+			return wrong(d, "want: refuse CODE DSN TEXT");
+		tb->refuse_stream = str_eq(word, STR("refuse-stream"));
+		tb->refuse_code = (unsigned)n;
+		(void)!str_copy(tb->refuse_dsn, sizeof(tb->refuse_dsn), dsn);
+		(void)!str_copy(tb->refuse_text, sizeof(tb->refuse_text),
+				str_trim(arg));
+	} else if (str_eq(word, STR("accept"))) {
+		tb->refuse_code = 0;
+		tb->refuse_stream = tb->die_on_commit = tb->die_on_stream =
+			false;
+	} else {
+		return wrong(d, "qmgr cannot %.*s", STR_FMT(word));
+	}
+	return 0;
+}
+
+static int
+do_param(struct dialog *d, struct str arg)
+{
+	size_t n = strlen(d->params);
+
+	if (d->running)
+		return wrong(d, "param comes before the dialogue");
+	snprintf(d->params + n, sizeof(d->params) - n, "%.*s\n", STR_FMT(arg));
+	return 0;
+}
+
+static int
+do_line(struct dialog *d, struct str line)
+{
+	struct str word, arg = line;
+	uint64_t times;
+
+	if (!str_cut(&arg, ' ', &word)) {
+		word = line;
+		arg = STR("");
+	}
+	if (line.n == 0 || line.p[0] == '#')
+		return 0;
+	if (str_eq(word, STR("param")))
+		return do_param(d, arg);
+	if (str_eq(word, STR("client"))) {
+		(void)!str_copy(d->ip, sizeof(d->ip), arg);
+		if (d->running)
+			testbed_connect(&d->tb, d->ip);
+		return 0;
+	}
+	if (str_eq(word, STR("C:")))
+		return do_send(d, arg, false, 1);
+	if (str_eq(word, STR("C=")))
+		return do_send(d, arg, true, 1);
+	if (str_eq(word, STR("C*"))) { /* C* TIMES text */
+		if (!str_cut(&arg, ' ', &word) ||
+		    str_u64(word, 1000000, &times) < 0)
+			return wrong(d, "want: C* TIMES text");
+		return do_send(d, arg, true, (unsigned)times);
+	}
+	if (str_eq(word, STR("S:")))
+		return do_expect(d, arg);
+	if (str_eq(word, STR("S~")))
+		return do_expect_reply(d, arg);
+	if (str_eq(word, STR("X:")))
+		return do_closed(d);
+	if (str_eq(word, STR("N:")))
+		return do_silence(d);
+	if (str_eq(word, STR("Q:")))
+		return do_qmgr_has(d, arg);
+	if (str_eq(word, STR("qmgr:")))
+		return do_qmgr(d, arg);
+	if (str_eq(word, STR("close"))) {
+		close(d->tb.client);
+		d->tb.client = -1;
+		testbed_settle(&d->tb);
+		return 0;
+	}
+	return wrong(d, "what is \"%.*s\"?", STR_FMT(word));
+}
+
+static void
+run_file(void **state)
+{
+	struct dialog d = { .file = *state, .ip = "192.0.2.1" };
+	static char text[FILE_MAX];
+	struct str rest, line;
+	int fd = open(d.file, O_RDONLY | O_CLOEXEC), rc = 0;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n < 0)
+		fail_msg("%s: cannot read", d.file);
+	close(fd);
+	rest = str_mem(text, (size_t)n);
+	while (rc == 0 && str_cut(&rest, '\n', &line)) {
+		d.line++;
+		rc = do_line(&d, line);
+	}
+	if (d.running && rc == 0 && d.tb.fault)
+		rc = wrong(&d, "smtpd's fault: %s", d.tb.fault);
+	if (d.running)
+		testbed_fini(&d.tb);
+	if (rc < 0)
+		fail_msg("%s:%u: %s", d.file, d.line, d.why);
+}
+
+static int
+is_dialog(const struct dirent *e)
+{
+	return str_ends(str_of(e->d_name), STR(".dlg"));
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct CMUnitTest tests[FILES_MAX];
+	static char names[FILES_MAX][300];
+	struct dirent **list = NULL;
+	size_t n = 0;
+	int i, found;
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), "smtpd");
+	for (i = 1; i < argc && n < FILES_MAX; i++)
+		snprintf(names[n++], sizeof(names[0]), "%s", argv[i]);
+	found = argc > 1 ? 0 : scandir(DIALOG_DIR, &list, is_dialog, alphasort);
+	if (found < 0 || (argc == 1 && found == 0)) {
+		fprintf(stderr, "no dialogues in %s\n", DIALOG_DIR);
+		return 1;
+	}
+	for (i = 0; i < found; i++) {
+		if (n < FILES_MAX)
+			snprintf(names[n++], sizeof(names[0]), "%s/%s",
+				 DIALOG_DIR, list[i]->d_name);
+		free(list[i]);
+	}
+	free(list);
+	for (i = 0; i < (int)n; i++)
+		tests[i] = (struct CMUnitTest){ .name = names[i],
+						.test_func = run_file,
+						.initial_state = names[i] };
+	return _cmocka_run_group_tests("dialogues", tests, n, NULL, NULL);
+}

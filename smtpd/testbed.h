@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTPD_TESTBED_H
+#define SMTPD_TESTBED_H
+
+#include "worker.h"
+
+/*
+ * For tests: a worker in this process, with a router and a qmgr at the other
+ * ends of real channels, and one client at the other end of a socket pair.
+ *
+ * The router knows the domain own.test with alice, bob, carol, postmaster and
+ * user0..user9999; temp@own.test cannot be looked up, mute@own.test is never
+ * answered, drop@own.test makes the router die; relay.test is somewhere else
+ * and reachable, every other domain somewhere else and not reachable.
+ */
+struct testbed {
+	struct daemon d;
+	struct worker *w;
+	struct chan *router, *qmgr;
+	int client;	/* -1: none */
+	struct buf got; /* all from the server */
+	size_t eaten;	/* of it, by testbed_line() */
+	bool closed;	/* the server closed */
+	bool exited;	/* daemon_exit() was called */
+	struct event *tick;
+
+	/* What qmgr does. */
+	bool pressure, die_on_commit, die_on_stream, mute, stop_pipe;
+	unsigned refuse_code;
+	char refuse_dsn[16], refuse_text[200];
+	bool refuse_stream;
+
+	/* The message it was given last. */
+	unsigned stored, aborted, streams;
+	bool streamed;
+	uint8_t flags;
+	uint32_t tag;
+	struct buf sender, rcpts, header, body; /* rcpts: a line each */
+	uint32_t nrcpts;
+	int pipe;	   /* reading end */
+	const char *fault; /* a breach of the protocol by smtpd, or NULL */
+};
+
+/* overrides: "name = value" lines, or "". */
+void testbed_init(struct testbed *tb, const char *overrides);
+void testbed_fini(struct testbed *tb);
+
+void testbed_connect(struct testbed *tb, const char *ip);
+/* As far as the socket takes it; the loop turns meanwhile. */
+void testbed_send(struct testbed *tb, struct str bytes);
+/* Turn the loop until nothing moves any more. */
+void testbed_settle(struct testbed *tb);
+/* One turn, waiting at most some milliseconds. */
+void testbed_turn(struct testbed *tb);
+/* The next line without CR LF; false if none comes
+ * within 5 s or the server closes. */
+bool testbed_line(struct testbed *tb, struct str *line);
+void testbed_set_pressure(struct testbed *tb, bool on);
+
+#endif
