@@ -109,7 +109,6 @@ struct spool_text {
 	struct qfile_msg msg; /* reason QFILE_DAMAGED if both slots were bad */
 	struct qfile_env env;
 	uint8_t *rcpt_state; /* nrcpts of enum qfile_rcpt_state */
-	uint32_t *rcpt_seq;
 	struct str header, body; /* body: QFILE_INLINE */
 	char *mem;
 };

@@ -72,11 +72,9 @@ get_parts(struct spool_text *t, size_t n, struct err *err)
 	uint32_t i;
 
 	qfile_get_msg(h, file, &t->msg); /* else held, as damaged */
-	t->rcpt_seq = (uint32_t *)(void *)(t->mem + ((n + 7) & ~(size_t)7));
-	t->rcpt_state = (uint8_t *)(t->rcpt_seq + h->nrcpts);
+	t->rcpt_state = (uint8_t *)t->mem + n;
 	for (i = 0; i < h->nrcpts; i++) {
 		qfile_get_rcpt(h, file, i, &r); /* else to do */
-		t->rcpt_seq[i] = r.seq;
 		t->rcpt_state[i] = r.state;
 	}
 	return qfile_get_env(h,
@@ -109,7 +107,7 @@ read_file(int fd, uint64_t id, enum spool_read what, struct spool_text *t,
 	}
 	n = what == SPOOL_ENVELOPE ? (size_t)t->head.env_off + t->head.env_len
 				   : (size_t)t->head.file_len;
-	t->mem = malloc(n + 8 + (size_t)t->head.nrcpts * 5);
+	t->mem = malloc(n + t->head.nrcpts);
 	if (!t->mem)
 		return err_sys(err, ENOMEM, "queue file of %zu bytes", n);
 	if (fsx_pread_all(fd, t->mem, n, 0, err) < 0 ||

@@ -1,0 +1,802 @@
+/* SPDX-License-Identifier: ISC */
+/* The life of one message: due, loading, active, marking, gone or held. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fsx.h"
+#include "base/log.h"
+#include "message.h"
+
+enum {
+	BIG_MAX = 1000, /* messages in hand with a body in its own file */
+	KILLS_MAX = 3,
+	UNREADABLE_S = 60, /* a file that could not be read: again after */
+	STUCK_MS = 5000,   /* a result that could not be written: again after */
+	US = 1000000,
+};
+
+static void finish(struct active *a);
+static void mark_run(struct io_job **v, size_t n);
+static void mark_done(struct io_job *j);
+static void load_run(struct io_job **v, size_t n);
+static void load_done(struct io_job *j);
+static void remove_run(struct io_job **v, size_t n);
+static void remove_done(struct io_job *j);
+
+static const struct io_kind mark_kind = { mark_run, mark_done, 1 };
+static const struct io_kind load_kind = { load_run, load_done, 1 };
+static const struct io_kind remove_kind = { remove_run, remove_done, IO_BATCH };
+
+static const char *const state_names[] = {
+	"new", "deferred", "loading", "active", "marking", "removing", "held",
+};
+
+/* The one place where a message changes its state. */
+static void
+enter(struct message *m, enum message_state s)
+{
+	char id[QID_MAX];
+
+	log_line(LOG_DEBUG_, qid_text(m->id, id), "%s -> %s",
+		 state_names[m->state], state_names[s]);
+	m->state = (uint8_t)s;
+}
+
+const char *
+message_reason(enum qfile_reason reason)
+{
+	switch (reason) {
+	case QFILE_NONE:
+		break;
+	case QFILE_ADMIN:
+		return "held by the administrator";
+	case QFILE_FAILED:
+		return "delivery failed";
+	case QFILE_EXPIRED:
+		return "too long in the queue";
+	case QFILE_KILLER:
+		return "delivery processes died of it";
+	case QFILE_DAMAGED:
+		return "damaged queue file";
+	}
+	return "";
+}
+
+/* --- making and freeing --------------------------------------------------- */
+
+static struct message *
+message_new(struct qmgr *q, const struct qfile_head *h, uint64_t size)
+{
+	struct message *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->q = q;
+	m->id = h->id;
+	m->spool_id = h->spool_id;
+	m->arrival_us = h->arrival_us;
+	m->nrcpts = h->nrcpts;
+	m->body = h->body;
+	m->size = size;
+	if (map_put(&q->by_id, MAP_KEY(m->id), m) < 0) {
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+struct message *
+message_find(struct qmgr *q, uint64_t id)
+{
+	return map_get(&q->by_id, MAP_KEY(id));
+}
+
+static struct active *
+active_new(struct message *m)
+{
+	struct active *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->m = m;
+	a->body_fd = -1;
+	a->since_us = clock_wall_us();
+	list_init(&a->link);
+	m->active = a;
+	m->q->nactive++;
+	if (m->body != QFILE_INLINE)
+		m->q->nbig++;
+	return a;
+}
+
+/* The text and the recipients are not needed any more. */
+static void
+active_empty(struct active *a)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->nrcpts; i++)
+		free(a->rcpts[i].text);
+	free(a->rcpts);
+	free(a->marks);
+	free(a->mem);
+	free(a->rcpt_mem);
+	if (a->body_fd >= 0)
+		close(a->body_fd);
+	a->rcpts = NULL;
+	a->marks = NULL;
+	a->mem = a->rcpt_mem = NULL;
+	a->nrcpts = 0;
+	a->body_fd = -1;
+	a->m->q->active_bytes -= a->bytes;
+	a->bytes = 0;
+}
+
+static void
+active_free(struct active *a)
+{
+	struct qmgr *q = a->m->q;
+
+	active_empty(a);
+	list_remove(&a->link);
+	q->nactive--;
+	if (a->m->body != QFILE_INLINE)
+		q->nbig--;
+	a->m->active = NULL;
+	free(a);
+}
+
+void
+message_free(struct message *m)
+{
+	if (m->active)
+		active_free(m->active);
+	heap_remove(&m->q->due, &m->due);
+	map_del(&m->q->by_id, MAP_KEY(m->id));
+	free(m);
+}
+
+/* --- recipients ----------------------------------------------------------- */
+
+static int
+read_rcpts(struct active *a, struct str raw, const uint8_t *states)
+{
+	struct message *m = a->m;
+	struct str it = raw;
+	struct msg_rcpt r;
+	uint32_t i;
+
+	a->rcpts = calloc(m->nrcpts, sizeof(*a->rcpts));
+	if (!a->rcpts)
+		return -1;
+	a->nrcpts = m->nrcpts;
+	for (i = 0; i < a->nrcpts; i++) {
+		if (!msg_list_next(&it, &msg_rcpt_def, &r))
+			return -1;
+		a->rcpts[i].to = r;
+		a->rcpts[i].state = states ? states[i] : QFILE_TODO;
+	}
+	a->bytes =
+		raw.n + a->header.n + a->body.n + a->nrcpts * sizeof(*a->rcpts);
+	m->q->active_bytes += a->bytes;
+	return 0;
+}
+
+static bool
+has_room(const struct qmgr *q, enum qfile_body body)
+{
+	return !q->draining && q->nactive < q->set.active_max &&
+	       q->active_bytes < q->set.memory &&
+	       (body == QFILE_INLINE || q->nbig < BIG_MAX);
+}
+
+/* A recipient's line in the log, as Postfix writes it. */
+static void
+log_rcpt(const struct message *m, const struct msg_rcpt *to,
+	 enum deliver_class class, struct str dsn, struct str text,
+	 uint64_t since_us, uint64_t sent_us)
+{
+	static const char *const relay[] = {
+		[RCPT_LOCAL] = "local",	 [RCPT_VIRTUAL] = "virtual",
+		[RCPT_REMOTE] = "smtp",	 [RCPT_ERROR] = "none",
+		[RCPT_DISCARD] = "none",
+	};
+	static const char *const status[] = { "sent", "deferred", "held" };
+	uint64_t now = clock_wall_us(), arrival = m->arrival_us;
+	char all[DELAY_MAX], wait[DELAY_MAX], queue[DELAY_MAX], send[DELAY_MAX];
+	char id[QID_MAX];
+	struct log_quoted orig;
+	bool other = to->original.n && !str_eq(to->original, to->address);
+
+	if (!since_us)
+		since_us = now;
+	if (!sent_us)
+		sent_us = now;
+	if (now < arrival) /* the clock was set back */
+		now = since_us = sent_us = arrival;
+	log_line(
+		LOG_INFO_, qid_text(m->id, id),
+		"to=<%s>%s%s%s, relay=%s, delay=%s, delays=%s/%s/0/%s, "
+		"dsn=%s, status=%s (%s)",
+		LOGQ(to->address), other ? ", orig_to=<" : "",
+		other ? log_quote(&orig, to->original) : "", other ? ">" : "",
+		relay[to->type], policy_delay(now - arrival, all),
+		policy_delay(since_us > arrival ? since_us - arrival : 0, wait),
+		policy_delay(sent_us > since_us ? sent_us - since_us : 0,
+			     queue),
+		policy_delay(now > sent_us ? now - sent_us : 0, send),
+		LOGQ(dsn), status[class], LOGQ(text));
+}
+
+/* --- the way in ----------------------------------------------------------- */
+
+static void
+stored_free(struct stored *s)
+{
+	free(s->mem);
+	free(s->rcpt_mem);
+	if (s->body_fd >= 0)
+		close(s->body_fd);
+}
+
+static int
+activate_stored(struct message *m, struct stored *s)
+{
+	struct active *a;
+
+	if (!has_room(m->q, m->body) ||
+	    (m->body != QFILE_INLINE && s->body_fd < 0))
+		return -1;
+	a = active_new(m);
+	if (!a)
+		return -1;
+	a->sender = s->sender;
+	a->header = s->header;
+	a->body = s->body;
+	a->body_len = s->head.body_len;
+	if (read_rcpts(a, s->rcpts, s->rcpt_state) < 0) {
+		active_free(a);
+		return -1;
+	}
+	a->mem = s->mem;
+	a->rcpt_mem = s->rcpt_mem;
+	a->body_fd = s->body_fd;
+	enter(m, MESSAGE_ACTIVE);
+	deliver_start(m->q, a);
+	return 0;
+}
+
+/* Recipients that had failed or were finished before the message was stored
+ * have their lines in the log as well. */
+static void
+log_settled(const struct message *m, const struct stored *s)
+{
+	struct str it = s->rcpts;
+	struct msg_rcpt r;
+	uint32_t i;
+
+	for (i = 0; s->rcpt_state && i < m->nrcpts; i++) {
+		if (!msg_list_next(&it, &msg_rcpt_def, &r))
+			return;
+		if (s->rcpt_state[i] == QFILE_GAVE_UP)
+			log_rcpt(m, &r, DELIVER_PERM, r.dsn, r.text, 0, 0);
+		else if (s->rcpt_state[i] == QFILE_DONE)
+			log_rcpt(m, &r, DELIVER_OK, STR("2.0.0"),
+				 STR("discarded"), 0, 0);
+	}
+}
+
+void
+message_stored(struct qmgr *q, struct stored *s)
+{
+	struct message *m;
+	char id[QID_MAX];
+
+	m = message_new(q, &s->head, s->header.n + s->head.body_len);
+	qid_text(s->head.id, id);
+	if (!m) {
+		/* It is safe on disk; the next start will find it. */
+		log_line(LOG_ERROR_, id, "out of memory: waits for a restart");
+		stored_free(s);
+		return;
+	}
+	m->seq = 1;
+	log_line(LOG_INFO_, id, "from=<%s>, size=%llu, nrcpt=%u (queue active)",
+		 LOGQ(s->sender), (unsigned long long)m->size, m->nrcpts);
+	log_settled(m, s);
+	if (s->held) {
+		message_hold(m, QFILE_FAILED);
+		stored_free(s);
+	} else if (activate_stored(m, s) < 0) {
+		stored_free(s);
+		message_defer(m, clock_wall_us());
+		message_schedule(q);
+	}
+}
+
+int
+message_found(struct qmgr *q, const struct spool_found *f)
+{
+	struct message *m = message_new(q, &f->head, f->size);
+	char id[QID_MAX];
+
+	if (!m)
+		return -1;
+	m->seq = f->msg.seq;
+	m->tries = f->msg.tries;
+	m->kills = f->msg.kills;
+	m->has_log = f->has_log;
+	m->unchecked = m->maybe_done = true;
+	if (f->damaged) {
+		log_line(LOG_ERROR_, qid_text(m->id, id), "damaged: %s",
+			 f->err.text);
+		message_hold(m, QFILE_DAMAGED);
+	} else if (f->msg.state == QFILE_HELD) {
+		m->reason = f->msg.reason;
+		enter(m, MESSAGE_HELD);
+	} else {
+		message_defer(m, f->msg.next_try_us);
+	}
+	return 0;
+}
+
+void
+message_defer(struct message *m, uint64_t when_us)
+{
+	if (m->active)
+		active_free(m->active);
+	m->reason = QFILE_NONE;
+	enter(m, MESSAGE_DEFERRED);
+	if (heap_set(&m->q->due, &m->due, when_us) < 0) {
+		char id[QID_MAX];
+
+		log_line(LOG_ERROR_, qid_text(m->id, id),
+			 "out of memory: waits for a restart");
+	}
+}
+
+void
+message_hold(struct message *m, enum qfile_reason reason)
+{
+	char id[QID_MAX];
+
+	if (m->active)
+		active_free(m->active);
+	heap_remove(&m->q->due, &m->due);
+	m->reason = (uint8_t)reason;
+	enter(m, MESSAGE_HELD);
+	log_line(LOG_WARN_, qid_text(m->id, id), "hold: %s",
+		 message_reason(reason));
+}
+
+/* --- reading it again ----------------------------------------------------- */
+
+static void
+load_run(struct io_job **v, size_t n)
+{
+	struct active *a = LIST_OF(v[0], struct active, job);
+	struct spool *sp = a->m->q->spool;
+	int fd;
+
+	(void)n;
+	a->rc = spool_read(sp, a->m->id,
+			   a->m->unchecked ? SPOOL_CHECK : SPOOL_ALL, &a->text,
+			   &a->err);
+	if (a->rc < 0 || a->text.head.body == QFILE_INLINE)
+		return;
+	if (spool_body_open(sp, a->m->id, a->text.head.body, &fd, &a->err) <
+	    0) {
+		a->rc = -1;
+		return;
+	}
+	a->body_fd = fsx_real_fd(fd);
+	if (a->body_fd < 0)
+		a->rc = err_sys(&a->err, errno, "body");
+	fsx_close(fd);
+}
+
+static int
+take_text(struct active *a)
+{
+	struct spool_text *t = &a->text;
+
+	a->mem = t->mem;
+	if (t->msg.reason == QFILE_DAMAGED && t->msg.seq == 0)
+		return err_set(&a->err, ERR_PERM, 0, "both state slots");
+	a->sender = t->env.sender;
+	a->header = t->header;
+	a->body = t->body;
+	a->body_len = t->head.body_len;
+	if (read_rcpts(a, t->env.rcpts, t->rcpt_state) < 0)
+		return err_set(&a->err, ERR_PERM, 0, "recipients");
+	return 0;
+}
+
+static void
+load_done(struct io_job *j)
+{
+	struct active *a = LIST_OF(j, struct active, job);
+	struct message *m = a->m;
+	struct qmgr *q = m->q;
+	char id[QID_MAX];
+
+	qid_text(m->id, id);
+	if (a->rc == 0)
+		a->rc = take_text(a);
+	if (m->wish == WISH_DELETE) {
+		message_remove(m);
+	} else if (a->rc == 0 && m->wish == WISH_HOLD) {
+		finish(a);
+	} else if (a->rc == 0) {
+		m->unchecked = false;
+		a->since_us = clock_wall_us();
+		log_line(LOG_INFO_, id,
+			 "from=<%s>, size=%llu, nrcpt=%u (queue active)",
+			 LOGQ(a->sender), (unsigned long long)m->size,
+			 m->nrcpts);
+		enter(m, MESSAGE_ACTIVE);
+		deliver_start(q, a);
+	} else if (a->err.class == ERR_PERM) {
+		log_line(LOG_ERROR_, id, "damaged: %s", a->err.text);
+		message_hold(m, QFILE_DAMAGED);
+	} else {
+		log_line(LOG_WARN_, id, "cannot be read now: %s", a->err.text);
+		message_defer(m, clock_wall_us() + UNREADABLE_S * (uint64_t)US);
+	}
+	message_schedule(q);
+	qmgr_drain_step(q);
+}
+
+static void
+arm_due_timer(struct qmgr *q, uint64_t now)
+{
+	struct heap_item *top = heap_top(&q->due);
+	struct timeval tv = { 0, 0 };
+	uint64_t us;
+
+	if (!top) {
+		evtimer_del(q->due_timer);
+		return;
+	}
+	us = top->key > now ? top->key - now : 0;
+	/* The wall clock may be set: look again now and then. */
+	if (us > 60ull * US)
+		us = 60ull * US;
+	tv.tv_sec = (time_t)(us / US);
+	tv.tv_usec = (suseconds_t)(us % US);
+	evtimer_add(q->due_timer, &tv);
+}
+
+void
+message_schedule(struct qmgr *q)
+{
+	uint64_t now = 0;
+	struct heap_item *top;
+	struct message *m;
+
+	while ((top = heap_top(&q->due))) {
+		m = LIST_OF(top, struct message, due);
+		if (!has_room(q, m->body))
+			return; /* called again when there is room */
+		now = clock_wall_us();
+		if (top->key > now)
+			break;
+		heap_remove(&q->due, top);
+		if (!active_new(m)) {
+			message_defer(m, now + US);
+			break;
+		}
+		enter(m, MESSAGE_LOADING);
+		io_submit(q->io, IO_OTHER, &load_kind, &m->active->job);
+	}
+	if (top)
+		arm_due_timer(q, now);
+}
+
+/* --- results -------------------------------------------------------------- */
+
+void
+message_result(struct active *a, uint32_t i, enum deliver_class class,
+	       struct str dsn, struct str text, uint64_t sent_us)
+{
+	struct rcpt *r = &a->rcpts[i];
+	struct message *m = a->m;
+
+	if (class != DELIVER_OK) {
+		free(r->text);
+		if (asprintf(&r->text, "%.*s %.*s", STR_FMT(dsn),
+			     STR_FMT(text)) < 0)
+			r->text = NULL;
+		/* Who knows how far it got. */
+		m->maybe_done = true;
+	}
+	r->class = (uint8_t) class;
+	if (class != DELIVER_TEMP) {
+		r->state = class == DELIVER_OK ? QFILE_DONE : QFILE_GAVE_UP;
+		r->dirty = true;
+		a->ndirty++;
+	}
+	log_rcpt(m, &r->to, class, dsn, text, a->since_us, sent_us);
+}
+
+void
+message_delivery_done(struct active *a)
+{
+	struct qmgr *q = a->m->q;
+
+	BUG_ON(a->out == 0);
+	if (--a->out == 0)
+		finish(a);
+	else if (a->ndirty && list_empty(&a->link))
+		list_append(&q->unmarked, &a->link); /* within a second */
+}
+
+void
+message_killed_worker(struct active *a, uint64_t death)
+{
+	struct message *m = a->m;
+	char id[QID_MAX];
+
+	m->maybe_done = true;
+	if (a->death != death) {
+		a->death = death;
+		m->kills++;
+		log_line(LOG_WARN_, qid_text(m->id, id),
+			 "a delivery process died with this message in hand "
+			 "(%u of %d)",
+			 m->kills, KILLS_MAX);
+	}
+}
+
+bool
+message_is_killer(const struct active *a)
+{
+	return a->m->kills >= KILLS_MAX;
+}
+
+/* --- writing results ------------------------------------------------------ */
+
+static void
+submit_mark(struct active *a)
+{
+	struct message *m = a->m;
+	uint64_t now = clock_wall_us();
+	struct rcpt *r;
+	uint32_t i;
+
+	a->nmarks = 0;
+	if (a->ndirty && !a->marks)
+		a->marks = calloc(a->nrcpts, sizeof(*a->marks));
+	a->nomem = a->ndirty && !a->marks;
+	for (i = 0; a->marks && i < a->nrcpts; i++) {
+		r = &a->rcpts[i];
+		if (!r->dirty)
+			continue;
+		r->dirty = false;
+		a->marks[a->nmarks++] =
+			(struct spool_mark){ i,
+					     { .seq = m->tries + 2,
+					       .state = r->state,
+					       .tries = m->tries + 1,
+					       .when_us = now } };
+	}
+	a->marking = true;
+	io_submit(m->q->io, IO_OTHER, &mark_kind, &a->job);
+}
+
+static void
+add_texts(struct active *a)
+{
+	struct qlog *v = calloc(a->nrcpts + 1u, sizeof(*v));
+	uint64_t now = clock_wall_us();
+	struct err err;
+	uint32_t i, n = 0;
+
+	for (i = 0; v && i < a->nrcpts; i++)
+		if (a->rcpts[i].text)
+			v[n++] = (struct qlog){ i, a->rcpts[i].class, now,
+						str_of(a->rcpts[i].text) };
+	/* Texts are for people: without them the state is still right. */
+	if (n &&
+	    spool_log_add(a->m->q->spool, a->m->id, a->nrcpts, v, n, &err) < 0)
+		log_warn("%s", err.text);
+	free(v);
+}
+
+static void
+mark_run(struct io_job **v, size_t n)
+{
+	struct active *a = LIST_OF(v[0], struct active, job);
+	struct qfile_head h = { .id = a->m->id, .spool_id = a->m->spool_id };
+
+	(void)n;
+	if (a->final)
+		add_texts(a);
+	if (a->nomem)
+		a->rc = err_sys(&a->err, ENOMEM, "marking");
+	else
+		a->rc = spool_mark(a->m->q->spool, &h, a->marks, a->nmarks,
+				   a->final ? &a->slot : NULL, &a->err);
+}
+
+/* Keep it, do not send it, try to write again. */
+static void
+stuck(struct active *a)
+{
+	struct qmgr *q = a->m->q;
+	char id[QID_MAX];
+
+	log_line(LOG_ERROR_, qid_text(a->m->id, id),
+		 "result kept, cannot be written: %s", a->err.text);
+	a->retry_ms = clock_mono_ms() + STUCK_MS;
+	list_remove(&a->link);
+	list_append(&q->stuck, &a->link);
+	if (a->err.class == ERR_TEMP)
+		qmgr_disk_failed(q);
+}
+
+static void
+mark_final(struct active *a)
+{
+	struct message *m = a->m;
+
+	m->seq = a->slot.seq;
+	m->tries = a->slot.tries;
+	for (uint32_t i = 0; i < a->nrcpts; i++)
+		m->has_log |= a->rcpts[i].text != NULL;
+	if (m->wish == WISH_DELETE) {
+		message_remove(m);
+	} else if (a->slot.state == QFILE_HELD) {
+		message_hold(m, a->slot.reason);
+		m->wish = WISH_NONE;
+	} else if (m->wish == WISH_HOLD) {
+		finish(a); /* the wish came while this was being written */
+	} else {
+		message_defer(m, a->slot.next_try_us);
+	}
+}
+
+static void
+mark_done(struct io_job *j)
+{
+	struct active *a = LIST_OF(j, struct active, job);
+	struct qmgr *q = a->m->q;
+	size_t i;
+
+	a->marking = false;
+	if (a->rc < 0) {
+		for (i = 0; i < a->nmarks; i++)
+			a->rcpts[a->marks[i].rcpt].dirty = true;
+		stuck(a);
+	} else {
+		a->ndirty -= a->nmarks;
+		if (a->final)
+			mark_final(a);
+		else if (a->out == 0)
+			finish(a);
+		else if (a->ndirty && list_empty(&a->link))
+			list_append(&q->unmarked, &a->link);
+	}
+	message_schedule(q);
+	qmgr_drain_step(q);
+}
+
+/* All deliveries of this activation have ended. */
+static void
+finish(struct active *a)
+{
+	struct message *m = a->m;
+	struct qmgr *q = m->q;
+	uint64_t now = clock_wall_us();
+	uint32_t todo = 0, gave_up = 0, i;
+
+	if (a->marking)
+		return; /* mark_done() comes back */
+	list_remove(&a->link);
+	for (i = 0; i < a->nrcpts; i++) {
+		todo += a->rcpts[i].state == QFILE_TODO;
+		gave_up += a->rcpts[i].state == QFILE_GAVE_UP;
+	}
+	if (todo + gave_up == 0 || m->wish == WISH_DELETE) {
+		message_remove(m);
+		return;
+	}
+	a->slot = (struct qfile_msg){
+		.seq = m->seq + 1,
+		.tries = m->tries + 1,
+		.kills = m->kills,
+		.state = QFILE_HELD,
+	};
+	if (m->wish == WISH_HOLD)
+		a->slot.reason = QFILE_ADMIN;
+	else if (message_is_killer(a))
+		a->slot.reason = QFILE_KILLER;
+	else if (todo == 0)
+		a->slot.reason = QFILE_FAILED;
+	else if (policy_expired(&q->set.retry, m->arrival_us, now))
+		a->slot.reason = QFILE_EXPIRED;
+	else
+		a->slot.state = QFILE_ACTIVE;
+	if (a->slot.state == QFILE_ACTIVE)
+		a->slot.next_try_us =
+			policy_next_try(&q->set.retry, m->arrival_us, now);
+	a->final = true;
+	enter(m, MESSAGE_MARKING);
+	submit_mark(a);
+}
+
+void
+message_mark_round(struct qmgr *q)
+{
+	struct list *it, *next;
+	struct active *a;
+
+	while (!list_empty(&q->unmarked)) {
+		a = LIST_OF(q->unmarked.next, struct active, link);
+		list_remove(&a->link);
+		if (!a->marking)
+			submit_mark(a);
+	}
+	for (it = q->stuck.next; it != &q->stuck; it = next) {
+		next = it->next;
+		a = LIST_OF(it, struct active, link);
+		if (a->retry_ms > clock_mono_ms())
+			continue;
+		list_remove(&a->link);
+		if (a->m->state == MESSAGE_REMOVING)
+			io_submit(q->io, IO_OTHER, &remove_kind, &a->job);
+		else
+			submit_mark(a);
+	}
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+void
+message_remove(struct message *m)
+{
+	struct qmgr *q = m->q;
+
+	heap_remove(&q->due, &m->due);
+	if (!m->active && !active_new(m)) {
+		/* Try again soon: nothing is lost by waiting. */
+		message_defer(m, clock_wall_us() + US);
+		m->wish = WISH_DELETE;
+		return;
+	}
+	enter(m, MESSAGE_REMOVING);
+	io_submit(q->io, IO_OTHER, &remove_kind, &m->active->job);
+}
+
+static void
+remove_run(struct io_job **v, size_t n)
+{
+	struct active *a;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		a = LIST_OF(v[i], struct active, job);
+		a->rc = spool_remove(a->m->q->spool, a->m->id, a->m->body,
+				     a->m->has_log, &a->err);
+	}
+}
+
+static void
+remove_done(struct io_job *j)
+{
+	struct active *a = LIST_OF(j, struct active, job);
+	struct qmgr *q = a->m->q;
+	char id[QID_MAX];
+
+	if (a->rc < 0) {
+		stuck(a);
+	} else {
+		log_line(LOG_INFO_, qid_text(a->m->id, id), "removed");
+		message_free(a->m);
+	}
+	message_schedule(q);
+	qmgr_drain_step(q);
+}

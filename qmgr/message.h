@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QMGR_MESSAGE_H
+#define QMGR_MESSAGE_H
+
+#include "qmgr.h"
+
+enum message_state {
+	MESSAGE_DEFERRED = 1, /* in q->due */
+	MESSAGE_LOADING,      /* being read from its file */
+	MESSAGE_ACTIVE,	      /* being delivered */
+	MESSAGE_MARKING,      /* results are being written */
+	MESSAGE_REMOVING,     /* all done: the file is being unlinked */
+	MESSAGE_HELD,
+};
+
+/* What the administrator wants of a message that is busy. */
+enum message_wish { WISH_NONE, WISH_HOLD, WISH_DELETE };
+
+/* A message of the queue: what stays in memory while it waits. */
+struct message {
+	uint64_t id; /* its key in by_id */
+	uint64_t spool_id;
+	uint64_t arrival_us;
+	uint64_t size;
+	struct heap_item due; /* key: time of the next try, wall clock */
+	struct qmgr *q;
+	struct active *active; /* in all states but DEFERRED and HELD */
+	uint32_t nrcpts;
+	uint32_t tries;
+	uint32_t seq; /* of the slot last written */
+	uint8_t state, reason, kills, body, wish;
+	bool maybe_done; /* some recipients may have it already */
+	bool unchecked;	 /* not read since this process started */
+	bool has_log;
+	bool damaged; /* cannot be sent */
+	bool busy;    /* an order of the administrator is being written */
+};
+
+struct rcpt {
+	struct msg_rcpt to;
+	uint8_t state; /* enum qfile_rcpt_state */
+	bool dirty;    /* state not in the file yet */
+	uint8_t class; /* enum deliver_class of the last try */
+	char *text;    /* of the last try: "4.2.2 full"; NULL: none */
+};
+
+/* A message in hand. */
+struct active {
+	struct message *m;
+	struct list link; /* in q->unmarked or q->stuck */
+	struct io_job job;
+	char *mem; /* what the slices below point into */
+	char *rcpt_mem;
+	struct str sender, header, body;
+	int body_fd; /* -1: body is inline */
+	uint64_t body_len;
+	uint64_t since_us; /* active since */
+	size_t bytes;	   /* counted in q->active_bytes */
+	struct rcpt *rcpts;
+	uint32_t nrcpts;
+	uint32_t out;	   /* deliveries not finished */
+	uint32_t ndirty;   /* recipients whose state is not in the file */
+	uint64_t death;	   /* the worker's death that was counted last */
+	uint64_t retry_ms; /* stuck: not before */
+	bool marking;	   /* a mark job has not come back */
+	/* for the job */
+	struct qfile_msg slot;
+	struct spool_mark *marks;
+	size_t nmarks;
+	bool final; /* the mark ends this activation */
+	bool nomem;
+	int rc;
+	struct err err;
+	struct spool_text text;
+};
+
+/* A message that was just stored, with its text still in memory; takes mem and
+ * rcpt_mem (malloc), and body_fd (kernel descriptor, read-only). */
+struct stored {
+	struct qfile_head head;
+	char *mem, *rcpt_mem;
+	struct str sender, header, body, rcpts;
+	const uint8_t *rcpt_state;
+	int body_fd;
+	bool held; /* every recipient has failed or is done */
+};
+void message_stored(struct qmgr *q, struct stored *s);
+/* One that recovery found. */
+ERR_WARN_UNUSED int message_found(struct qmgr *q, const struct spool_found *f);
+struct message *message_find(struct qmgr *q, uint64_t id);
+void message_free(struct message *m);
+/* Start what is due and has room; set the timer for the rest. */
+void message_schedule(struct qmgr *q);
+/* To be tried at this time (DEFERRED or HELD before). */
+void message_defer(struct message *m, uint64_t when_us);
+void message_hold(struct message *m, enum qfile_reason reason);
+/* Unlink it, then forget it. */
+void message_remove(struct message *m);
+/* A result: the recipient is not to do any more, or the try has failed. */
+void message_result(struct active *a, uint32_t rcpt, enum deliver_class class,
+		    struct str dsn, struct str text, uint64_t sent_us);
+/* A delivery ended (its results were given). */
+void message_delivery_done(struct active *a);
+/* Its worker died; deaths are numbered. */
+void message_killed_worker(struct active *a, uint64_t death);
+/* Workers died of it too often: do not send it any more. */
+bool message_is_killer(const struct active *a);
+/* Once a second: write results of messages that are still being delivered, and
+ * again those that could not be written. */
+void message_mark_round(struct qmgr *q);
+const char *message_reason(enum qfile_reason reason);
+
+#endif
