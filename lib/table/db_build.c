@@ -74,6 +74,10 @@ put_rows(DB *db, struct str text, enum text_form form, text_warn_fn *warn,
 			warn(arg, row.line, why.text);
 			continue;
 		}
+		if (form == TEXT_POSTMAP && row.key.p[row.key.n - 1] == ':')
+			warn(arg, row.line,
+			     "record is in \"key: value\" format; is this an "
+			     "alias file?");
 		buf_reset(&value);
 		(void)!buf_add_str(&value, row.value);
 		/* With the NUL, as postmap(1) does it on Linux. */
