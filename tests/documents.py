@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""documents.py [--write] SOURCE POSTHOUSE: what is generated in the documents
+against the tables in the code, as the program POSTHOUSE shows them.
+
+  docs/man/main.cf.5    all of it (posthouse conf --manual)
+  conf/main.cf.sample   all of it (posthouse conf --sample)
+  ARCHITECTURE.md       the process table and the channel table
+  docs/man/NAME.8       the parameters of that process
+
+Also: a file that ARCHITECTURE.md names exists.  --write brings them up to
+date instead."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+
+def ask(posthouse, *args):
+    return subprocess.run([posthouse, *args], capture_output=True, text=True,
+                          check=True).stdout
+
+
+def between(text, begin, end, new, name):
+    """text with what stands between the two marker lines replaced."""
+    if text.count(begin + "\n") != 1 or text.count(end + "\n") != 1:
+        sys.exit(f"{name}: wants one line {begin} and one line {end}")
+    head, rest = text.split(begin + "\n")
+    return head + begin + "\n" + new + end + "\n" + rest.split(end + "\n")[1]
+
+
+def users(manual):
+    """{process: [parameter]} from the generated manual."""
+    found = {}
+    for name, row in re.findall(r"^\.B (\S+) \(default.*?\n(.*?)(?=^\.TP|^\.SH)",
+                                manual, re.M | re.S):
+        for user in re.search(r"Used by: (.*)\.$", row, re.M)[1].split(", "):
+            found.setdefault(user, []).append(name.replace("\\-", "-"))
+    return found
+
+
+def parameters(names):
+    if not names:
+        return "None.\n"
+    return "".join(f".BR {n}{',' if n != names[-1] else '.'}\n"
+                   for n in names).replace(",\n", " ,\n").replace(".\n", " .\n")
+
+
+def generated(top, posthouse):
+    """(path, what it should hold) of each document."""
+    manual = ask(posthouse, "conf", "--manual")
+    yield top / "docs/man/main.cf.5", manual
+    yield top / "conf/main.cf.sample", ask(posthouse, "conf", "--sample")
+    processes, channels = ask(posthouse, "topology",
+                              "--markdown").split("\n\n")
+    path = top / "ARCHITECTURE.md"
+    text = path.read_text()
+    for what, new in (("process", processes), ("channel", channels)):
+        text = between(text, f"<!-- begin {what} table -->",
+                       f"<!-- end {what} table -->",
+                       new.rstrip("\n") + "\n", path.name)
+    yield path, text
+    by_user = users(manual)
+    for path in sorted((top / "docs/man").glob("*.8")):
+        if path.stem != "posthouse":
+            text = path.read_text()
+            yield path, between(text, '.\\" begin parameters',
+                                '.\\" end parameters',
+                                parameters(by_user.get(path.stem, [])),
+                                path.name)
+
+
+def missing_files(top):
+    """Names in ARCHITECTURE.md, as `lib/base/str.h`, of files not there."""
+    text = (top / "ARCHITECTURE.md").read_text()
+    names = set(re.findall(r"`((?:lib|tests|ctl|master|smtpd|qmgr|local|imapd|"
+                           r"pop3d|services|docs|conf|cmake)/[\w./-]+)`", text))
+    return sorted(n for n in names if not (top / n).exists())
+
+
+def main():
+    write = sys.argv[1:2] == ["--write"]
+    args = sys.argv[2:] if write else sys.argv[1:]
+    if len(args) != 2:
+        sys.exit(__doc__)
+    top = pathlib.Path(args[0])
+    wrong = [f"ARCHITECTURE.md: names {n}, which does not exist"
+             for n in missing_files(top)]
+    for path, want in generated(top, pathlib.Path(args[1]).resolve()):
+        if path.exists() and path.read_text() == want:
+            continue
+        if write:
+            path.write_text(want)
+        else:
+            wrong.append(f"{path.relative_to(top)}: not what the tables in the "
+                         f"code say; run tests/documents.py --write")
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
