@@ -210,7 +210,7 @@ chan_send(struct chan *c, uint32_t tag, const struct msg_def *def,
 		return -1;
 	}
 	f = malloc(sizeof(*f) + c->enc.n);
-	if (!f || c->queued + c->enc.n > CHAN_QUEUE_MAX) {
+	if (!f || c->queued + sizeof(*f) + c->enc.n > CHAN_QUEUE_MAX) {
 		free(f);
 		log_warn("channel %s: peer does not read", c->row->name);
 		shutdown(c->fd, SHUT_RDWR); /* seen as EOF by the loop */
@@ -230,7 +230,7 @@ chan_send(struct chan *c, uint32_t tag, const struct msg_def *def,
 	}
 	*c->out_tail = f;
 	c->out_tail = &f->next;
-	c->queued += f->n;
+	c->queued += sizeof(*f) + f->n;
 	if (c->side == CHAN_ASKER ? def->flags & MSG_REQUEST
 				  : def->flags & MSG_REPLY)
 		c->inflight += c->side == CHAN_ASKER ? 1 : -(c->inflight > 0);
@@ -283,7 +283,7 @@ send_queue(struct chan *c)
 		for (i = 0; i < sent; i++) {
 			f = c->out;
 			c->out = f->next;
-			c->queued -= f->n;
+			c->queued -= sizeof(*f) + f->n;
 			frame_free(f);
 		}
 		if (!c->out)

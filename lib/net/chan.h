@@ -66,7 +66,7 @@ bool chan_is_open(const struct chan *c);
 enum { CHAN_QUEUE_MAX = 16 * 1024 * 1024 };
 int chan_send(struct chan *c, uint32_t tag, const struct msg_def *def,
 	      const void *msg);
-/* Bytes that wait to be sent. */
+/* Memory of what waits to be sent, in bytes. */
 size_t chan_queued(const struct chan *c);
 
 /* Stop and start reading (back-pressure). */
