@@ -108,7 +108,7 @@ enum header_result
 header_scan(struct header_scan *h, struct str text, bool last)
 {
 	struct str rest, line;
-	size_t colon;
+	size_t colon, from;
 	bool whole;
 
 	for (;;) {
@@ -118,9 +118,9 @@ header_scan(struct header_scan *h, struct str text, bool last)
 		if (h->at + line.n > h->block_max)
 			return line.n == 1 && whole ? HEADER_DONE
 						    : HEADER_TOO_LONG;
+		from = line.n && is_blank(line.p[0]) ? h->field : h->at;
 		if (line.n == 0 || (!whole && !last)) {
-			if (h->fields && line.n &&
-			    h->at + line.n - h->field > h->field_max)
+			if (h->at + line.n - from > h->field_max)
 				return HEADER_TOO_LONG;
 			return last ? HEADER_DONE : HEADER_MORE;
 		}
