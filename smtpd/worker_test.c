@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "testbed.h"
+
+enum { MANY = 12 };
+
+/* Further clients, beside the testbed's own. */
+static int
+connect_one(struct testbed *tb, const char *ip)
+{
+	struct addr peer;
+	struct err err;
+	int fds[2];
+
+	assert_int_equal(addr_parse(str_of(ip), &peer, &err), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	worker_take(tb->w, fds[1], &peer);
+	testbed_settle(tb);
+	return fds[0];
+}
+
+static void
+expect_begin(int fd, const char *want)
+{
+	char text[600] = "";
+
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	text[strlen(want)] = '\0';
+	assert_string_equal(text, want);
+}
+
+static void
+close_all(struct testbed *tb, int *fds, int n)
+{
+	while (n)
+		close(fds[--n]);
+	testbed_settle(tb);
+}
+
+static void
+test_session_limit(void **state)
+{
+	struct testbed tb;
+	int fds[MANY], i;
+
+	(void)state;
+	testbed_init(&tb, "smtpd_session_limit = 10\n");
+	for (i = 0; i < MANY; i++) {
+		fds[i] = connect_one(&tb, "127.0.0.1");
+		expect_begin(fds[i], i < 10 ? "220 " : "421 4.3.2 ");
+	}
+	close_all(&tb, fds, MANY);
+	assert_int_equal(tb.w->nsessions, 0);
+	fds[0] = connect_one(&tb, "127.0.0.1");
+	expect_begin(fds[0], "220 ");
+	close_all(&tb, fds, 1);
+	testbed_fini(&tb);
+}
+
+static void
+test_client_limit(void **state)
+{
+	struct testbed tb;
+	int fds[MANY], i;
+
+	(void)state;
+	testbed_init(&tb, "smtpd_client_connection_count_limit = 3\n");
+	for (i = 0; i < 4; i++) {
+		fds[i] = connect_one(&tb, "192.0.2.1");
+		expect_begin(fds[i], i < 3 ? "220 " : "421 4.7.0 ");
+	}
+	fds[4] = connect_one(&tb, "192.0.2.2"); /* another client */
+	expect_begin(fds[4], "220 ");
+	fds[5] = connect_one(&tb, "2001:db8::1");
+	expect_begin(fds[5], "220 ");
+	for (i = 6; i < MANY; i++) { /* an exception */
+		fds[i] = connect_one(&tb, "127.0.0.1");
+		expect_begin(fds[i], "220 ");
+	}
+	assert_int_equal(tb.w->clients.n, 4);
+	close_all(&tb, fds, MANY);
+	assert_int_equal(tb.w->clients.n, 0);
+	testbed_fini(&tb);
+}
+
+/* smtpd_worker_sessions: 421 for who is idle, then the process ends. */
+static void
+test_recycle(void **state)
+{
+	struct testbed tb;
+	uint64_t end;
+	int fds[2];
+
+	(void)state;
+	testbed_init(&tb, "smtpd_worker_sessions = 2\n");
+	fds[0] = connect_one(&tb, "127.0.0.1");
+	expect_begin(fds[0], "220 ");
+	fds[1] = connect_one(&tb, "127.0.0.1");
+	expect_begin(fds[1], "220 ");
+	assert_false(tb.exited);
+	end = clock_mono_ms() + 10000;
+	while (!tb.exited && clock_mono_ms() < end)
+		testbed_turn(&tb);
+	assert_true(tb.exited);
+	expect_begin(fds[0], "421 4.3.2 ");
+	close_all(&tb, fds, 2);
+	testbed_fini(&tb);
+}
+
+static void
+test_drain(void **state)
+{
+	struct testbed tb;
+	int fd;
+
+	(void)state;
+	testbed_init(&tb, "");
+	fd = connect_one(&tb, "127.0.0.1");
+	tb.d.draining = true;
+	smtpd_ops.drain(&tb.d);
+	testbed_settle(&tb);
+	assert_false(tb.exited);
+	close(fd);
+	testbed_settle(&tb);
+	assert_true(tb.exited);
+	testbed_fini(&tb);
+}
+
+/* smtpd_timeout is for a whole line: dripping bytes do not extend it. */
+static void
+test_slow_command(void **state)
+{
+	struct testbed tb;
+	uint64_t end, next;
+	struct str line;
+
+	(void)state;
+	testbed_init(&tb, "smtpd_timeout = 1\n");
+	testbed_connect(&tb, "192.0.2.1");
+	assert_true(testbed_line(&tb, &line));
+	end = clock_mono_ms() + 5000;
+	next = 0;
+	while (!tb.closed && clock_mono_ms() < end) {
+		if (clock_mono_ms() >= next) {
+			(void)!send(tb.client, "x", 1, MSG_NOSIGNAL);
+			next = clock_mono_ms() + 100;
+		}
+		testbed_turn(&tb);
+	}
+	assert_true(testbed_line(&tb, &line));
+	assert_true(str_starts(line, STR("421 4.4.2 ")));
+	assert_true(clock_mono_ms() < end);
+	testbed_fini(&tb);
+}
+
+/* smtpd_min_data_rate: a text that drips below it runs out of time. */
+static void
+test_slow_data(void **state)
+{
+	struct testbed tb;
+	uint64_t end, next = 0;
+	struct str line;
+	size_t lines = 0;
+
+	(void)state;
+	testbed_init(&tb, "smtpd_timeout = 1\nsmtpd_min_data_rate = 500\n");
+	testbed_connect(&tb, "192.0.2.1");
+	testbed_send(&tb, STR("EHLO x\r\n"));
+	testbed_send(&tb, STR("MAIL FROM:<>\r\nRCPT TO:<alice@own.test>\r\n"
+			      "DATA\r\n"));
+	end = clock_mono_ms() + 5000;
+	while (!tb.closed && clock_mono_ms() < end) {
+		if (clock_mono_ms() >= next) {
+			(void)!send(tb.client, "0123456789", 10, MSG_NOSIGNAL);
+			next = clock_mono_ms() + 100;
+		}
+		testbed_turn(&tb);
+	}
+	assert_true(tb.closed);
+	while (testbed_line(&tb, &line))
+		lines++;
+	assert_true(str_starts(line, STR("421 4.4.2 ")));
+	assert_int_equal(tb.stored, 0);
+	testbed_fini(&tb);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_session_limit),
+		cmocka_unit_test(test_client_limit),
+		cmocka_unit_test(test_recycle),
+		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_slow_command),
+		cmocka_unit_test(test_slow_data),
+	};
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), "smtpd");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
