@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,7 +32,6 @@ conn_new(struct loop *l, int fd, size_t in_limit, size_t out_limit,
 	 const struct conn_ops *ops, void *arg)
 {
 	struct conn *c = calloc(1, sizeof(*c));
-	int on = 1;
 
 	if (!c) {
 		close(fd);
@@ -55,8 +52,6 @@ conn_new(struct loop *l, int fd, size_t in_limit, size_t out_limit,
 		conn_close(c);
 		return NULL;
 	}
-	/* Fails on what is not TCP (tests, tlsd's streams): harmless. */
-	(void)!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return c;
 }
 

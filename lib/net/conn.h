@@ -33,9 +33,10 @@ struct conn_ops {
 	void (*on_end)(struct conn *c, void *arg, enum conn_end why);
 };
 
-/* Takes fd and makes it non-blocking with TCP_NODELAY; closed on failure. */
-struct conn *conn_new(struct loop *l, int fd, size_t in_limit,
-		      size_t out_limit, const struct conn_ops *ops, void *arg);
+/* Takes fd and makes it non-blocking; closed on failure.  Sockets accepted from
+ * master's listeners have TCP_NODELAY from there. */
+struct conn *conn_new(struct loop *l, int fd, size_t in_limit, size_t out_limit,
+		      const struct conn_ops *ops, void *arg);
 /* Try once to send what waits, then close (lingering output of a closed
  * connection is left to the kernel) and free.  Safe in callbacks. */
 void conn_close(struct conn *c);
