@@ -13,7 +13,7 @@ static const struct {
 	const char *text;
 } commands[] = {
 	{ "conf", cmd_conf,
-	  "[-nxh] [NAME...] | -d [-h] [NAME...] | -e NAME=VALUE...",
+	  "[-nxh] [NAME...] | -d [-xh] [NAME...] | -e NAME=VALUE...",
 	  "show or change the configuration" },
 	{ "map", cmd_map,
 	  "[-a] [hash:|btree:]FILE... | -q KEY|- TYPE:TABLE... | -s FILE...",

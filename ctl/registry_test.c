@@ -25,7 +25,6 @@ test_rows(void **state)
 			assert_true(text.n > 20);
 			assert_int_equal(text.p[text.n - 1], '.');
 			assert_int_equal(str_find(text, '\n'), -1);
-			assert_true(row->users != 0);
 			assert_true(row->users < SVC_BIT(SVC_COUNT));
 			assert_int_equal(row->kind == PARAM_ENUM,
 					 row->choices != NULL);

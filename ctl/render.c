@@ -107,6 +107,8 @@ put_users(FILE *to, const struct param *p)
 	const char *sep = "";
 	unsigned i;
 
+	if (!p->users)
+		(void)fputs("other values", to);
 	for (i = 0; i < SVC_COUNT; i++)
 		if (p->users & SVC_BIT(i)) {
 			(void)fprintf(to, "%s%s", sep, services[i].name);

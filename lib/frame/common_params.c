@@ -5,7 +5,6 @@
 enum {
 	MASTER = SVC_BIT(SVC_MASTER),
 	SMTPD = SVC_BIT(SVC_SMTPD),
-	QMGR = SVC_BIT(SVC_QMGR),
 	ROUTER = SVC_BIT(SVC_ROUTER),
 	LOGIN = SVC_BIT(SVC_LOGIN),
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
@@ -20,20 +19,19 @@ const struct param common_params[] = {
 	{ .name = "myhostname",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = SMTPD | QMGR | ROUTER | LOGIN | SPAWNER,
+	  .users = LOGD | SMTPD | LOGIN | SPAWNER,
 	  .text = "The fully qualified name of this mail system. When it is "
 		  "not set, it is the host's own name; if that has no dot, "
 		  "$mydomain (or localdomain) is put behind it." },
 	{ .name = "mydomain",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = SMTPD | QMGR | ROUTER,
 	  .text = "The domain of this mail system. When it is not set, it is "
 		  "$myhostname without its first label, or localdomain." },
 	{ .name = "myorigin",
 	  .kind = PARAM_STR,
 	  .def = "$myhostname",
-	  .users = SMTPD | QMGR | ROUTER,
+	  .users = SMTPD | ROUTER,
 	  .text = "The domain that is put behind an address that has none." },
 	{ .name = "mynetworks",
 	  .kind = PARAM_NETS,
@@ -51,7 +49,6 @@ const struct param common_params[] = {
 	{ .name = "mail_version",
 	  .kind = PARAM_STR,
 	  .def = POSTHOUSE_VERSION,
-	  .users = SMTPD,
 	  .text = "The version of the mail system, to be used as "
 		  "$mail_version in other values." },
 	{ .name = "queue_directory",
@@ -82,7 +79,7 @@ const struct param common_params[] = {
 	{ .name = "pid_file",
 	  .kind = PARAM_PATH,
 	  .def = "$socket_directory/master.pid",
-	  .users = MASTER,
+	  .users = MASTER | CTL,
 	  .text = "The file that master writes its process number into, and "
 		  "keeps locked while it runs." },
 	{ .name = "syslog_name",
@@ -95,7 +92,7 @@ const struct param common_params[] = {
 	{ .name = "maillog_file",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = MASTER | LOGD,
+	  .users = LOGD,
 	  .text = "Where the log goes: a file name below log_directory, or - "
 		  "for the standard error of master; when empty, the system's "
 		  "log (/dev/log)." },

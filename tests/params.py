@@ -1,0 +1,69 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: ISC
+"""params.py SOURCE POSTHOUSE: the names of parameters that stand in the code
+of each process, against the `users` of the parameters' rows.
+
+A process that asks for a parameter it was not sent ends as a bug, perhaps in a
+case no test reaches; one that is sent what it never asks for knows more than it
+needs."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import documents  # noqa: E402
+
+# The user's processes are forked by spawner and have its copy.
+ROOMS = {
+    "master": "master", "logd": "services/logd", "smtpd": "smtpd",
+    "qmgr": "qmgr", "router": "services/router", "authd": "services/authd",
+    "login": "services/login", "spawner": "services/spawner",
+    "deliver": "local", "imapd": "imapd", "pop3d": "pop3d", "ctl": "ctl",
+}
+FORKED = ("deliver", "imapd", "pop3d")
+COMMON = {"sandbox_missing"}  # asked in lib/frame
+# master finds these through the service table; elsewhere they are names of
+# descriptors.
+BY_TABLE = re.compile(r"listen_\w+|\w+_workers")
+LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+
+
+def literals(directory):
+    """The string literals of a room, without its rows and tests."""
+    found = set()
+    for f in directory.glob("*.c"):
+        if f.name != "params.c" and not f.stem.endswith(("_test", "_fuzz")):
+            found |= {s[1:-1] for s in LITERAL.findall(f.read_text())}
+    return found
+
+
+def main():
+    top, posthouse = pathlib.Path(sys.argv[1]), sys.argv[2]
+    manual = subprocess.run([posthouse, "conf", "--manual"], check=True,
+                            capture_output=True, text=True).stdout
+    sent = {k: set(v) for k, v in documents.users(manual).items()}
+    names = set().union(*sent.values()) - COMMON
+    asked = {s: literals(top / d) & names for s, d in ROOMS.items()}
+    wrong = []
+    for process in ROOMS:
+        has = sent.get(process, set())
+        if process in FORKED:
+            has = has | sent.get("spawner", set())
+        for name in sorted(asked[process] - has):
+            if BY_TABLE.fullmatch(name):
+                continue
+            wrong.append(f"{name}: asked for by {process}, not sent to it")
+        needs = asked[process]
+        if process == "spawner":
+            needs = needs.union(*(asked[p] for p in FORKED))
+        for name in sorted(sent.get(process, set()) - COMMON - needs):
+            if process != "master" or not BY_TABLE.fullmatch(name):
+                wrong.append(f"{name}: sent to {process}, which never asks")
+    print("\n".join(wrong), end="\n" if wrong else "")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
