@@ -18,6 +18,10 @@ static const struct {
 	{ "map", cmd_map,
 	  "[-a] [hash:|btree:]FILE... | -q KEY|- TYPE:TABLE... | -s FILE...",
 	  "build, ask or list lookup tables" },
+	{ "queue", cmd_queue,
+	  "list [-j] [ID] | flush [ID|ALL] | show ID | "
+	  "hold|release|delete ID|ALL",
+	  "show the queue or change it" },
 	{ "reload", cmd_reload, "", "take the new configuration" },
 	{ "status", cmd_status, "", "show the running processes" },
 	{ "stop", cmd_stop, "", "finish what is in hand and end" },

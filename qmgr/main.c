@@ -27,6 +27,7 @@ read_settings(const struct params *p)
 						   "qmgr_message_active_limit"),
 		.threads = (unsigned)params_num(p, "qmgr_commit_threads"),
 		.targets_max = (unsigned)params_num(p, "default_process_limit"),
+		.body_max = (uint64_t)params_num(p, "message_size_limit"),
 		.idle_s = (unsigned)params_num(p, "max_idle"),
 	};
 

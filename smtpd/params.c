@@ -81,7 +81,7 @@ const struct param smtpd_params[] = {
 	  .def = "10240000",
 	  .min = 0,
 	  .max = INT64_C(1) << 40,
-	  .users = SMTPD,
+	  .users = SMTPD | SVC_BIT(SVC_QMGR),
 	  .text = "The greatest size of a message, in bytes as they are "
 		  "sent (with CR LF), that is taken; 0: no limit. It is "
 		  "announced by SIZE." },
