@@ -34,7 +34,8 @@ def literals(directory):
     """The string literals of a room, without its rows and tests."""
     found = set()
     for f in directory.glob("*.c"):
-        if f.name != "params.c" and not f.stem.endswith(("_test", "_fuzz")):
+        if f.name != "params.c" and not f.stem.endswith(
+                ("_test", "_fuzz", "testbed")):
             found |= {s[1:-1] for s in LITERAL.findall(f.read_text())}
     return found
 

@@ -40,6 +40,7 @@ static const struct param kinds[] = {
 	  .choices = "text|json" },
 	{ .name = "mynetworks", .kind = PARAM_NETS, .def = "127.0.0.0/8" },
 	{ .name = "listen", .kind = PARAM_LISTEN, .def = "127.0.0.1:25" },
+	{ .name = "listen_more", .kind = PARAM_LISTEN, .def = "" },
 	{ .name = "maps",
 	  .kind = PARAM_MAPS,
 	  .def = "",
@@ -179,6 +180,9 @@ test_problems(void **state)
 		{ "listen = 1.2.3.4:0",
 		  "1: listen: \"1.2.3.4:0\": want ADDRESS:PORT, as "
 		  "192.0.2.1:25 or [::]:25 (port 0)\n" },
+		{ "\nlisten_more = [::]:25, 127.0.0.1:25",
+		  "2: listen_more: 127.0.0.1:25 is in listen already, want "
+		  "another port\n" },
 		{ "mynetworks = 10.0.0.0/8 10.0.0.1/8",
 		  "1: mynetworks: \"10.0.0.1/8\": want a network, as "
 		  "192.0.2.0/24 or [2001:db8::]/32 (" },
