@@ -330,7 +330,7 @@ on_state(void *arg, bool up)
 		target_free(t);
 		return;
 	}
-	pause = policy_worker_pause_s(++t->deaths);
+	pause = retry_worker_pause_s(++t->deaths);
 	log_warn("delivery process of %s ended, next one in %u s",
 		 t->kind == OPEN_VIRTUAL ? "virtual mailboxes" : "a user",
 		 pause);

@@ -223,12 +223,11 @@ log_rcpt(const struct message *m, const struct msg_rcpt *to,
 		"dsn=%s, status=%s (%s)",
 		LOGQ(to->address), other ? ", orig_to=<" : "",
 		other ? log_quote(&orig, to->original) : "", other ? ">" : "",
-		relay[to->type], policy_delay(now - arrival, all),
-		policy_delay(since_us > arrival ? since_us - arrival : 0, wait),
-		policy_delay(sent_us > since_us ? sent_us - since_us : 0,
-			     queue),
-		policy_delay(now > sent_us ? now - sent_us : 0, send),
-		LOGQ(dsn), status[class], LOGQ(text));
+		relay[to->type], retry_delay(now - arrival, all),
+		retry_delay(since_us > arrival ? since_us - arrival : 0, wait),
+		retry_delay(sent_us > since_us ? sent_us - since_us : 0, queue),
+		retry_delay(now > sent_us ? now - sent_us : 0, send), LOGQ(dsn),
+		status[class], LOGQ(text));
 }
 
 /* --- the way in ----------------------------------------------------------- */
@@ -716,13 +715,13 @@ finish(struct active *a)
 		a->slot.reason = QFILE_KILLER;
 	else if (todo == 0)
 		a->slot.reason = QFILE_FAILED;
-	else if (policy_expired(&q->set.retry, m->arrival_us, now))
+	else if (retry_expired(&q->set.retry, m->arrival_us, now))
 		a->slot.reason = QFILE_EXPIRED;
 	else
 		a->slot.state = QFILE_ACTIVE;
 	if (a->slot.state == QFILE_ACTIVE)
 		a->slot.next_try_us =
-			policy_next_try(&q->set.retry, m->arrival_us, now);
+			retry_next_try(&q->set.retry, m->arrival_us, now);
 	a->final = true;
 	enter(m, MESSAGE_MARKING);
 	submit_mark(a);

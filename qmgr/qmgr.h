@@ -8,8 +8,8 @@
 #include "frame/msg_deliver.h"
 #include "frame/msg_qmgr.h"
 #include "io.h"
-#include "policy.h"
 #include "queue/spool.h"
+#include "retry.h"
 
 /*
  * The owner of the queue.  One thread schedules and makes no disk call; all of

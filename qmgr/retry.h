@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef QMGR_POLICY_H
-#define QMGR_POLICY_H
+#ifndef QMGR_RETRY_H
+#define QMGR_RETRY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,16 +14,16 @@ struct retry_rule {
 
 /* The next try of a message deferred now: after as long as it has been in the
  * queue, but within the bounds (Postfix's rule). */
-uint64_t policy_next_try(const struct retry_rule *r, uint64_t arrival,
-			 uint64_t now);
+uint64_t retry_next_try(const struct retry_rule *r, uint64_t arrival,
+			uint64_t now);
 /* Has it been in the queue for too long to be tried again? */
-bool policy_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now);
+bool retry_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now);
 
 /* How long a worker that died is left alone: 1 s doubling to 60 s. */
-unsigned policy_worker_pause_s(unsigned deaths);
+unsigned retry_worker_pause_s(unsigned deaths);
 
 /* Seconds as Postfix logs them: two digits that matter, nothing below 0.01. */
 enum { DELAY_MAX = 24 };
-const char *policy_delay(uint64_t us, char out[DELAY_MAX]);
+const char *retry_delay(uint64_t us, char out[DELAY_MAX]);
 
 #endif

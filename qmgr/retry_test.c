@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "policy.h"
+#include "retry.h"
 
 static const uint64_t S = 1000000;
 
@@ -24,8 +24,8 @@ test_next_try(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(policy_next_try(&r, rows[i].arrival * S,
-						 rows[i].now * S),
+		assert_int_equal(retry_next_try(&r, rows[i].arrival * S,
+						rows[i].now * S),
 				 rows[i].want * S);
 }
 
@@ -35,9 +35,9 @@ test_expired(void **state)
 	const struct retry_rule r = { 0, 0, 100 * S };
 
 	(void)state;
-	assert_false(policy_expired(&r, 10 * S, 110 * S));
-	assert_true(policy_expired(&r, 10 * S, 111 * S));
-	assert_false(policy_expired(&r, 10 * S, 5 * S));
+	assert_false(retry_expired(&r, 10 * S, 110 * S));
+	assert_true(retry_expired(&r, 10 * S, 111 * S));
+	assert_false(retry_expired(&r, 10 * S, 5 * S));
 }
 
 static void
@@ -64,20 +64,19 @@ test_delay(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(policy_delay(rows[i].us, out),
-				    rows[i].want);
+		assert_string_equal(retry_delay(rows[i].us, out), rows[i].want);
 }
 
 static void
 test_worker_pause(void **state)
 {
 	(void)state;
-	assert_int_equal(policy_worker_pause_s(0), 0);
-	assert_int_equal(policy_worker_pause_s(1), 1);
-	assert_int_equal(policy_worker_pause_s(3), 4);
-	assert_int_equal(policy_worker_pause_s(6), 32);
-	assert_int_equal(policy_worker_pause_s(7), 60);
-	assert_int_equal(policy_worker_pause_s(1000), 60);
+	assert_int_equal(retry_worker_pause_s(0), 0);
+	assert_int_equal(retry_worker_pause_s(1), 1);
+	assert_int_equal(retry_worker_pause_s(3), 4);
+	assert_int_equal(retry_worker_pause_s(6), 32);
+	assert_int_equal(retry_worker_pause_s(7), 60);
+	assert_int_equal(retry_worker_pause_s(1000), 60);
 }
 
 int

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy.h"
+#include "retry.h"
 
 uint64_t
-policy_next_try(const struct retry_rule *r, uint64_t arrival, uint64_t now)
+retry_next_try(const struct retry_rule *r, uint64_t arrival, uint64_t now)
 {
 	uint64_t age = now > arrival ? now - arrival : 0;
 
@@ -17,19 +17,19 @@ policy_next_try(const struct retry_rule *r, uint64_t arrival, uint64_t now)
 }
 
 bool
-policy_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now)
+retry_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now)
 {
 	return now > arrival && now - arrival > r->lifetime_us;
 }
 
 unsigned
-policy_worker_pause_s(unsigned deaths)
+retry_worker_pause_s(unsigned deaths)
 {
 	return deaths == 0 ? 0 : deaths > 6 ? 60 : 1u << (deaths - 1);
 }
 
 const char *
-policy_delay(uint64_t us, char out[DELAY_MAX])
+retry_delay(uint64_t us, char out[DELAY_MAX])
 {
 	uint64_t hundredths = (us + 5000) / 10000;
 	size_t n;
