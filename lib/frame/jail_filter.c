@@ -23,7 +23,7 @@ static const struct calls {
 	  "getrandom exit exit_group rt_sigreturn rt_sigprocmask "
 	  "rt_sigaction restart_syscall getpid gettid getuid geteuid getgid "
 	  "getegid tgkill epoll_create1 epoll_ctl epoll_wait epoll_pwait "
-	  "epoll_pwait2 eventfd2 timerfd_create timerfd_settime poll ppoll "
+	  "epoll_pwait2 pipe2 eventfd2 timerfd_create timerfd_settime poll ppoll "
 	  "sched_yield sched_getaffinity set_robust_list rseq getrlimit "
 	  "prlimit64 getrusage" },
 	{ CALLS_NET,
@@ -34,7 +34,7 @@ static const struct calls {
 	{ CALLS_WRITE,
 	  "openat getdents64 rename renameat renameat2 unlink unlinkat mkdir "
 	  "mkdirat rmdir linkat ftruncate fsync fdatasync fallocate utimensat "
-	  "fchmod fchmodat splice pipe2 fstatfs sync_file_range umask" },
+	  "fchmod fchmodat splice fstatfs sync_file_range umask" },
 	{ CALLS_DELIVER,
 	  "openat getdents64 renameat2 unlinkat mkdirat fsync fdatasync syncfs "
 	  "ftruncate" },
@@ -44,14 +44,14 @@ static const struct calls {
 	  "chdir "
 	  "capset capget prctl seccomp landlock_create_ruleset "
 	  "landlock_add_rule landlock_restrict_self socketpair getresuid "
-	  "getresgid getgroups setrlimit close_range pipe2 syncfs "
+	  "getresgid getgroups setrlimit close_range syncfs "
 	  "set_tid_address" },
 	{ CALLS_INOTIFY, "inotify_init1 inotify_add_watch inotify_rm_watch" },
 };
 
 /* What the sanitizers' runtime calls when it reports. */
 static const char sanitizer_calls[] =
-	"open openat readlink ioctl pipe2 getpid gettid madvise sigaltstack "
+	"open openat readlink ioctl getpid gettid madvise sigaltstack "
 	"sched_yield prctl";
 
 /* An attempt at one of these is an attack or a bug to be seen at once. */
