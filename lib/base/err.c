@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -110,5 +111,7 @@ bug_at(const char *file, int line, const char *fmt, ...)
 	va_end(ap);
 	log_error("panic: %s:%d: %s", file, line, text);
 	log_flush();
+	/* Also where it is seen when logd is the one to end. */
+	dprintf(STDERR_FILENO, "panic: %s:%d: %s\n", file, line, text);
 	abort();
 }
