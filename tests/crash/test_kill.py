@@ -6,6 +6,7 @@ without 250, which the client does not send again, once or not at all.
 """
 
 import collections
+import os
 import random
 import re
 import socket
@@ -17,6 +18,7 @@ import pytest
 import posthouse as ph
 
 MESSAGES = 2000
+SEED = int(os.environ.get("POSTHOUSE_SEED", "0"))
 THREADS = 8
 SIZES = (300, 4000, 20000, 90000)   # the last is streamed to the queue
 USERS = ("alice", "bob")
@@ -169,7 +171,7 @@ DAEMONS = ("smtpd", "qmgr", "router", "spawner", "deliver", "logd", "authd",
 @pytest.mark.timeout(300)
 def test_every_daemon_in_turn(crowd):
     i, flow = crowd
-    rng = random.Random(1)
+    rng = random.Random(SEED)
     flow.wait_more(100)
     each = MESSAGES // len(DAEMONS)
     for daemon in DAEMONS:
@@ -188,7 +190,7 @@ def test_every_daemon_in_turn(crowd):
 @pytest.mark.timeout(300)
 def test_everything_at_once(crowd):
     i, flow = crowd
-    rng = random.Random(2)
+    rng = random.Random(SEED)
     for _ in range(4):
         flow.wait_more(MESSAGES // 4 - rng.randrange(50))
         i.kill_all()
