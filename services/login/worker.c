@@ -115,7 +115,7 @@ is_over_limit(struct worker *w, const struct proto *proto,
 	char ip[ADDR_TEXT_MAX];
 
 	/* Behind a loopback address stand webmail and proxies: many users. */
-	if (w->conf.client_sessions && c->n >= w->conf.client_sessions &&
+	if (w->conf.client_sessions && c->n > w->conf.client_sessions &&
 	    !addr_is_loopback(peer)) {
 		log_warn("%s: Maximum number of connections from %s exceeded "
 			 "(login_client_connection_limit=%u)",
