@@ -7,20 +7,29 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* Length of the field name if the line begins with "name:" (blanks before the
- * colon are obsolete but seen: RFC 5322 4.5), *colon its offset; 0 if not. */
-static size_t
-name_len(struct str line, size_t *colon)
-{
-	size_t n = 0, i;
+enum kind { NO_FIELD, FIELD, UNDECIDED };
 
-	while (n < line.n && line.p[n] > ' ' && line.p[n] < 127 &&
-	       line.p[n] != ':')
-		n++;
-	for (i = n; i < line.n && is_blank(line.p[i]); i++)
-		;
+/*
+ * Does the line begin with "name:" (blanks before the colon are obsolete but
+ * seen: RFC 5322 4.5)?  *n is the length of the name, *colon the offset behind
+ * it.  The answer does not depend on how much of the line is there, once it is
+ * not UNDECIDED.
+ */
+static enum kind
+field_kind(struct str line, bool complete, size_t *n, size_t *colon)
+{
+	struct str s = str_head(line, HEADER_NAME_MAX + 1);
+	size_t i = 0;
+
+	while (i < s.n && s.p[i] > ' ' && s.p[i] < 127 && s.p[i] != ':')
+		i++;
+	*n = i;
+	while (i < s.n && is_blank(s.p[i]))
+		i++;
 	*colon = i;
-	return i < line.n && line.p[i] == ':' ? n : 0;
+	if (i < s.n)
+		return *n && s.p[i] == ':' ? FIELD : NO_FIELD;
+	return complete || i > HEADER_NAME_MAX ? NO_FIELD : UNDECIDED;
 }
 
 /* The line at the start of s with its LF, or all of s. */
@@ -36,9 +45,9 @@ bool
 header_next(struct str *rest, struct header_field *f)
 {
 	struct str line = first_line(*rest);
-	size_t colon, n = name_len(line, &colon), end = line.n;
+	size_t colon, n, end = line.n;
 
-	if (n == 0)
+	if (field_kind(line, true, &n, &colon) != FIELD)
 		return false;
 	while (end < rest->n && is_blank(rest->p[end]))
 		end += first_line(str_from(*rest, end)).n;
@@ -107,36 +116,39 @@ note_field(struct header_scan *h, struct str text, struct str line)
 enum header_result
 header_scan(struct header_scan *h, struct str text, bool last)
 {
-	struct str rest, line;
-	size_t colon, from;
-	bool whole;
+	struct str line;
+	size_t n, colon, from;
+	bool complete;
 
 	for (;;) {
-		rest = str_from(text, h->at);
-		line = first_line(rest);
-		whole = str_ends(line, STR("\n"));
-		if (h->at + line.n > h->block_max)
-			return line.n == 1 && whole ? HEADER_DONE
-						    : HEADER_TOO_LONG;
-		from = line.n && is_blank(line.p[0]) ? h->field : h->at;
-		if (line.n == 0 || (!whole && !last)) {
-			if (h->at + line.n - from > h->field_max)
-				return HEADER_TOO_LONG;
+		line = first_line(str_from(text, h->at));
+		complete = last || str_ends(line, STR("\n"));
+		if (line.n == 0)
 			return last ? HEADER_DONE : HEADER_MORE;
-		}
 		if (line.p[0] == '\n')
 			return HEADER_DONE;
-		if (is_blank(line.p[0]) && h->fields) {
-			if (h->id_open)
-				note_id(h, text, line);
-		} else if (name_len(line, &colon)) {
-			h->field = h->at;
-			note_field(h, text, line);
-		} else {
-			return HEADER_NO_BLANK;
-		}
-		if (h->at + line.n - h->field > h->field_max)
+		from = h->at;
+		if (is_blank(line.p[0]) && h->fields)
+			from = h->field;
+		else
+			switch (field_kind(line, complete, &n, &colon)) {
+			case NO_FIELD:
+				return HEADER_NO_BLANK;
+			case UNDECIDED:
+				return HEADER_MORE;
+			case FIELD:
+				break;
+			}
+		if (h->at + line.n > h->block_max ||
+		    h->at + line.n - from > h->field_max)
 			return HEADER_TOO_LONG;
+		if (!complete)
+			return HEADER_MORE;
+		h->field = from;
+		if (from == h->at)
+			note_field(h, text, line);
+		else if (h->id_open)
+			note_id(h, text, line);
 		h->at += line.n;
 	}
 }

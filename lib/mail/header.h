@@ -11,6 +11,8 @@
  * ends at an empty line (which belongs to the body), or before a line that
  * cannot be a field.
  */
+enum { HEADER_NAME_MAX = 255 }; /* with the blanks before the colon */
+
 struct header_field {
 	struct str name;
 	struct str value; /* after the colon, as it stands, without the last

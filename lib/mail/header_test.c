@@ -66,8 +66,8 @@ static const struct row rows[] = {
 	{ "Message-Id:\n <a@b>\nX: y\n\n", HEADER_DONE, 24, 2, 0, "<a@b>" },
 	{ "Message-Id:\nX: y\n z\n\n", HEADER_DONE, 20, 2, 0, "" },
 	/* field_max 30, block_max 60 */
-	{ "A: 3456789012345678901234567890\n\n", HEADER_TOO_LONG, 0, 1, 0, "" },
-	{ "A: 345678901234567890123456789\n\n", HEADER_TOO_LONG, 0, 1, 0, "" },
+	{ "A: 3456789012345678901234567890\n\n", HEADER_TOO_LONG, 0, 0, 0, "" },
+	{ "A: 345678901234567890123456789\n\n", HEADER_TOO_LONG, 0, 0, 0, "" },
 	{ "A: 34567890123456789012345678\n\n", HEADER_DONE, 30, 1, 0, "" },
 	{ "A: 345\n 3456789012345678901234567\n\n", HEADER_TOO_LONG, 7, 1, 0,
 	  "" },
@@ -75,6 +75,10 @@ static const struct row rows[] = {
 	  HEADER_DONE, 60, 3, 0, "" },
 	{ "A: 2345678901234567\nB: 2345678901234567\nC: 23456789012345678\n\n",
 	  HEADER_TOO_LONG, 40, 2, 0, "" },
+	{ "a line of a body that is longer than a field may be: yes\n",
+	  HEADER_NO_BLANK, 0, 0, 0, "" },
+	{ "A: b\nalinewithoutblanksthatislongerthanafieldmaybeandtheblock\n",
+	  HEADER_NO_BLANK, 5, 1, 0, "" },
 };
 
 /* Whole, and growing by one octet at a time. */
