@@ -220,12 +220,11 @@ enter(int at, const char *name, bool create, const char *path, struct err *err)
 	return fd;
 }
 
-/* Open path's directory below root; the caller closes it. */
-static int
-walk(int root, const char *path, bool create, struct err *err)
+int
+maildir_walk(int root, const char *path, bool create, struct err *err)
 {
 	struct str rest = str_of(path), part;
-	int fd, next;
+	int fd = root, next;
 	char name[256];
 	bool more;
 
@@ -235,24 +234,25 @@ walk(int root, const char *path, bool create, struct err *err)
 			       MAILDIR_PATH_MAX);
 	if (rest.n > 1 && str_ends(rest, STR("/")))
 		rest.n--;
-	fd = open_dir(root, ".");
-	if (fd < 0)
-		return err_sys(err, errno, "%s: open root", path);
-	if (rest.n == 0 || str_eq(rest, STR(".")))
+	if (rest.n == 0 || str_eq(rest, STR("."))) {
+		fd = open_dir(root, ".");
+		if (fd < 0)
+			err_sys(err, errno, "open root");
 		return fd;
+	}
 	do {
 		more = str_cut(&rest, '/', &part);
 		if (!more)
 			part = rest;
 		if (part.n == 0 || str_eq(part, STR(".")) ||
 		    str_eq(part, STR("..")) ||
-		    !str_copy(name, sizeof(name), part)) {
-			fsx_close(fd);
-			return err_set(err, ERR_PERM, EINVAL,
+		    !str_copy(name, sizeof(name), part))
+			next = err_set(err, ERR_PERM, EINVAL,
 				       "%s: not a plain relative path", path);
-		}
-		next = enter(fd, name, create, path, err);
-		fsx_close(fd);
+		else
+			next = enter(fd, name, create, path, err);
+		if (fd != root)
+			fsx_close(fd);
 		fd = next;
 	} while (fd >= 0 && more);
 	return fd;
@@ -262,7 +262,7 @@ int
 maildir_create(int root, const char *path, struct err *err)
 {
 	static const char *const sub[] = { "tmp", "new", "cur" };
-	int dir = walk(root, path, true, err), fd = -1;
+	int dir = maildir_walk(root, path, true, err), fd = -1;
 	size_t i;
 
 	if (dir < 0)
@@ -282,7 +282,7 @@ maildir_open(int root, const char *path, struct maildir_box *box,
 	     struct err *err)
 {
 	*box = (struct maildir_box){ -1, -1, -1 };
-	box->dir = walk(root, path, false, err);
+	box->dir = maildir_walk(root, path, false, err);
 	if (box->dir < 0)
 		return -1;
 	box->tmp = enter(box->dir, "tmp", false, path, err);

@@ -78,6 +78,11 @@ uint64_t maildir_count_lf(const char *p, size_t n, char *last);
  * refused (ERR_PERM, EINVAL); one trailing "/" is dropped.  "" and "." mean
  * root itself.
  */
+/* Open the directory path, with create making what is missing, 0700 and durable
+ * in its parent.  The caller closes it. */
+ERR_WARN_UNUSED int maildir_walk(int root, const char *path, bool create,
+				 struct err *err);
+
 /* Create what is missing of path/{tmp,new,cur}, 0700, each made durable in its
  * parent.  Cheap, but not free, if all is there. */
 ERR_WARN_UNUSED int maildir_create(int root, const char *path, struct err *err);

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: ISC */
+/* spawner as a daemon: its jail, its parameters, its tables. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "frame/jail.h"
+#include "local/entry.h"
+#include "spawner.h"
+
+enum { FIXED_MAX = 16 * 1024 };
+
+struct app {
+	struct spawner spawner;
+	struct buf fixed;	  /* values of fixed_names at the start */
+	int below[TREES_MAX + 1]; /* for jail_enter(), which closes them */
+};
+
+/* What the kernel was told at the start; a reload cannot widen it. */
+static const char *const fixed_names[] = {
+	"virtual_mailbox_base", "home_parents",	   "first_valid_uid",
+	"last_valid_uid",	"first_valid_gid", "last_valid_gid",
+};
+
+static void
+add_fixed(struct buf *b, const struct params *p)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(fixed_names) / sizeof(fixed_names[0]); i++) {
+		buf_add_str(b, params_str(p, fixed_names[i]));
+		buf_add_byte(b, '\n');
+	}
+}
+
+static void
+add_tree(struct spawner *s, struct str path, bool is_virtual)
+{
+	struct tree *t = &s->trees[s->ntrees];
+
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	if (path.n == 0)
+		return;
+	if (s->ntrees == TREES_MAX || path.p[0] != '/' ||
+	    !str_copy(t->path, sizeof(t->path), path)) {
+		log_warn("%.*s: cannot hold mailboxes: too many directories, "
+			 "or not an absolute path",
+			 STR_FMT(path));
+		return;
+	}
+	t->is_virtual = is_virtual;
+	t->fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->fd < 0)
+		log_warn("%s: %m: no mail is delivered or served there before "
+			 "a restart",
+			 t->path);
+	else
+		s->ntrees++;
+}
+
+void
+spawner_confine(struct spawner *s, const struct params *p)
+{
+	struct str rest = params_str(p, "home_parents"), item;
+
+	s->bounds = (struct id_bounds){
+		.uid_min = (uint32_t)params_num(p, "first_valid_uid"),
+		.uid_max = (uint32_t)params_num(p, "last_valid_uid"),
+		.gid_min = (uint32_t)params_num(p, "first_valid_gid"),
+		.gid_max = (uint32_t)params_num(p, "last_valid_gid"),
+	};
+	add_tree(s, params_str(p, "virtual_mailbox_base"), true);
+	while (str_token(&rest, ", \t", &item))
+		add_tree(s, item, false);
+}
+
+static int
+confine(struct daemon *d, struct jail *j, struct err *err)
+{
+	struct app *a = calloc(1, sizeof(*a));
+	size_t i;
+
+	if (!a)
+		return err_sys(err, ENOMEM, "spawner");
+	d->app = a;
+	buf_init(&a->fixed, FIXED_MAX);
+	add_fixed(&a->fixed, &d->params);
+	spawner_confine(&a->spawner, &d->params);
+	for (i = 0; i < a->spawner.ntrees; i++) {
+		a->below[i] = fcntl(a->spawner.trees[i].fd, F_DUPFD_CLOEXEC, 3);
+		if (a->below[i] < 0)
+			return err_sys(err, errno, "%s",
+				       a->spawner.trees[i].path);
+	}
+	a->below[i] = -1;
+	j->write_below = a->below;
+	j->uid_min = a->spawner.bounds.uid_min;
+	j->uid_max = a->spawner.bounds.uid_max;
+	j->gid_min = a->spawner.bounds.gid_min;
+	j->gid_max = a->spawner.bounds.gid_max;
+	return 0;
+}
+
+static void
+set_service(struct daemon *d, uint8_t service, user_entry_fn *entry,
+	    const char *log)
+{
+	struct spawner *s = &((struct app *)d->app)->spawner;
+
+	s->procs.env[service] = (struct child_env){
+		.params = &d->params,
+		.entry = entry,
+		.log = daemon_fd(d, log, 0),
+		.unprivileged = params_bool(&d->params, "jail_unprivileged"),
+		.allow_missing =
+			str_eq(params_str(&d->params, "sandbox_missing"),
+			       STR("allow")),
+	};
+}
+
+static int
+start(struct daemon *d, struct err *err)
+{
+	struct spawner *s = &((struct app *)d->app)->spawner;
+	int fd;
+
+	umask(077);
+	if (spawner_init(s, &d->loop, &d->params, err) < 0)
+		return -1;
+	s->arg = d;
+	s->procs.limit = (unsigned)params_num(&d->params, "user_process_limit");
+	set_service(d, SVC_DELIVER, deliver_entry, "log_deliver");
+	fd = daemon_fd(d, "passwd", 0);
+	if (fd >= 0 && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) >= 0)
+		spawner_passwd(s, fd);
+	s->authd = asker_new(d, SVC_AUTHD, NULL, NULL, s);
+	if (!s->authd)
+		return err_sys(err, ENOMEM, "authd");
+	return 0;
+}
+
+static void
+reload(struct daemon *d)
+{
+	struct app *a = d->app;
+	struct spawner *s = &a->spawner;
+	struct buf now;
+
+	buf_init(&now, FIXED_MAX);
+	add_fixed(&now, &d->params);
+	if (!str_eq(buf_str(&now), buf_str(&a->fixed)))
+		log_warn("virtual_mailbox_base, home_parents, first_valid_* "
+			 "and last_valid_* were changed: that takes a restart");
+	buf_fini(&now);
+	s->procs.limit = (unsigned)params_num(&d->params, "user_process_limit");
+}
+
+static void
+table(struct daemon *d, struct str name, int fd)
+{
+	if (str_eq(name, STR("passwd")))
+		spawner_passwd(&((struct app *)d->app)->spawner, fd);
+	else
+		close(fd);
+}
+
+static void
+peer(struct daemon *d, const struct chan_row *row, int fd)
+{
+	spawner_peer(&((struct app *)d->app)->spawner, row, fd);
+}
+
+static void
+on_idle(struct spawner *s)
+{
+	daemon_exit(s->arg, 0);
+}
+
+static void
+drain(struct daemon *d)
+{
+	struct spawner *s = &((struct app *)d->app)->spawner;
+
+	if (list_empty(&s->jobs))
+		daemon_exit(d, 0);
+	s->idle = on_idle;
+}
+
+const struct daemon_ops spawner_ops = {
+	.id = SVC_SPAWNER,
+	.confine = confine,
+	.start = start,
+	.reload = reload,
+	.table = table,
+	.peer = peer,
+	.drain = drain,
+};

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proc.h"
+
+enum { KEY_MAX = 3000 };
+
+static const struct chan_row *
+row_of(uint8_t service)
+{
+	return service == SVC_IMAPD   ? &channels[CH_SPAWNER_IMAPD]
+	       : service == SVC_POP3D ? &channels[CH_SPAWNER_POP3D]
+				      : &channels[CH_SPAWNER_DELIVER];
+}
+
+/* Everything that a process is bound to for life, each part ended by a NUL. */
+static void
+make_key(struct buf *b, const struct child_spec *s)
+{
+	buf_addf(b, "%u:%u:%u:%d", s->service, s->id.uid, s->id.gid,
+		 s->whole_tree);
+	buf_add_byte(b, '\0');
+	buf_add(b, s->id.home, strlen(s->id.home) + 1);
+	buf_add(b, s->id.mail, strlen(s->id.mail) + 1);
+	if (s->service != SVC_DELIVER)
+		buf_add(b, s->id.user, strlen(s->id.user) + 1);
+}
+
+static void
+close_birth(struct proc *p)
+{
+	if (p->on_birth)
+		event_free(p->on_birth);
+	if (p->birth >= 0)
+		close(p->birth);
+	p->on_birth = NULL;
+	p->birth = -1;
+}
+
+static void
+maybe_free(struct proc *p)
+{
+	if (p->pid || p->asker)
+		return;
+	BUG_ON(!list_empty(&p->waiting));
+	proc_retire(p);
+	close_birth(p);
+	list_remove(&p->link);
+	p->all->n--;
+	free(p->key);
+	free(p);
+}
+
+void
+proc_retire(struct proc *p)
+{
+	struct str key = str_mem(p->key, p->keylen);
+
+	if (map_get(&p->all->by_key, key) == p)
+		map_del(&p->all->by_key, key);
+	p->state = PROC_GONE;
+}
+
+static void
+tell_waiters(struct proc *p, const struct err *err)
+{
+	struct proc_waiter *w;
+
+	if (err)
+		proc_retire(p);
+	else
+		p->state = PROC_RUNNING;
+	while (!list_empty(&p->waiting)) {
+		w = LIST_OF(p->waiting.next, struct proc_waiter, link);
+		list_remove(&w->link);
+		w->fn(w, err ? NULL : p, err);
+	}
+}
+
+/* --- birth and death ----------------------------------------------------- */
+
+static void
+read_birth(struct proc *p)
+{
+	char word[BIRTH_MAX];
+	struct err err;
+	ssize_t n;
+
+	if (p->state != PROC_STARTING)
+		return;
+	n = read(p->birth, word, sizeof(word));
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	close_birth(p);
+	if (n > 0 && word[0] == CHILD_READY) {
+		tell_waiters(p, NULL);
+		return;
+	}
+	if (n > 0)
+		err_set(&err, word[0] == 'P' ? ERR_PERM : ERR_TEMP, EACCES,
+			"%.*s", (int)n - 1, word + 1);
+	else
+		err_set(&err, ERR_TEMP, ECHILD, "the process of %s died",
+			p->spec.id.user);
+	tell_waiters(p, &err);
+}
+
+static void
+on_birth(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	read_birth(arg);
+}
+
+static void
+on_state(void *arg, bool up)
+{
+	struct proc *p = arg;
+	struct err err;
+
+	if (up)
+		return;
+	read_birth(p); /* it may have said why */
+	if (p->state == PROC_STARTING) {
+		err_set(&err, ERR_TEMP, ECHILD, "the process of %s died",
+			p->spec.id.user);
+		tell_waiters(p, &err);
+	}
+	proc_retire(p);
+	asker_free(p->asker);
+	p->asker = NULL;
+	maybe_free(p);
+}
+
+static void
+log_end(const struct proc *p, pid_t pid, int status)
+{
+	const char *name = services[p->spec.service].name;
+	const char *user = p->spec.id.user;
+
+	if (WIFSIGNALED(status))
+		log_warn("%s[%ld] was killed by signal %d (%s), user %s%s",
+			 name, (long)pid, WTERMSIG(status),
+			 strsignal(WTERMSIG(status)), LOGQ(str_of(user)),
+			 WTERMSIG(status) == SIGSYS
+				 ? ": a forbidden system call, SIGSYS"
+				 : "");
+	else if (WEXITSTATUS(status))
+		log_warn("%s[%ld] exited with status %d, user %s", name,
+			 (long)pid, WEXITSTATUS(status), LOGQ(str_of(user)));
+	else
+		log_debug("%s[%ld] has ended, user %s", name, (long)pid,
+			  LOGQ(str_of(user)));
+}
+
+static void
+on_child(evutil_socket_t sig, short what, void *arg)
+{
+	struct procs *ps = arg;
+	struct list *it, *next;
+	int status;
+	pid_t pid;
+
+	(void)sig;
+	(void)what;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		for (it = ps->list.next; it != &ps->list; it = next) {
+			struct proc *p = LIST_OF(it, struct proc, link);
+
+			next = it->next;
+			if (p->pid != pid)
+				continue;
+			log_end(p, pid, status);
+			p->pid = 0;
+			maybe_free(p);
+			break;
+		}
+	}
+}
+
+/* --- fork ---------------------------------------------------------------- */
+
+static struct proc *
+proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
+{
+	struct proc *p = calloc(1, sizeof(*p));
+
+	if (!p || !(p->key = malloc(key.n))) {
+		free(p);
+		return NULL;
+	}
+	memcpy(p->key, key.p, key.n);
+	p->keylen = key.n;
+	p->spec = *spec;
+	p->all = ps;
+	p->birth = -1;
+	list_init(&p->waiting);
+	list_init(&p->link);
+	if (map_put(&ps->by_key, str_mem(p->key, p->keylen), p) < 0) {
+		free(p->key);
+		free(p);
+		return NULL;
+	}
+	list_append(&ps->list, &p->link);
+	ps->n++;
+	return p;
+}
+
+/* 0 with p->pid, p->asker and p->birth; -1: errno. */
+static int
+proc_fork(struct proc *p)
+{
+	struct procs *ps = p->all;
+	const struct child_env *env = &ps->env[p->spec.service];
+	int pair[2], birth[2], saved;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	if (pipe2(birth, O_CLOEXEC) < 0) {
+		saved = errno;
+		close(pair[0]);
+		close(pair[1]);
+		errno = saved;
+		return -1;
+	}
+	log_flush(); /* or both would send what waits */
+	p->pid = fork();
+	if (p->pid == 0)
+		ps->child(&p->spec, env, pair[1], birth[1]);
+	saved = errno;
+	close(pair[1]);
+	close(birth[1]);
+	p->birth = birth[0];
+	if (p->pid < 0) {
+		p->pid = 0;
+		close(pair[0]);
+		errno = saved;
+		return -1;
+	}
+	fcntl(p->birth, F_SETFL, O_NONBLOCK);
+	p->asker = asker_new_fd(ps->loop, pair[0], row_of(p->spec.service),
+				on_state, p);
+	p->on_birth = event_new(ps->loop->base, p->birth, EV_READ | EV_PERSIST,
+				on_birth, p);
+	if (p->asker && p->on_birth && event_add(p->on_birth, NULL) == 0)
+		return 0;
+	/* The child sees EOF and ends; it is reaped as any other. */
+	if (p->asker)
+		asker_free(p->asker);
+	p->asker = NULL;
+	errno = ENOMEM;
+	return -1;
+}
+
+static struct proc *
+proc_start(struct procs *ps, const struct child_spec *spec, struct str key,
+	   struct err *err)
+{
+	struct proc *p;
+
+	if (ps->n >= ps->limit) {
+		err_set(err, ERR_TEMP, EAGAIN,
+			"user_process_limit (%u) is reached", ps->limit);
+		return NULL;
+	}
+	if (!ps->env[spec->service].entry) {
+		err_set(err, ERR_PERM, ENOSYS, "no such service");
+		return NULL;
+	}
+	p = proc_new(ps, spec, key);
+	if (!p) {
+		err_sys(err, ENOMEM, "process of %s", spec->id.user);
+		return NULL;
+	}
+	if (proc_fork(p) < 0) {
+		err_sys(err, errno, "process of %s", spec->id.user);
+		err->class = ERR_TEMP;
+		proc_retire(p);
+		close_birth(p);
+		maybe_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void
+procs_get(struct procs *ps, const struct child_spec *spec,
+	  struct proc_waiter *w)
+{
+	struct proc *p = NULL;
+	struct err err;
+	struct buf key;
+
+	list_init(&w->link);
+	buf_init(&key, KEY_MAX);
+	make_key(&key, spec);
+	if (buf_overflown(&key)) {
+		err_sys(&err, ENOMEM, "process of %s", spec->id.user);
+	} else {
+		p = map_get(&ps->by_key, buf_str(&key));
+		if (!p)
+			p = proc_start(ps, spec, buf_str(&key), &err);
+	}
+	buf_fini(&key);
+	if (!p)
+		w->fn(w, NULL, &err);
+	else if (p->state == PROC_RUNNING)
+		w->fn(w, p, NULL);
+	else
+		list_append(&p->waiting, &w->link);
+}
+
+int
+procs_init(struct procs *ps, struct loop *l, struct err *err)
+{
+	*ps = (struct procs){ .loop = l, .child = child_main, .limit = 1 };
+	list_init(&ps->list);
+	ps->on_child = evsignal_new(l->base, SIGCHLD, on_child, ps);
+	if (!ps->on_child || event_add(ps->on_child, NULL) < 0)
+		return err_set(err, ERR_TEMP, ENOMEM, "no signal handler");
+	return 0;
+}
+
+void
+procs_fini(struct procs *ps)
+{
+	struct err err;
+
+	ps->limit = 0; /* nobody starts another one now */
+	while (!list_empty(&ps->list)) {
+		struct proc *p = LIST_OF(ps->list.next, struct proc, link);
+
+		err_set(&err, ERR_TEMP, ESHUTDOWN, "spawner ends");
+		tell_waiters(p, &err);
+		if (p->asker)
+			asker_free(p->asker);
+		p->asker = NULL;
+		p->pid = 0;
+		maybe_free(p);
+	}
+	map_fini(&ps->by_key);
+	if (ps->on_child)
+		event_free(ps->on_child);
+}
