@@ -59,12 +59,49 @@ test_defaults(void **state)
 	config_fini(&c);
 }
 
+/* The parameters the service table names exist. */
+static void
+test_service_table(void **state)
+{
+	const struct config_value *v;
+	struct buf messages;
+	struct config c;
+	struct str rest, word;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	buf_init(&messages, 64 * 1024);
+	assert_int_equal(config_load_text(&c, param_sets, "/etc/posthouse",
+					  STR("myhostname = a.example\n"),
+					  &messages, &err),
+			 0);
+	for (i = 0; i < SVC_COUNT; i++) {
+		rest = str_of(services[i].listens);
+		while (str_token(&rest, " ", &word)) {
+			print_message("%.*s\n", STR_FMT(word));
+			v = config_find(&c, word);
+			assert_non_null(v);
+			assert_int_equal(v->row->kind, PARAM_LISTEN);
+		}
+		if (!services[i].workers)
+			continue;
+		print_message("%s\n", services[i].workers);
+		v = config_find(&c, str_of(services[i].workers));
+		assert_non_null(v);
+		assert_int_equal(v->row->kind, PARAM_INT);
+	}
+	buf_fini(&messages);
+	config_fini(&c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_service_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

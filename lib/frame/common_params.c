@@ -6,7 +6,6 @@ enum {
 	MASTER = SVC_BIT(SVC_MASTER),
 	SMTPD = SVC_BIT(SVC_SMTPD),
 	ROUTER = SVC_BIT(SVC_ROUTER),
-	LOGIN = SVC_BIT(SVC_LOGIN),
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
 	LOGD = SVC_BIT(SVC_LOGD),
 	CTL = SVC_BIT(SVC_CTL),
@@ -19,7 +18,7 @@ const struct param common_params[] = {
 	{ .name = "myhostname",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = LOGD | SMTPD | LOGIN | SPAWNER,
+	  .users = LOGD | SMTPD | SPAWNER,
 	  .text = "The fully qualified name of this mail system. When it is "
 		  "not set, it is the host's own name; if that has no dot, "
 		  "$mydomain (or localdomain) is put behind it." },
