@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
@@ -23,7 +24,8 @@ static const struct calls {
 	  "getrandom exit exit_group rt_sigreturn rt_sigprocmask "
 	  "rt_sigaction restart_syscall getpid gettid getuid geteuid getgid "
 	  "getegid tgkill epoll_create1 epoll_ctl epoll_wait epoll_pwait "
-	  "epoll_pwait2 pipe2 eventfd2 timerfd_create timerfd_settime poll ppoll "
+	  "epoll_pwait2 pipe2 eventfd2 timerfd_create timerfd_settime poll "
+	  "ppoll "
 	  "sched_yield sched_getaffinity set_robust_list rseq getrlimit "
 	  "prlimit64 getrusage" },
 	{ CALLS_NET,
@@ -36,7 +38,7 @@ static const struct calls {
 	  "mkdirat rmdir linkat ftruncate fsync fdatasync fallocate utimensat "
 	  "fchmod fchmodat splice fstatfs sync_file_range umask" },
 	{ CALLS_DELIVER,
-	  "openat getdents64 renameat2 unlinkat mkdirat fsync fdatasync syncfs "
+	  "openat getdents64 renameat2 mkdirat fsync fdatasync syncfs "
 	  "ftruncate" },
 	{ CALLS_THREADS, "clone sigaltstack prctl" },
 	{ CALLS_FORK,
@@ -224,6 +226,15 @@ deny_deliver_opens(scmp_filter_ctx ctx, int *rc)
 	}
 }
 
+/* deliver: a rename that would replace is no rename it may do. */
+static void
+deny_replacing(scmp_filter_ctx ctx, int *rc)
+{
+	note(rc,
+	     seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(renameat2),
+			      1, SCMP_CMP(4, SCMP_CMP_NE, RENAME_NOREPLACE)));
+}
+
 static void
 deny_range(scmp_filter_ctx ctx, int nr, uint32_t min, uint32_t max, int *rc)
 {
@@ -251,6 +262,8 @@ load_deny_list(const struct jail *j)
 		deny_write_opens(ctx, &rc);
 	if (c & CALLS_DELIVER && !POSTHOUSE_SANITIZED)
 		deny_deliver_opens(ctx, &rc);
+	if (c & CALLS_DELIVER)
+		deny_replacing(ctx, &rc);
 	/* A clone that is no thread is a new process. */
 	if (!(c & CALLS_FORK))
 		deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 0,

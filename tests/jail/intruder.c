@@ -38,10 +38,15 @@ struct scene {
 
 enum want { HELD, WORKS, DEATH };
 
+/* A user's process: beside its own filter it has spawner's, which answers some
+ * attempts with death. */
+#define USER_PROCESS (1u << 31)
+
 struct attempt {
 	const char *name;
 	enum want want;
-	unsigned only, unless; /* classes of calls (enum service_calls) */
+	unsigned only, unless; /* classes of calls (enum service_calls), and
+				  USER_PROCESS */
 	bool (*try)(const struct scene *s); /* true: it was possible */
 };
 
@@ -158,6 +163,36 @@ write_outside(const struct scene *s)
 	(void)s;
 	return open("/tmp/posthouse-intruder", O_WRONLY | O_CREAT | O_CLOEXEC,
 		    0600) >= 0;
+}
+
+/* A new file of its own; the name goes to name (32 bytes). */
+static bool
+new_file(const struct scene *s, const char *what, char *name)
+{
+	int fd;
+
+	snprintf(name, 32, ".%s%ld", what, (long)getpid());
+	fd = openat(s->root, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool
+remove_file(const struct scene *s)
+{
+	char name[32];
+
+	return new_file(s, "remove", name) && unlinkat(s->root, name, 0) == 0;
+}
+
+static bool
+replace_file(const struct scene *s)
+{
+	char a[32], b[32];
+
+	return new_file(s, "new", a) && new_file(s, "old", b) &&
+	       (renameat(s->root, a, s->root, b) == 0 ||
+		renameat2(s->root, a, s->root, b, 0) == 0 ||
+		renameat2(s->root, a, s->root, b, RENAME_EXCHANGE) == 0);
 }
 
 /* --- must kill
@@ -297,13 +332,15 @@ child_in_group(const struct scene *s)
 static bool
 own_file(const struct scene *s)
 {
-	int fd =
-		openat(s->root, ".intruder", O_WRONLY | O_CREAT | O_EXCL, 0600);
+	char name[32];
+	int fd;
 
-	if (fd < 0)
+	snprintf(name, sizeof(name), ".intruder%ld", (long)getpid());
+	fd = openat(s->root, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || close(fd) < 0)
 		return false;
-	return write(fd, "x", 1) == 1 && close(fd) == 0 &&
-	       unlinkat(s->root, ".intruder", 0) == 0;
+	/* deliver may not: remove_file. */
+	return unlinkat(s->root, name, 0) == 0 || s->svc->calls & CALLS_DELIVER;
 }
 
 static bool
@@ -336,8 +373,9 @@ own_descriptor(const struct scene *s)
 static const struct attempt attempts[] = {
 	{ "exec_pages", HELD, 0, 0, exec_pages },
 	{ "make_pages_executable", HELD, 0, 0, make_pages_executable },
-	{ "become_root", HELD, 0, CALLS_FORK, become_root },
-	{ "become_root_group", HELD, 0, CALLS_FORK, become_root_group },
+	{ "become_root", HELD, 0, CALLS_FORK | USER_PROCESS, become_root },
+	{ "become_root_group", HELD, 0, CALLS_FORK | USER_PROCESS,
+	  become_root_group },
 	{ "leave_root_directory", HELD, 0, CALLS_FORK, leave_root_directory },
 	{ "gain_capability", HELD, 0, 0, gain_capability },
 	{ "exceed_memory", HELD, 0, 0, exceed_memory },
@@ -346,6 +384,8 @@ static const struct attempt attempts[] = {
 	{ "read_outside", HELD, CALLS_READ, 0, read_outside },
 	{ "read_outside_by_dots", HELD, CALLS_READ, 0, read_outside_by_dots },
 	{ "write_outside", HELD, CALLS_WRITE, 0, write_outside },
+	{ "remove_file", HELD, CALLS_DELIVER, 0, remove_file },
+	{ "replace_file", HELD, CALLS_DELIVER, 0, replace_file },
 	{ "own_memory", WORKS, 0, 0, own_memory },
 	{ "own_descriptor", WORKS, 0, 0, own_descriptor },
 	{ "own_file", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
@@ -365,7 +405,7 @@ static const struct attempt attempts[] = {
 	{ "open_how", DEATH, 0, 0, open_how },
 	{ "open_any", DEATH, 0, CALLS_READ | CALLS_WRITE, open_any },
 	{ "open_to_write", DEATH, 0, CALLS_WRITE, open_to_write },
-	{ "child_as_root", DEATH, CALLS_FORK, 0, child_as_root },
+	{ "child_as_root", DEATH, CALLS_FORK | USER_PROCESS, 0, child_as_root },
 	{ "child_as_daemon", DEATH, CALLS_FORK, 0, child_as_daemon },
 	{ "child_in_group", DEATH, CALLS_FORK, 0, child_in_group },
 };
@@ -373,7 +413,11 @@ static const struct attempt attempts[] = {
 static bool
 applies(const struct attempt *a, const struct service *svc)
 {
-	return (!a->only || a->only & svc->calls) && !(a->unless & svc->calls);
+	unsigned calls = svc->calls;
+
+	if (svc->root == ROOT_USER)
+		calls |= USER_PROCESS;
+	return (!a->only || a->only & calls) && !(a->unless & calls);
 }
 
 static void
