@@ -19,6 +19,8 @@ table_type(struct str item, struct str *name)
 	struct str type;
 	size_t i;
 
+	if (str_starts(item, STR("proxy:"))) /* means nothing here */
+		item = str_from(item, strlen("proxy:"));
 	*name = item;
 	if (!str_cut(name, ':', &type))
 		return NULL;

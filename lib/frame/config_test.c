@@ -116,6 +116,7 @@ test_values(void **state)
 		{ "dir =", "dir", "" },
 		{ "maps = hash:a texthash:/b,static:c", "maps",
 		  "hash:/etc/x/a, texthash:/b, static:c" },
+		{ "maps = proxy:hash:a", "maps", "proxy:hash:/etc/x/a" },
 		{ "maps = inline:{ {a = b}, c=d }", "maps",
 		  "inline:{ {a = b}, c=d }" },
 		{ "domains = a.example, hash:../b", "domains",
