@@ -357,6 +357,7 @@ skip_line(struct session *s, struct str in)
 {
 	ptrdiff_t lf = str_find(in, '\n');
 	size_t n = lf < 0 ? in.n : (size_t)lf;
+	bool bare;
 
 	if (lf < 0 && in.p[in.n - 1] == '\r')
 		n--;
@@ -365,8 +366,9 @@ skip_line(struct session *s, struct str in)
 		return STEP_WAIT;
 	}
 	s->skipping = false;
-	conn_consume(s->conn, n + 1);
-	if (n == 0 || in.p[n - 1] != '\r')
+	bare = n == 0 || in.p[n - 1] != '\r';
+	conn_consume(s->conn, n + 1); /* what in pointed at is gone */
+	if (bare)
 		return after_reply(s, refuse_bare(s, '\n'));
 	return after_reply(s, reply_now(500, "5.5.2", "Error: line too long"));
 }
