@@ -5,10 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/enc.h"
 #include "base/log.h"
 #include "testbed.h"
 
@@ -30,6 +32,8 @@ struct dialog {
 	char params[4096];
 	char ip[ADDR_TEXT_MAX];
 	char why[600];
+	int log;	  /* where the worker's log comes out */
+	struct buf lines; /* of it, "ID: text\n" */
 };
 
 static int wrong(struct dialog *d, const char *fmt, ...)
@@ -91,6 +95,52 @@ has_line(struct str text, struct str want)
 	return false;
 }
 
+/* --- the log, in the form it has on logd's channel --------------------------
+ */
+
+static void
+add_records(struct buf *lines, struct str frame)
+{
+	size_t n, id;
+
+	while (frame.n >= 4) {
+		n = enc_get16(frame.p);
+		id = (unsigned char)frame.p[3];
+		if (n < 2 + id || n + 2 > frame.n)
+			break;
+		if (id) {
+			buf_add(lines, frame.p + 4, id);
+			buf_add_c(lines, ": ");
+		}
+		buf_add(lines, frame.p + 4 + id, n - 2 - id);
+		buf_add_byte(lines, '\n');
+		frame = str_from(frame, n + 2);
+	}
+}
+
+static void
+read_log(struct dialog *d)
+{
+	char frame[LOG_FRAME_MAX];
+	ssize_t n;
+
+	log_flush();
+	while ((n = recv(d->log, frame, sizeof(frame), MSG_DONTWAIT)) > 0)
+		add_records(&d->lines, str_mem(frame, (size_t)n));
+}
+
+/* L: the log has had this line. */
+static int
+do_log(struct dialog *d, struct str want)
+{
+	testbed_settle(&d->tb);
+	read_log(d);
+	return has_line(buf_str(&d->lines), want)
+		       ? 0
+		       : wrong(d, "want \"%.*s\" in the log:\n%.*s",
+			       STR_FMT(want), STR_FMT(buf_str(&d->lines)));
+}
+
 static int
 start(struct dialog *d)
 {
@@ -132,6 +182,21 @@ do_expect(struct dialog *d, struct str want)
 		return wrong(d, "want \"%.*s\", got \"%.*s\"", STR_FMT(want),
 			     STR_FMT(got));
 	return 0;
+}
+
+/* S* TIMES text */
+static int
+do_expect_times(struct dialog *d, struct str arg)
+{
+	struct str times;
+	uint64_t n;
+	int rc = 0;
+
+	if (!str_cut(&arg, ' ', &times) || str_u64(times, 1000000, &n) < 0)
+		return wrong(d, "want: S* TIMES text");
+	while (n-- && rc == 0)
+		rc = do_expect(d, arg);
+	return rc;
 }
 
 /* All lines of one reply with this code. */
@@ -320,6 +385,10 @@ do_line(struct dialog *d, struct str line)
 	}
 	if (str_eq(word, STR("S:")))
 		return do_expect(d, arg);
+	if (str_eq(word, STR("S*")))
+		return do_expect_times(d, arg);
+	if (str_eq(word, STR("L:")))
+		return do_log(d, arg);
 	if (str_eq(word, STR("S~")))
 		return do_expect_reply(d, arg);
 	if (str_eq(word, STR("X:")))
@@ -347,19 +416,28 @@ run_file(void **state)
 	struct str rest, line;
 	int fd = open(d.file, O_RDONLY | O_CLOEXEC), rc = 0;
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	int log[2];
 
-	if (n < 0)
+	if (n < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, log) < 0)
 		fail_msg("%s: cannot read", d.file);
 	close(fd);
+	log_open(log[0], "smtpd");
+	d.log = log[1];
+	buf_init(&d.lines, 4 << 20);
 	rest = str_mem(text, (size_t)n);
 	while (rc == 0 && str_cut(&rest, '\n', &line)) {
 		d.line++;
 		rc = do_line(&d, line);
+		read_log(&d);
 	}
 	if (d.running && rc == 0 && d.tb.fault)
 		rc = wrong(&d, "smtpd's fault: %s", d.tb.fault);
 	if (d.running)
 		testbed_fini(&d.tb);
+	log_open(-1, "");
+	close(log[0]);
+	close(log[1]);
+	buf_fini(&d.lines);
 	if (rc < 0)
 		fail_msg("%s:%u: %s", d.file, d.line, d.why);
 }
@@ -379,7 +457,6 @@ main(int argc, char **argv)
 	size_t n = 0;
 	int i, found;
 
-	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), "smtpd");
 	for (i = 1; i < argc && n < FILES_MAX; i++)
 		snprintf(names[n++], sizeof(names[0]), "%s", argv[i]);
 	found = argc > 1 ? 0 : scandir(DIALOG_DIR, &list, is_dialog, alphasort);
