@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -18,6 +20,7 @@ struct table_set {
 	struct pool pool;
 	struct map by_spec;
 	struct rows *users;
+	const struct table_dir *dirs;
 };
 
 struct table_set *
@@ -52,6 +55,31 @@ table_set_free(struct table_set *set)
 	rows_free(set->users);
 	pool_fini(&set->pool);
 	free(set);
+}
+
+void
+table_set_dirs(struct table_set *set, const struct table_dir *dirs)
+{
+	set->dirs = dirs;
+}
+
+int
+table_set_path(const struct table_set *set, const char *path, char *out,
+	       size_t max)
+{
+	const struct table_dir *d;
+	const char *slash = strrchr(path, '/');
+	struct str dir =
+		slash > path ? str_mem(path, (size_t)(slash - path)) : STR("/");
+	int n = -1;
+
+	for (d = set->dirs; slash && d && d->path; d++)
+		if (str_eq(dir, str_of(d->path)))
+			n = snprintf(out, max, "/proc/self/fd/%d%s", d->fd,
+				     slash);
+	if (n < 0)
+		n = snprintf(out, max, "%s", path);
+	return n < 0 || (size_t)n >= max ? -1 : 0;
 }
 
 const struct rows *
@@ -162,7 +190,8 @@ table_set_get(struct table_set *set, struct str spec, struct table **out,
 	      struct err *err)
 {
 	const struct table_type *type = NULL;
-	struct str name, key;
+	char path[PATH_MAX];
+	struct str name, key, to_open;
 	struct table *t;
 
 	*out = map_get(&set->by_spec, spec);
@@ -175,6 +204,15 @@ table_set_get(struct table_set *set, struct str spec, struct table **out,
 	name = pool_str(&set->pool, name);
 	if (!t || !key.p || !name.p)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	if (!type->file)
+		path[0] = '\0';
+	else if (table_set_path(set, name.p, path, sizeof(path)) < 0)
+		return err_set(err, ERR_PERM, ENAMETOOLONG, "table \"%s\": %s",
+			       key.p, "name too long");
+	to_open = pool_str(&set->pool, str_of(path));
+	if (!to_open.p)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	t->path = to_open.p;
 	t->type = type;
 	t->set = set;
 	t->spec = key.p;
@@ -209,7 +247,7 @@ warn_if_old(const struct table *t)
 {
 	struct stat source;
 
-	if (t->type->suffix[0] && stat(t->name, &source) == 0 &&
+	if (t->type->suffix[0] && stat(t->path, &source) == 0 &&
 	    source.st_mtim.tv_sec > t->seen.st_mtim.tv_sec)
 		log_warn("table %s%s is older than its source file %s: "
 			 "run posthouse map",
@@ -224,12 +262,12 @@ look(struct table *t)
 	struct stat st;
 
 	pool_init(&pool, 8192);
-	path = pool_strf(&pool, "%s%s", t->name, t->type->suffix);
+	path = pool_strf(&pool, "%s%s", t->path, t->type->suffix);
 	if (!path.p) {
 		err_set(&t->why, ERR_TEMP, ENAMETOOLONG, "name too long");
 		table_shut(t);
 	} else if (stat(path.p, &st) < 0) {
-		err_sys(&t->why, errno, "%s", path.p);
+		err_sys(&t->why, errno, "%s%s", t->name, t->type->suffix);
 		table_shut(t);
 	} else if (!t->data || !same_file(&st, &t->seen)) {
 		table_shut(t);

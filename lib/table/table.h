@@ -24,6 +24,21 @@ struct table;
 /* Tables by their spec, each opened once however often it is named. */
 struct table_set;
 struct table_set *table_set_new(void); /* NULL: out of memory */
+
+/*
+ * Directories that were opened while they could still be reached: files in
+ * them are opened through these descriptors (by /proc/self/fd), so that who
+ * may read a directory need not be able to walk to it.  The array stays the
+ * caller's and outlives the set; set before the first table_set_get().
+ */
+struct table_dir {
+	const char *path; /* NULL at the end of the array */
+	int fd;		  /* O_PATH will do */
+};
+void table_set_dirs(struct table_set *set, const struct table_dir *dirs);
+/* The name to open a file by; -1: longer than max. */
+ERR_WARN_UNUSED int table_set_path(const struct table_set *set,
+				   const char *path, char *out, size_t max);
 void table_set_free(struct table_set *set);
 
 /* The table of this spec; it belongs to the set.  A file need not be there.

@@ -27,6 +27,7 @@ struct table {
 	const struct table_type *type;
 	struct table_set *set;
 	const char *spec, *name;
+	const char *path; /* files: what to open for name */
 	void *data;   /* NULL: not open */
 	bool gave_up; /* the failure was logged */
 	struct err why;

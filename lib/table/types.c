@@ -141,7 +141,7 @@ open_texthash(struct table *t, struct err *err)
 	struct buf text;
 	int rc;
 
-	if (table_read_file(t->name, TEXT_FILE_MAX, &text, err) < 0)
+	if (table_read_file(t->path, TEXT_FILE_MAX, &text, err) < 0)
 		return -1;
 	r = rows_new();
 	rc = r ? fill_rows(t, r, buf_str(&text), err) : no_memory(err);
@@ -332,7 +332,7 @@ open_cidr(struct table *t, struct err *err)
 {
 	struct buf text;
 
-	if (table_read_file(t->name, TEXT_FILE_MAX, &text, err) < 0)
+	if (table_read_file(t->path, TEXT_FILE_MAX, &text, err) < 0)
 		return -1;
 	t->data = cidr_parse(buf_str(&text), table_warn, t);
 	buf_fini(&text);
@@ -373,7 +373,7 @@ open_db(struct table *t, enum table_db_kind kind, struct err *err)
 	char *path;
 	int rc;
 
-	if (asprintf(&path, "%s.db", t->name) < 0)
+	if (asprintf(&path, "%s.db", t->path) < 0)
 		return no_memory(err);
 	rc = table_db_open(&db, path, kind, err);
 	free(path);

@@ -46,7 +46,7 @@ static int
 add_file(const struct opening *o, struct str path, bool negated, unsigned depth,
 	 struct err *err)
 {
-	char name[PATH_MAX];
+	char name[PATH_MAX], to_open[PATH_MAX];
 	struct text_walk w;
 	struct str line;
 	struct buf text;
@@ -55,9 +55,10 @@ add_file(const struct opening *o, struct str path, bool negated, unsigned depth,
 	if (depth >= DEPTH_MAX)
 		return err_set(err, ERR_PERM, ELOOP, "%.*s: files too deep",
 			       STR_FMT(str_head(path, 100)));
-	if (!str_copy(name, sizeof(name), path))
+	if (!str_copy(name, sizeof(name), path) ||
+	    table_set_path(o->set, name, to_open, sizeof(to_open)) < 0)
 		return err_set(err, ERR_PERM, ENAMETOOLONG, "name too long");
-	if (table_read_file(name, FILE_MAX, &text, err) < 0)
+	if (table_read_file(to_open, FILE_MAX, &text, err) < 0)
 		return -1;
 	text_init(&w, buf_str(&text));
 	while (rc == 0 && (rc = text_line(&w, &line, err)) > 0)

@@ -59,7 +59,7 @@ open_routes(struct routes *r, const char *text)
 	struct err err;
 
 	if (params_load(&p, str_of(text), &err) < 0 ||
-	    routes_open(r, &p, &err) < 0 ||
+	    routes_open(r, &p, NULL, &err) < 0 ||
 	    table_set_passwd(r->set, str_of(passwd), &err) < 0)
 		fail_msg("%s", err.text);
 	params_fini(&p);

@@ -345,11 +345,11 @@ router_passwd(struct router *r, int fd)
 
 int
 router_init(struct router *r, struct loop *l, const struct params *p,
-	    struct err *err)
+	    const struct table_dir *dirs, struct err *err)
 {
-	*r = (struct router){ .loop = l, .passwd = -1 };
+	*r = (struct router){ .loop = l, .passwd = -1, .dirs = dirs };
 	list_init(&r->askers);
-	return routes_open(&r->routes, p, err);
+	return routes_open(&r->routes, p, dirs, err);
 }
 
 void
@@ -371,7 +371,7 @@ router_reload(struct router *r, const struct params *p, struct err *err)
 {
 	struct routes fresh;
 
-	if (routes_open(&fresh, p, err) < 0)
+	if (routes_open(&fresh, p, r->dirs, err) < 0)
 		return -1;
 	if (r->passwd >= 0 && load_passwd(r->passwd, fresh.set, err) < 0) {
 		routes_close(&fresh);
@@ -389,6 +389,7 @@ struct app {
 	struct pool pool;
 	struct str dirs[DIRS_MAX]; /* what the jail leaves open */
 	int fds[DIRS_MAX + 1];
+	struct table_dir open_dirs[DIRS_MAX + 1];
 	size_t ndirs;
 	bool done; /* what still comes in this turn is not for us */
 };
@@ -398,7 +399,7 @@ confine(struct daemon *d, struct jail *j, struct err *err)
 {
 	struct app *app = calloc(1, sizeof(*app));
 	size_t i, n = 0;
-	int fd;
+	int fd, own;
 
 	if (!app)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
@@ -412,6 +413,10 @@ confine(struct daemon *d, struct jail *j, struct err *err)
 				 app->dirs[i].p);
 		else
 			app->fds[n++] = fd;
+		if (fd < 0 || (own = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+			continue;
+		app->open_dirs[n - 1] =
+			(struct table_dir){ app->dirs[i].p, own };
 	}
 	app->fds[n] = -1;
 	j->read_below = app->fds;
@@ -425,7 +430,8 @@ start(struct daemon *d, struct err *err)
 	struct app *app = d->app;
 	int fd = daemon_fd(d, "passwd", 0), own;
 
-	if (router_init(&app->router, &d->loop, &d->params, err) < 0)
+	if (router_init(&app->router, &d->loop, &d->params, app->open_dirs,
+			err) < 0)
 		return -1;
 	own = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	if (own >= 0)

@@ -11,11 +11,13 @@ struct router {
 	struct routes routes;
 	int passwd; /* descriptor of the password file's bytes, -1: none yet */
 	struct list askers;
+	const struct table_dir *dirs; /* see table_set_dirs() */
 };
 
 /* Open the tables. -1 as routes_open(). */
 ERR_WARN_UNUSED int router_init(struct router *r, struct loop *l,
-				const struct params *p, struct err *err);
+				const struct params *p,
+				const struct table_dir *dirs, struct err *err);
 void router_fini(struct router *r);
 /* Other parameters; on failure the old ones stay. */
 ERR_WARN_UNUSED int router_reload(struct router *r, const struct params *p,

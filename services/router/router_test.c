@@ -42,7 +42,7 @@ open_router(struct fixture *f, enum channel_id row)
 
 	if (loop_init(&f->loop, &err) < 0 ||
 	    params_load(&f->params, str_of(conf), &err) < 0 ||
-	    router_init(&f->router, &f->loop, &f->params, &err) < 0)
+	    router_init(&f->router, &f->loop, &f->params, NULL, &err) < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
 	router_peer(&f->router, &channels[row], fds[0]);

@@ -41,7 +41,8 @@ open_lists(struct routes *r, const struct params *p, struct err *err)
 }
 
 int
-routes_open(struct routes *r, const struct params *p, struct err *err)
+routes_open(struct routes *r, const struct params *p,
+	    const struct table_dir *dirs, struct err *err)
 {
 	*r = (struct routes){ 0 };
 	pool_init(&r->pool, 64 << 20);
@@ -59,6 +60,7 @@ routes_open(struct routes *r, const struct params *p, struct err *err)
 		routes_close(r);
 		return err_set(err, ERR_TEMP, 0, "out of memory");
 	}
+	table_set_dirs(r->set, dirs);
 	if (open_lists(r, p, err) < 0) {
 		routes_close(r);
 		return -1;

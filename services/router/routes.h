@@ -18,9 +18,10 @@ struct routes {
 	uint64_t uid_min, uid_max;
 };
 
-/* -1: a table's spec is wrong (PERM) or there is no memory. */
+/* dirs: as table_set_dirs(), or NULL.  -1: a table's spec is wrong (PERM) or
+ * there is no memory. */
 ERR_WARN_UNUSED int routes_open(struct routes *r, const struct params *p,
-				struct err *err);
+				const struct table_dir *dirs, struct err *err);
 void routes_close(struct routes *r);
 
 /*
