@@ -99,7 +99,7 @@ def test_smtp_larger_than_said(make_instance):
         assert reply[:9] == b"552 5.3.4", reply
         assert w.smtp("NOOP\r\n")[:3] == b"250"
     assert i.mailbox("alice").count() == 0
-    assert i.posthouse("queue", "list").stdout.strip() == ""
+    assert "is empty" in i.posthouse("queue", "list").stdout
 
 
 def test_smtp_too_many_recipients(unmoved):

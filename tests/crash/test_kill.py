@@ -151,13 +151,13 @@ def judge(instance, flow):
 
 def queue_is_empty(instance):
     instance.posthouse("queue", "flush", check=False)
-    return not instance.posthouse("queue", "list").stdout.strip()
+    return "is empty" in instance.posthouse("queue", "list").stdout
 
 
 @pytest.fixture
 def crowd(make_instance):
     """An instance that retries at once and takes mail."""
-    i = make_instance(minimal_backoff_time="1s", queue_run_delay="1s")
+    i = make_instance(minimal_backoff_time="1s", maximal_backoff_time="2s")
     flow = Flow(i)
     yield i, flow
     flow.stop()

@@ -55,7 +55,7 @@ def send_smtplib(i, letter, to):
 
 def send_swaks(i, letter, to):
     f = i.dir / "swaks.eml"
-    f.write_bytes(letter.bytes)
+    f.write_bytes(letter.bytes.removesuffix(b"\r\n"))   # swaks adds it
     ph.run(["swaks", "--server", f"127.0.0.1:{i.smtp_port}",
             "--helo", "client.example.com", "--from", SENDER,
             "--to", ",".join(to), "--data", f"@{f}", "--hide-all"])
