@@ -39,7 +39,7 @@ pool_alloc(struct pool *p, size_t n)
 	size_t size, align = _Alignof(max_align_t);
 	void *at;
 
-	if (n > SIZE_MAX - align)
+	if (n > SIZE_MAX / 2)
 		return NULL;
 	n = (n + align - 1) & ~(align - 1);
 	if (!b || b->size - b->used < n) {

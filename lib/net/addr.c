@@ -90,8 +90,9 @@ addr_text_port(const struct addr *a, char text[ADDR_TEXT_MAX])
 	char host[ADDR_TEXT_MAX];
 
 	addr_text(a, host);
-	snprintf(text, ADDR_TEXT_MAX, strchr(host, ':') ? "[%.45s]:%u" : "%.45s:%u",
-		 host, addr_port(a));
+	snprintf(text, ADDR_TEXT_MAX,
+		 strchr(host, ':') ? "[%.45s]:%u" : "%.45s:%u", host,
+		 addr_port(a));
 	return text;
 }
 
@@ -151,9 +152,8 @@ addr_of_self(int fd, struct addr *a, struct err *err)
 static const uint8_t *
 addr_bytes(const struct addr *a)
 {
-	return a->sa.sa_family == AF_INET
-		       ? (const uint8_t *)&a->in.sin_addr
-		       : (const uint8_t *)&a->in6.sin6_addr;
+	return a->sa.sa_family == AF_INET ? (const uint8_t *)&a->in.sin_addr
+					  : (const uint8_t *)&a->in6.sin6_addr;
 }
 
 static bool
@@ -184,6 +184,13 @@ addr_net_parse(struct str s, struct addr_net *net, struct err *err)
 	v = max;
 	if (slash >= 0 && str_u64(bits, max, &v) < 0)
 		return bad_addr(s, err, "bad prefix length");
+	if (max == 128 && v >= 96 &&
+	    IN6_IS_ADDR_V4MAPPED(&net->base.in6.sin6_addr)) {
+		/* "[::ffff:127.0.0.0]/104": clients are compared as IPv4. */
+		addr_unmap(&net->base);
+		max = 32;
+		v -= 96;
+	}
 	net->bits = (uint8_t)v;
 	for (i = net->bits; i < max; i++)
 		if (addr_bytes(&net->base)[i / 8] & 0x80 >> i % 8)

@@ -298,11 +298,14 @@ on_flush(struct loop_flush *flush)
 	struct chan *c = LIST_OF(flush, struct chan, flush);
 	int rc = send_queue(c);
 
-	if (rc > 0)
+	if (rc > 0) {
 		event_add(c->wr, NULL);
-	else if (rc < 0)
-		/* What the peer wrote before it died is still read. */
+	} else if (rc < 0) {
+		/* What the peer wrote before it died is still read; if it
+		 * lives, it must not wait for what was dropped. */
 		drop_output(c);
+		shutdown(c->fd, SHUT_WR);
+	}
 }
 
 static void
@@ -336,8 +339,8 @@ close_fds(const int *fds, size_t n)
 static const struct chan_msg *
 find_msg(const struct chan *c, uint16_t type)
 {
-	const struct chan_msg *m = c->side == CHAN_SERVICE ? c->row->to_service
-							   : c->row->to_asker;
+	const struct chan_msg *m =
+		c->side == CHAN_SERVICE ? c->row->to_service : c->row->to_asker;
 
 	for (; m->def; m++)
 		if (m->def->type == type)
@@ -398,8 +401,7 @@ take_fds(struct msghdr *mh, int *fds)
 	size_t n = 0, m;
 
 	for (cm = CMSG_FIRSTHDR(mh); cm; cm = CMSG_NXTHDR(mh, cm)) {
-		if (cm->cmsg_level != SOL_SOCKET ||
-		    cm->cmsg_type != SCM_RIGHTS)
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
 			continue;
 		m = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		if (m > MSG_FDS_MAX - n)
@@ -453,10 +455,9 @@ on_readable(evutil_socket_t evfd, short what, void *arg)
 		} else if (mm[i].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
 			close_fds(fds, nfds);
 			lost(c, "frame cut short");
-		} else if (receive_frame(c,
-					 str_mem(iov[i].iov_base,
-						 mm[i].msg_len),
-					 fds, nfds, &err) < 0) {
+		} else if (receive_frame(
+				   c, str_mem(iov[i].iov_base, mm[i].msg_len),
+				   fds, nfds, &err) < 0) {
 			lost(c, err.text);
 		}
 	}

@@ -16,6 +16,7 @@ struct conn {
 	int fd;
 	bool paused, ended, wants_input, closing, in_callback, dead;
 	bool writing; /* on_drained is due */
+	bool eof;     /* read; reported once what came before it is seen */
 	struct event *rd, *wr, *timer;
 	struct loop_flush flush;
 	struct buf in, out;
@@ -154,6 +155,10 @@ on_flush(struct loop_flush *f)
 			c->ops->on_input(c, c->arg);
 		if (leave(c))
 			return;
+		if (c->eof && !c->paused && !c->closing && !c->wants_input) {
+			end(c, CONN_EOF);
+			return;
+		}
 	}
 	if (buf_overflown(&c->out)) {
 		end(c, CONN_STUCK);
@@ -195,7 +200,7 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 static void
 watch_input(struct conn *c)
 {
-	if (c->ended || c->fd < 0)
+	if (c->ended || c->eof || c->fd < 0)
 		return;
 	if (c->paused || c->in.n - c->in_at >= c->in.limit)
 		event_del(c->rd);
@@ -231,8 +236,17 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	n = recv(c->fd, to, want, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {
-		end(c, n == 0 ? CONN_EOF : CONN_ERROR);
+	if (n < 0) {
+		end(c, CONN_ERROR);
+		return;
+	}
+	if (n == 0) {
+		c->eof = true;
+		event_del(c->rd);
+		/* QUIT and a half-close must not cost the rest of the
+		 * output, nor commands that wait their turn. */
+		if (c->closing ? !conn_unsent(c) : !c->wants_input)
+			end(c, CONN_EOF);
 		return;
 	}
 	if (c->closing)
@@ -269,7 +283,8 @@ conn_close_drained(struct conn *c, unsigned timeout_ms)
 	}
 	c->in.n = c->in_at = 0;
 	c->paused = false;
-	event_add(c->rd, NULL);
+	if (!c->eof)
+		event_add(c->rd, NULL);
 	conn_deadline(c, timeout_ms ? timeout_ms : 1);
 	loop_flush_want(c->loop, &c->flush);
 }
