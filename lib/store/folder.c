@@ -214,7 +214,7 @@ add_subscribed(struct store *st, struct folder_list *out, struct err *err)
 int
 store_list(struct store *st, struct folder_list *out, struct err *err)
 {
-	size_t i, n;
+	size_t i, k, n;
 
 	*out = (struct folder_list){ 0 };
 	if (list_add(out, STR("INBOX"), 0, err) < 0 ||
@@ -224,11 +224,18 @@ store_list(struct store *st, struct folder_list *out, struct err *err)
 		return -1;
 	}
 	unite(out);
-	for (i = 0; i + 1 < out->n; i++) {
+	for (i = 0; i < out->n; i++) {
 		n = strlen(out->v[i].name);
-		if (strncmp(out->v[i].name, out->v[i + 1].name, n) == 0 &&
-		    out->v[i + 1].name[n] == STORE_SEPARATOR)
+		/* What is below a name follows it; a mere wish is no child. */
+		for (k = i + 1; k < out->n; k++) {
+			if (strncmp(out->v[i].name, out->v[k].name, n) != 0 ||
+			    out->v[k].name[n] != STORE_SEPARATOR)
+				break;
+			if (out->v[k].attrs & FOLDER_NOSELECT)
+				continue;
 			out->v[i].attrs |= FOLDER_CHILDREN;
+			break;
+		}
 	}
 	return 0;
 }

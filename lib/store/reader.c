@@ -60,6 +60,7 @@ reader_range(struct message_reader *r, uint64_t raw, uint64_t end)
 	r->end = end;
 	r->at = r->n = 0;
 	r->last = '\0';
+	r->lf_due = false;
 }
 
 /* More into the empty buffer: 1, 0 at the end. */
@@ -113,6 +114,24 @@ replace_nul(char *p, size_t n)
 	}
 }
 
+/* The LF at the front of the buffer, as CR LF if it was alone; there is room
+ * for one byte at least. */
+static size_t
+put_lf(struct message_reader *r, char *p, size_t room)
+{
+	size_t n = 0;
+
+	r->at++;
+	if (r->last != '\r')
+		p[n++] = '\r';
+	r->last = '\n';
+	if (n < room)
+		p[n++] = '\n';
+	else
+		r->lf_due = true;
+	return n;
+}
+
 ssize_t
 reader_get(struct message_reader *r, char *p, size_t n, struct err *err)
 {
@@ -120,9 +139,13 @@ reader_get(struct message_reader *r, char *p, size_t n, struct err *err)
 	size_t out = 0, part;
 	int rc;
 
-	while (n - out >= 2) {
+	if (r->lf_due && n) {
+		p[out++] = '\n';
+		r->lf_due = false;
+	}
+	while (out < n) {
 		if (r->at == r->n) {
-			if (out >= n / 2)
+			if (out >= n / 2 && out)
 				break; /* enough; do not read for little */
 			rc = fill(r, err);
 			if (rc < 0)
@@ -135,28 +158,35 @@ reader_get(struct message_reader *r, char *p, size_t n, struct err *err)
 		if (part > n - out)
 			part = n - out;
 		lf = memchr(from, '\n', part);
-		if (!lf) {
-			memcpy(p + out, from, part);
-		} else {
+		if (lf)
 			part = (size_t)(lf - from);
-			memcpy(p + out, from, part);
-		}
+		memcpy(p + out, from, part);
+		replace_nul(p + out, part);
 		if (part)
 			r->last = from[part - 1];
-		replace_nul(p + out, part);
 		out += part;
 		r->at += part;
-		if (!lf)
-			continue;
-		if (n - out < 2)
-			break;
-		if (r->last != '\r')
-			p[out++] = '\r';
-		p[out++] = '\n';
-		r->last = '\n';
-		r->at++;
+		if (lf)
+			out += put_lf(r, p + out, n - out);
 	}
 	return (ssize_t)out;
+}
+
+void
+reader_tell(const struct message_reader *r, struct reader_pos *pos)
+{
+	pos->raw = r->raw - (r->n - r->at);
+	pos->last = r->last;
+	pos->lf_due = r->lf_due;
+}
+
+void
+reader_seek(struct message_reader *r, const struct reader_pos *pos,
+	    uint64_t end)
+{
+	reader_range(r, pos->raw, end);
+	r->last = pos->last;
+	r->lf_due = pos->lf_due;
 }
 
 int

@@ -2,6 +2,8 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <sys/types.h>
+
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -114,7 +116,8 @@ struct message_reader {
 	int fd;	      /* -1: closed */
 	uint64_t raw; /* next offset in the file */
 	uint64_t end; /* stop at this offset */
-	char last;    /* byte before raw */
+	char last;    /* byte before what comes next */
+	bool lf_due;  /* the CR of a line end is out, its LF is not */
 	char *buf;
 	size_t at, n;
 };
@@ -127,7 +130,16 @@ ERR_WARN_UNUSED int mailbox_read(struct mailbox *mb, uint32_t uid,
 void reader_close(struct message_reader *r);
 /* Start again at raw..end of the file (end is cut at its length). */
 void reader_range(struct message_reader *r, uint64_t raw, uint64_t end);
-/* Up to n bytes, n >= 2; 0 at the end; -1 with err. */
+/* Where the stream stands, and going back there. */
+struct reader_pos {
+	uint64_t raw;
+	char last;
+	bool lf_due;
+};
+void reader_tell(const struct message_reader *r, struct reader_pos *pos);
+void reader_seek(struct message_reader *r, const struct reader_pos *pos,
+		 uint64_t end);
+/* Up to n bytes; 0 at the end; -1 with err. */
 ERR_WARN_UNUSED ssize_t reader_get(struct message_reader *r, char *p, size_t n,
 				   struct err *err);
 /* The bytes of the file as they are. */

@@ -317,7 +317,7 @@ test_line_ends(void **state)
 		put(e, "Maildir/cur/1000.x:2,", rows[i].in);
 		if (i == 0)
 			assert_int_equal(mailbox_refresh(mb, &e->err), 0);
-		for (step = 2; step < 6; step++) {
+		for (step = 1; step < 6; step++) {
 			read_all(e, mb, 1, step, &out);
 			assert_string_equal(buf_cstr(&out), rows[i].want);
 		}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC */
+/* Commands that touch no mailbox. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "commands.h"
+
+void
+imap_cmd_capability(struct imap_session *s, struct imap_in *in)
+{
+	if (!imap_end(in)) {
+		imap_reply_bad(s, in);
+		return;
+	}
+	buf_addf(imap_out(s), "* CAPABILITY %s\r\n", imap_capabilities);
+	imap_reply(s, "OK Capability completed");
+}
+
+/* CHECK too: what is said is on disk already. */
+void
+imap_cmd_noop(struct imap_session *s, struct imap_in *in)
+{
+	if (imap_end(in))
+		imap_reply(s, "OK %s completed", s->cmd->name);
+	else
+		imap_reply_bad(s, in);
+}
+
+void
+imap_cmd_logout(struct imap_session *s, struct imap_in *in)
+{
+	if (!imap_end(in)) {
+		imap_reply_bad(s, in);
+		return;
+	}
+	imap_unselect(s);
+	buf_add_c(imap_out(s), "* BYE Logging out\r\n");
+	imap_set_state(s, IMAP_LOGOUT);
+	imap_reply(s, "OK Logout completed");
+}
+
+void
+imap_cmd_authenticated(struct imap_session *s, struct imap_in *in)
+{
+	(void)in;
+	imap_reply(s, "BAD Already logged in");
+}
+
+/* RFC 5161: none of our capabilities needs it, so none is enabled. */
+void
+imap_cmd_enable(struct imap_session *s, struct imap_in *in)
+{
+	struct str name;
+
+	do {
+		if (!imap_space(in) || !imap_atom(in, &name)) {
+			imap_reply_bad(s, in);
+			return;
+		}
+	} while (!imap_at_end(in));
+	buf_add_c(imap_out(s), "* ENABLED\r\n");
+	imap_reply(s, "OK Enabled");
+}
+
+/* RFC 2342 */
+void
+imap_cmd_namespace(struct imap_session *s, struct imap_in *in)
+{
+	if (!imap_end(in)) {
+		imap_reply_bad(s, in);
+		return;
+	}
+	buf_addf(imap_out(s), "* NAMESPACE ((\"\" \"%c\")) NIL NIL\r\n",
+		 STORE_SEPARATOR);
+	imap_reply(s, "OK Namespace completed");
+}
+
+/* RFC 2971 3.3: at most 30 pairs; what the client says of itself is logged. */
+static bool
+read_id(struct imap_in *in, struct buf *said)
+{
+	struct str key, value;
+	struct log_quoted q;
+	size_t n = 0;
+
+	if (!imap_space(in))
+		return false;
+	if (imap_word(in, "NIL"))
+		return imap_end(in);
+	if (!imap_char(in, '('))
+		return false;
+	while (imap_peek(in) != ')') {
+		if (n && !imap_space(in))
+			return false;
+		if (++n > 30)
+			return imap_fail(in, "Too many fields");
+		if (!imap_string(in, &key) || !imap_space(in) ||
+		    !imap_nstring(in, &value))
+			return false;
+		if (key.n > 30 || value.n > 1024)
+			return imap_fail(in, "Field is too long");
+		buf_addf(said, " %s=", log_quote(&q, key));
+		buf_add_c(said, log_quote(&q, value));
+	}
+	return imap_char(in, ')') && imap_end(in);
+}
+
+void
+imap_cmd_id(struct imap_session *s, struct imap_in *in)
+{
+	struct buf said;
+
+	buf_init(&said, 1024);
+	if (read_id(in, &said)) {
+		log_debug("imap(%s): ID:%s", s->user->name, buf_cstr(&said));
+		buf_add_c(imap_out(s),
+			  "* ID (\"name\" \"Posthouse\" "
+			  "\"version\" \"" POSTHOUSE_VERSION "\")\r\n");
+		imap_reply(s, "OK ID completed");
+	} else {
+		imap_reply_bad(s, in);
+	}
+	buf_fini(&said);
+}
+
+/* RFC 2177 */
+void
+imap_cmd_idle(struct imap_session *s, struct imap_in *in)
+{
+	if (!imap_end(in)) {
+		imap_reply_bad(s, in);
+		return;
+	}
+	buf_add_c(imap_out(s), "+ idling\r\n");
+	imap_collect_reset(&s->in);
+	s->news = true;
+	s->idle_said_ms = clock_mono_ms();
+	s->stage = STAGE_IDLE;
+	imap_wake(s); /* and the timer of IDLE with it */
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/param.h"
+#include "frame/service.h"
+
+extern const struct param imapd_params[];
+
+/* imapd is forked by spawner, which receives these for it. */
+const struct param imapd_params[] = {
+	{ .name = "imapd_session_limit",
+	  .kind = PARAM_INT,
+	  .def = "100",
+	  .min = 1,
+	  .max = 800,
+	  .users = SVC_BIT(SVC_SPAWNER),
+	  .text = "How many IMAP sessions one user may have at a time; the "
+		  "next one is told BYE." },
+	{ .name = "imapd_append_limit",
+	  .kind = PARAM_BYTES,
+	  .def = "64m",
+	  .min = 1024,
+	  .max = 4000000000,
+	  .users = SVC_BIT(SVC_SPAWNER),
+	  .text = "The largest message that an IMAP client may store with "
+		  "APPEND." },
+	{ .name = "imapd_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "30m",
+	  .min = 1800,
+	  .max = 86400,
+	  .users = SVC_BIT(SVC_SPAWNER),
+	  .text = "After how much time without a command an IMAP session is "
+		  "ended, also one in IDLE. RFC 3501 forbids less than 30 "
+		  "minutes." },
+	{ 0 },
+};

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef IMAPD_SESSION_H
+#define IMAPD_SESSION_H
+
+#include "base/param.h"
+#include "collect.h"
+#include "net/conn.h"
+#include "parse.h"
+#include "store/store.h"
+#include "view.h"
+
+/*
+ * One user's process: the store, and the sessions of all of that user's
+ * clients.
+ */
+struct imap_user {
+	struct loop loop;
+	struct store *store;
+	const char *name;
+	struct chan *spawner;
+	struct event *watch;  /* the store's inotify descriptor */
+	struct event *poll;   /* every STORE_POLL_MS without one */
+	struct event *linger; /* after the last session */
+	struct list sessions;
+	size_t nsessions;
+	/* parameters */
+	size_t max_sessions;
+	uint64_t append_limit;
+	unsigned timeout_ms;
+};
+
+enum imap_state {
+	IMAP_AUTH, /* authenticated, no mailbox selected */
+	IMAP_SELECTED,
+	IMAP_LOGOUT,
+};
+
+/* What the session does now. */
+enum imap_stage {
+	STAGE_READY,  /* reads commands */
+	STAGE_JOB,    /* a command works in portions */
+	STAGE_SYNC,   /* the untagged news before the tagged reply */
+	STAGE_IDLE,   /* IDLE: news at any time, DONE ends it */
+	STAGE_APPEND, /* a message is being received */
+	STAGE_END,    /* to be freed */
+};
+
+enum imap_done { IMAP_MORE, IMAP_DONE };
+
+enum {
+	IMAP_IN_LIMIT = 65536,
+	IMAP_OUT_LIMIT = 16777216, /* one item: see MIME_POOL_MAX */
+	IMAP_OUT_HIGH = 65536,	   /* produce no more until this is sent */
+	IMAP_POOL_MAX = 4194304,   /* of one command */
+	IMAP_TAG_MAX = 128,
+	IMAP_REPLY_MAX = 2097152, /* COPYUID of many messages */
+};
+
+struct imap_session {
+	struct list link;
+	struct imap_user *user;
+	struct conn *conn;
+	struct event *wake;
+	char client[64];
+	enum imap_state state;
+	enum imap_stage stage;
+	struct imap_collector in;
+	struct imap_view view; /* view.mb NULL: none selected */
+	uint64_t bytes_in, bytes_out;
+	uint64_t idle_said_ms;
+	bool news; /* the mailbox may have changed (IDLE) */
+
+	/* the command at work */
+	const struct imap_command *cmd;
+	struct pool pool;
+	char tag[IMAP_TAG_MAX + 1];
+	bool uid;	  /* behind UID */
+	struct buf reply; /* "OK text" */
+	/* a job: called until IMAP_DONE while output flows; end(), if set,
+	 * frees what it holds, also when the session is lost */
+	enum imap_done (*step)(struct imap_session *s);
+	void (*end)(struct imap_session *s);
+	void *job;
+	struct imap_append *append;
+	struct imap_cache *cache; /* the message fetched last */
+};
+
+/* --- user.c */
+/* A client that has logged in; tag: of its LOGIN, answered here ("": none). */
+struct imap_session *imap_session_new(struct imap_user *u, int fd,
+				      struct str tag, struct str pending,
+				      struct str client);
+void imap_session_free(struct imap_session *s);
+void imap_user_session_gone(struct imap_user *u);
+
+/* --- session.c */
+/* The tagged reply of the command: "OK", "NO", "BAD" and a text. */
+void imap_reply(struct imap_session *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* "BAD" with what the parser said. */
+void imap_reply_bad(struct imap_session *s, const struct imap_in *in);
+/* "NO" with a response code that fits the error. */
+void imap_reply_err(struct imap_session *s, const struct err *err);
+struct buf *imap_out(struct imap_session *s);
+/* The output is full: a job returns IMAP_MORE. */
+bool imap_full(const struct imap_session *s);
+void imap_set_state(struct imap_session *s, enum imap_state st);
+/* Work in portions instead of answering at once. */
+void imap_job(struct imap_session *s,
+	      enum imap_done (*step)(struct imap_session *),
+	      void (*end)(struct imap_session *), void *job);
+/* Leave the selected mailbox. */
+void imap_unselect(struct imap_session *s);
+/* Say good-bye and close. */
+void imap_bye(struct imap_session *s, const char *text);
+/* Go on soon (from a callback of somebody else). */
+void imap_wake(struct imap_session *s);
+extern const char imap_capabilities[];
+
+/* --- commands.c */
+enum imap_command_flags {
+	CMD_NEEDS_BOX = 1,    /* only in the selected state */
+	CMD_NEEDS_RW = 2,     /* ... and selected for writing */
+	CMD_UID = 4,	      /* also behind UID */
+	CMD_ONLY_UID_ARG = 8, /* UID EXPUNGE: only behind UID has arguments */
+	CMD_NO_EXPUNGE = 16,  /* RFC 3501 7.4.1: no EXPUNGE while it runs,
+				unless behind UID */
+	CMD_NO_SYNC = 32,
+};
+struct imap_command {
+	const char *name;
+	void (*run)(struct imap_session *s, struct imap_in *in);
+	unsigned flags;
+};
+const struct imap_command *imap_command_find(struct str name);
+extern const struct imap_command imap_commands[];
+
+/* --- out.c */
+/* A string as IMAP sends it: quoted, or a literal where that cannot be. */
+void imap_put_string(struct buf *b, struct str s);
+/* NIL for .p NULL. */
+void imap_put_nstring(struct buf *b, struct str s);
+/* An astring of a mailbox's name: quoted, unless it is an atom. */
+void imap_put_mailbox(struct buf *b, struct str s);
+void imap_put_flags(struct buf *b, uint8_t flags, bool recent);
+/* "17-Jul-1996 02:44:25 +0000", quoted */
+void imap_put_date_time(struct buf *b, int64_t t);
+
+/* --- append.c: the message behind APPEND's last literal */
+/* COLLECT_APPEND: look at the arguments, refuse or begin to receive. */
+void imap_append_start(struct imap_session *s, struct imap_in *in);
+/* Input in STAGE_APPEND. */
+void imap_append_input(struct imap_session *s);
+void imap_append_cancel(struct imap_session *s);
+
+/* --- cache.c */
+void imap_cache_clear(struct imap_session *s);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: ISC */
+/* The process of one user: entry from spawner, sessions, store. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "entry.h"
+#include "frame/msg_spawner.h"
+#include "frame/service.h"
+#include "net/chan.h"
+#include "session.h"
+
+enum { LINGER_S = 10 };
+
+static void
+on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct imap_user *u = arg;
+
+	(void)fd;
+	(void)what;
+	store_poll(u->store);
+}
+
+static void
+on_linger(evutil_socket_t fd, short what, void *arg)
+{
+	struct imap_user *u = arg;
+
+	(void)fd;
+	(void)what;
+	if (u->nsessions == 0)
+		loop_stop(&u->loop);
+}
+
+void
+imap_user_session_gone(struct imap_user *u)
+{
+	static const struct timeval linger = { LINGER_S, 0 };
+
+	if (u->nsessions == 0)
+		evtimer_add(u->linger, &linger);
+}
+
+static void
+on_client(struct imap_user *u, struct msg_client *m)
+{
+	int fd = m->fd;
+
+	m->fd = -1;
+	if (u->nsessions >= u->max_sessions) {
+		struct str bye = STR("* BYE [LIMIT] Too many sessions\r\n");
+
+		log_warn("imap(%s): too many sessions, refused %s", u->name,
+			 LOGQ(m->client));
+		(void)!write(fd, bye.p, bye.n);
+		close(fd);
+		return;
+	}
+	if (!imap_session_new(u, fd, m->tag, m->pending, m->client))
+		log_warn("imap(%s): no memory for a session", u->name);
+}
+
+static void
+on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+       void *msg)
+{
+	struct msg_client_taken taken = { 0 };
+
+	if (def != &msg_client_def)
+		return;
+	on_client(arg, msg);
+	chan_send(c, tag, &msg_client_taken_def, &taken);
+}
+
+/* spawner is gone: so is the house, or it starts anew. */
+static void
+on_close(struct chan *c, void *arg)
+{
+	struct imap_user *u = arg;
+	struct list *it;
+
+	(void)c;
+	u->spawner = NULL;
+	while ((it = u->sessions.next) != &u->sessions) {
+		struct imap_session *s = LIST_OF(it, struct imap_session, link);
+
+		conn_write(s->conn, STR("* BYE Server is shutting down\r\n"));
+		log_info("imap(%s): Disconnected: Shutting down in=%llu "
+			 "out=%llu",
+			 u->name, (unsigned long long)s->bytes_in,
+			 (unsigned long long)s->bytes_out);
+		imap_session_free(s);
+	}
+	loop_stop(&u->loop);
+}
+
+static const struct chan_ops chan_ops = { on_msg, on_close };
+
+static int
+start(struct imap_user *u, const struct user_entry *e, struct err *err)
+{
+	static const struct timeval poll = { STORE_POLL_MS / 1000, 0 };
+	int fd;
+
+	u->name = e->user;
+	u->max_sessions = (size_t)params_num(e->params, "imapd_session_limit");
+	u->append_limit = (uint64_t)params_num(e->params, "imapd_append_limit");
+	u->timeout_ms = (unsigned)params_num(e->params, "imapd_timeout") * 1000;
+	if (loop_init(&u->loop, err) < 0)
+		return -1;
+	u->store = store_open(e->root, e->mail,
+			      params_str(e->params, "myhostname").p, err);
+	if (!u->store)
+		return -1;
+	fd = store_watch_fd(u->store);
+	u->linger = evtimer_new(u->loop.base, on_linger, u);
+	u->poll = event_new(u->loop.base, -1, EV_PERSIST, on_watch, u);
+	if (fd >= 0)
+		u->watch = event_new(u->loop.base, fd, EV_READ | EV_PERSIST,
+				     on_watch, u);
+	if (!u->linger || !u->poll || (fd >= 0 && !u->watch) ||
+	    event_add(u->poll, &poll) < 0 ||
+	    (u->watch && event_add(u->watch, NULL) < 0))
+		return err_set(err, ERR_TEMP, 0, "out of memory");
+	u->spawner = chan_new(&u->loop, e->spawner, &channels[CH_SPAWNER_IMAPD],
+			      CHAN_SERVICE, &chan_ops, u);
+	if (!u->spawner)
+		return err_set(err, ERR_TEMP, 0, "no channel to spawner");
+	imap_user_session_gone(u); /* somebody should come soon */
+	return 0;
+}
+
+static void
+stop(struct imap_user *u)
+{
+	if (u->spawner)
+		chan_close(u->spawner);
+	if (u->watch)
+		event_free(u->watch);
+	if (u->poll)
+		event_free(u->poll);
+	if (u->linger)
+		event_free(u->linger);
+	if (u->store)
+		store_close(u->store);
+	loop_fini(&u->loop);
+}
+
+int
+imapd_entry(const struct user_entry *e)
+{
+	struct imap_user u = { 0 };
+	struct err err;
+	int status = 0;
+
+	list_init(&u.sessions);
+	list_init(&u.loop.dirty);
+	if (start(&u, e, &err) < 0) {
+		log_error("imap(%s): %s", e->user, err.text);
+		status = 75;
+	} else {
+		loop_run(&u.loop);
+	}
+	stop(&u);
+	return status;
+}
