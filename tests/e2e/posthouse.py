@@ -289,18 +289,13 @@ class Instance:
     # -- what there is to see
 
     def tree(self):
-        """[(name, pid)] of all processes below master, from /proc."""
-        if self.process is None:
-            return []
-        children = {}
-        for pid, name, ppid in processes():
-            children.setdefault(ppid, []).append((name, pid))
-        found, todo = [], [self.process.pid]
-        while todo:
-            for name, pid in children.get(todo.pop(), []):
-                found.append((name, pid))
-                todo.append(pid)
-        return found
+        """[(name, pid)] of the instance's processes but master, from /proc:
+        its children, and whoever has a uid of its block (processes of users
+        outlive a spawner that was killed)."""
+        master = self.process.pid if self.process else -1
+        return [(name, pid) for pid, name, ppid, uid in processes()
+                if ppid == master or
+                self.uid_base <= uid < self.uid_base + 64]
 
     def pids(self):
         """{daemon: [pid]} of what runs now."""
@@ -347,18 +342,19 @@ class Instance:
 
 
 def processes():
-    """(pid, name, ppid) of all processes."""
+    """(pid, name, ppid, uid) of all processes."""
     for d in os.listdir("/proc"):
         if not d.isdigit():
             continue
         try:
-            stat = pathlib.Path("/proc", d, "stat").read_text()
+            lines = pathlib.Path("/proc", d, "status").read_text()
         except OSError:
             continue
-        name = stat[stat.index("(") + 1:stat.rindex(")")]
-        state, ppid = stat[stat.rindex(")") + 2:].split()[:2]
-        if state != "Z":
-            yield int(d), name, int(ppid)
+        status = dict(l.split(":\t", 1) for l in lines.splitlines()
+                      if ":\t" in l)
+        if not status["State"].startswith("Z"):
+            yield (int(d), status["Name"], int(status["PPid"]),
+                   int(status["Uid"].split()[0]))
 
 
 def alive(pid):
