@@ -364,7 +364,8 @@ master_run(const struct options *opt)
 	log_open(-1, "master");
 	buf_init(&problems, 65536);
 	m.exit_code = begin(&m, &problems);
-	fwrite(problems.p, 1, problems.n, stderr);
+	if (problems.n)
+		fwrite(problems.p, 1, problems.n, stderr);
 	buf_fini(&problems);
 	if (m.exit_code == 0) {
 		start_stage(&m);
