@@ -58,16 +58,15 @@ maildir_parse(struct str name, struct maildir_name *out)
 void
 maildir_format(struct buf *out, struct str base, uint64_t flags)
 {
-	char c;
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz";
+	unsigned i;
 
 	buf_add_str(out, base);
 	buf_add_c(out, ":2,");
-	for (c = 'A'; c <= 'Z'; c++)
-		if (flags & MAILDIR_FLAG(c))
-			buf_add_byte(out, c);
-	for (c = 'a'; c <= 'z'; c++)
-		if (flags & MAILDIR_FLAG(c))
-			buf_add_byte(out, c);
+	for (i = 0; i < sizeof(letters) - 1; i++)
+		if (flags >> i & 1)
+			buf_add_byte(out, letters[i]);
 }
 
 uint64_t

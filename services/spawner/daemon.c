@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "frame/jail.h"
+#include "imapd/entry.h"
 #include "local/entry.h"
+#include "pop3d/entry.h"
 #include "spawner.h"
 
 enum { FIXED_MAX = 16 * 1024 };
@@ -134,6 +136,8 @@ start(struct daemon *d, struct err *err)
 	s->arg = d;
 	s->procs.limit = (unsigned)params_num(&d->params, "user_process_limit");
 	set_service(d, SVC_DELIVER, deliver_entry, "log_deliver");
+	set_service(d, SVC_IMAPD, imapd_entry, "log_imapd");
+	set_service(d, SVC_POP3D, pop3d_entry, "log_pop3d");
 	fd = daemon_fd(d, "passwd", 0);
 	if (fd >= 0 && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) >= 0)
 		spawner_passwd(s, fd);
