@@ -27,6 +27,9 @@ static const struct {
 	{ "stop", cmd_stop, "", "finish what is in hand and end" },
 	{ "topology", cmd_topology, "[--markdown | --json]",
 	  "show who may ask whom for what" },
+	{ "user", cmd_user,
+	  "add|passwd [--password-stdin] USER | delete USER | list",
+	  "change who may log in" },
 };
 
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);

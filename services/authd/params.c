@@ -12,6 +12,15 @@ const struct param authd_params[] = {
 		  "shell:extra fields. It belongs to root alone (0600). Its "
 		  "changes take effect by themselves; \"posthouse user\" "
 		  "edits it." },
+	{ .name = "user_password_scheme",
+	  .kind = PARAM_ENUM,
+	  .def = "sha512",
+	  .choices = "sha512|yescrypt|bcrypt",
+	  .users = SVC_BIT(SVC_CTL),
+	  .text = "How \"posthouse user\" hashes new passwords, with the "
+		  "cost that crypt(3) thinks right. A password takes about "
+		  "1 ms of processor time with sha512, 13 ms with "
+		  "yescrypt." },
 	{ .name = "auth_hash_threads",
 	  .kind = PARAM_INT,
 	  .def = "2",

@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: ISC */
+#include <crypt.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/fsx.h"
+#include "ctl.h"
+#include "mail/users_file.h"
+#include "table/db.h"
+#include "table/table.h"
+#include "user_text.h"
+
+enum { PASSWORD_BYTES = CRYPT_MAX_PASSPHRASE_SIZE };
+
+/* A file that is edited: read under a lock on its directory, replaced whole. */
+struct edit {
+	char path[4096];
+	char *dir, *name; /* of the path */
+	int lock;	  /* the directory */
+	mode_t mode;	  /* for a new file; bits beyond it are never kept */
+	struct buf text;
+};
+
+/* --- files ---------------------------------------------------------------- */
+
+static void
+edit_close(struct edit *e)
+{
+	if (e->lock >= 0)
+		close(e->lock);
+	free(e->dir);
+	if (e->text.n)
+		explicit_bzero(e->text.p, e->text.n);
+	buf_fini(&e->text);
+}
+
+static bool
+same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* A lock is per opening of the directory: whoever waited for one of its own
+ * would wait for ever. */
+static int
+lock_dir(struct edit *e, const struct edit *held, struct err *err)
+{
+	e->lock = open(dirname(e->dir), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (e->lock >= 0 && held && same_file(e->lock, held->lock)) {
+		close(e->lock);
+		e->lock = fcntl(held->lock, F_DUPFD_CLOEXEC, 3);
+		if (e->lock >= 0)
+			return 0;
+	}
+	if (e->lock < 0 || flock(e->lock, LOCK_EX) < 0)
+		return err_sys(err, errno, "the directory of %s", e->path);
+	return 0;
+}
+
+/* A file that is not there is empty.  held: an edit that is open already, or
+ * NULL. */
+static int
+edit_open(struct edit *e, struct str path, mode_t mode, const struct edit *held,
+	  struct err *err)
+{
+	*e = (struct edit){ .lock = -1, .mode = mode };
+	buf_init(&e->text, USERS_FILE_MAX);
+	if (!str_copy(e->path, sizeof(e->path), path))
+		return err_set(err, ERR_PERM, ENAMETOOLONG, "%.*s: too long",
+			       STR_FMT(path));
+	e->dir = strdup(e->path);
+	e->name = strrchr(e->path, '/');
+	if (!e->dir || !e->name++)
+		return err_set(err, ERR_PERM, EINVAL,
+			       "%s: want an absolute path", e->path);
+	if (lock_dir(e, held, err) < 0)
+		return -1;
+	if (table_read_file(e->path, USERS_FILE_MAX, &e->text, err) < 0 &&
+	    err->code != ENOENT)
+		return -1;
+	return 0;
+}
+
+static int
+write_beside(const struct edit *e, const char *name, struct str text,
+	     struct err *err)
+{
+	int fd, rc = -1;
+	struct stat st;
+
+	fd = openat(e->lock, name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(err, errno, "%s.new", e->path);
+	if (fstatat(e->lock, e->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		st.st_mode = e->mode;
+		st.st_uid = geteuid();
+		st.st_gid = getegid();
+	}
+	/* The owner first: chown takes bits away. */
+	if ((fchown(fd, st.st_uid, st.st_gid) < 0 && errno != EPERM) ||
+	    fchmod(fd, st.st_mode & e->mode) < 0 ||
+	    fsx_write_all(fd, text.p, text.n, err) < 0 || fsync(fd) < 0)
+		err_sys(err, errno, "writing %s", e->path);
+	else
+		rc = 0;
+	close(fd);
+	return rc;
+}
+
+/* Before 0 the old file stands, after it the new one; durable.  A link is
+ * followed by nobody: the new file would take its place. */
+static int
+edit_commit(struct edit *e, struct str text, struct err *err)
+{
+	char fresh[300];
+	struct stat st;
+
+	if (fstatat(e->lock, e->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    !S_ISREG(st.st_mode))
+		return err_set(err, ERR_PERM, ELOOP,
+			       "%s is a link, want a plain file", e->path);
+	if ((size_t)snprintf(fresh, sizeof(fresh), ".%s.new", e->name) >=
+	    sizeof(fresh))
+		return err_set(err, ERR_PERM, ENAMETOOLONG, "%s: too long",
+			       e->path);
+	/* What a crash has left; the lock is ours. */
+	(void)unlinkat(e->lock, fresh, 0);
+	if (write_beside(e, fresh, text, err) < 0)
+		goto fail;
+	if (renameat(e->lock, fresh, e->lock, e->name) < 0 ||
+	    fsync(e->lock) < 0) {
+		err_sys(err, errno, "%s", e->path);
+		goto fail;
+	}
+	return 0;
+fail:
+	(void)unlinkat(e->lock, fresh, 0);
+	return -1;
+}
+
+/* --- passwords ------------------------------------------------------------ */
+
+/* One line; 0, or -1 (end, too long, or a NUL, which crypt(3) would not see).
+ */
+static int
+read_line(FILE *in, char password[PASSWORD_BYTES])
+{
+	size_t n = 0;
+	int c;
+
+	while ((c = getc(in)) != EOF && c != '\n') {
+		if (n == PASSWORD_BYTES - 1 || c == '\0')
+			return -1;
+		password[n++] = (char)c;
+	}
+	password[n] = '\0';
+	return n == 0 ? -1 : 0;
+}
+
+static int
+prompt(FILE *tty, const char *text, char password[PASSWORD_BYTES])
+{
+	struct termios old, quiet;
+	int fd = fileno(tty), rc;
+
+	if (tcgetattr(fd, &old) < 0)
+		return -1;
+	quiet = old;
+	quiet.c_lflag &= (tcflag_t) ~(ECHO | ECHOE | ECHOK);
+	quiet.c_lflag |= ECHONL;
+	(void)fputs(text, tty);
+	(void)fflush(tty);
+	if (tcsetattr(fd, TCSAFLUSH, &quiet) < 0)
+		return -1;
+	rc = read_line(tty, password);
+	(void)tcsetattr(fd, TCSAFLUSH, &old);
+	return rc;
+}
+
+static int
+ask_password(char password[PASSWORD_BYTES], struct err *err)
+{
+	char again[PASSWORD_BYTES];
+	FILE *tty = fopen("/dev/tty", "r+e");
+	int rc = -1;
+
+	if (!tty)
+		return err_set(err, ERR_PERM, ENOTTY,
+			       "no terminal to ask on, use --password-stdin");
+	setvbuf(tty, NULL, _IONBF, 0);
+	if (prompt(tty, "Password: ", password) < 0 ||
+	    prompt(tty, "Again: ", again) < 0)
+		err_set(err, ERR_PERM, EINVAL,
+			"the password is empty or too long");
+	else if (strcmp(password, again) != 0)
+		err_set(err, ERR_PERM, EINVAL, "the passwords differ");
+	else
+		rc = 0;
+	explicit_bzero(again, sizeof(again));
+	(void)fclose(tty);
+	return rc;
+}
+
+/* The field "{CRYPT}$6$..." for the password that the administrator gives. */
+static int
+make_password(struct ctl *c, bool from_stdin, struct buf *field,
+	      struct err *err)
+{
+	static const struct {
+		const char *name, *prefix;
+	} schemes[] = {
+		{ "sha512", "$6$" },
+		{ "yescrypt", "$y$" },
+		{ "bcrypt", "$2b$" },
+	};
+	struct str scheme = config_get(&c->conf, "user_password_scheme");
+	char password[PASSWORD_BYTES], setting[CRYPT_GENSALT_OUTPUT_SIZE];
+	struct crypt_data *data = calloc(1, sizeof(*data));
+	int rc = -1;
+	size_t i = 0;
+
+	while (i < 2 && !str_eq(scheme, str_of(schemes[i].name)))
+		i++;
+	if (from_stdin && read_line(stdin, password) < 0)
+		err_set(err, ERR_PERM, EINVAL,
+			"the password on standard input is empty, too long "
+			"(more than %d bytes) or has a NUL",
+			PASSWORD_BYTES - 1);
+	else if (!from_stdin && ask_password(password, err) < 0)
+		; /* err says it */
+	else if (!data ||
+		 !crypt_gensalt_rn(schemes[i].prefix, 0, NULL, 0, setting,
+				   sizeof(setting)) ||
+		 crypt_r(password, setting, data)[0] == '*')
+		err_set(err, ERR_TEMP, errno, "crypt(3) failed");
+	else
+		rc = buf_addf(field, "{CRYPT}%s", data->output);
+	explicit_bzero(password, sizeof(password));
+	if (data)
+		explicit_bzero(data, sizeof(*data));
+	free(data);
+	return rc;
+}
+
+/* --- the mailbox map ------------------------------------------------------ */
+
+enum map_kind { MAP_TEXT, MAP_HASH, MAP_BTREE };
+
+/* The first table of virtual_mailbox_maps that has a file we can write. */
+static int
+find_map(struct ctl *c, struct str *path, enum map_kind *kind, struct err *err)
+{
+	struct str maps = config_get(&c->conf, "virtual_mailbox_maps");
+	struct str item, type;
+
+	while (maincf_map_item(&maps, &item)) {
+		if (!table_spec_split(item, &type, path))
+			continue;
+		*kind = str_eq(type, STR("hash"))    ? MAP_HASH
+			: str_eq(type, STR("btree")) ? MAP_BTREE
+						     : MAP_TEXT;
+		if (*kind != MAP_TEXT || str_eq(type, STR("texthash")))
+			return 0;
+	}
+	return err_set(err, ERR_PERM, EINVAL,
+		       "virtual_mailbox_maps has no hash:, btree: or "
+		       "texthash: table to write the address to");
+}
+
+static void
+warn_row(void *arg, unsigned line, const char *text)
+{
+	ctl_error("user", "warning: %s, line %u: %s", (const char *)arg, line,
+		  text);
+}
+
+/* The address's row set to value, or taken away (value.p NULL). */
+static int
+write_map(struct edit *map, enum map_kind kind, struct str address,
+	  struct str value, struct err *err)
+{
+	struct buf out;
+	int rc;
+
+	buf_init(&out, USERS_FILE_MAX);
+	rc = map_text_set(buf_str(&map->text), address, value, &out, err);
+	if (rc == 0)
+		rc = edit_commit(map, buf_str(&out), err);
+	buf_fini(&out);
+	if (rc == 0 && kind != MAP_TEXT)
+		rc = table_db_build(kind == MAP_HASH ? TABLE_HASH : TABLE_BTREE,
+				    map->path, TEXT_POSTMAP, warn_row,
+				    map->path, err);
+	return rc;
+}
+
+/* Where the mailbox is below virtual_mailbox_base: as the map has it already,
+ * or domain/user/. */
+static int
+mailbox_path(const struct edit *map, struct str address, struct buf *path,
+	     struct err *err)
+{
+	struct str domain = address, local, value;
+
+	(void)str_cut(&domain, '@', &local);
+	if (map_text_find(buf_str(&map->text), address, &value) && value.n)
+		(void)!buf_add_str(path, value);
+	else
+		(void)!buf_addf(path, "%.*s/%.*s/", STR_FMT(domain),
+				STR_FMT(local));
+	value = buf_str(path);
+	if (!str_ends(value, STR("/")) || value.p[0] == '/')
+		return err_set(err, ERR_PERM, EINVAL,
+			       "%s: the mailbox of %.*s is not a Maildir below "
+			       "virtual_mailbox_base",
+			       map->path, STR_FMT(address));
+	return 0;
+}
+
+/* --- add ------------------------------------------------------------------ */
+
+static void
+warn_domain(struct ctl *c, struct str address)
+{
+	struct str domain = address, local, list, item;
+	bool tables = false;
+
+	(void)str_cut(&domain, '@', &local);
+	list = config_get(&c->conf, "virtual_mailbox_domains");
+	while (str_token(&list, ", \t", &item)) {
+		tables |= str_find(item, ':') >= 0 || item.p[0] == '/';
+		if (str_ieq(item, domain))
+			return;
+	}
+	if (!tables)
+		ctl_error("user",
+			  "warning: %.*s is not in virtual_mailbox_domains, "
+			  "mail for it will not be accepted",
+			  STR_FMT(domain));
+}
+
+static int
+write_user(struct edit *users, struct str user, struct str password,
+	   struct str home, struct err *err)
+{
+	struct users_line parsed;
+	struct buf line, out;
+	int rc;
+
+	buf_init(&line, USERS_LINE_MAX);
+	buf_init(&out, USERS_FILE_MAX);
+	(void)!buf_addf(&line, "%.*s:%.*s::::%.*s::", STR_FMT(user),
+			STR_FMT(password), STR_FMT(home));
+	rc = buf_overflown(&line)
+		     ? err_set(err, ERR_PERM, EFBIG, "the line is too long")
+		     : users_line_parse(buf_str(&line), &parsed, err);
+	if (rc == 0)
+		rc = users_text_set(buf_str(&users->text), user, buf_str(&line),
+				    &out, err);
+	if (rc == 0)
+		rc = edit_commit(users, buf_str(&out), err);
+	if (out.n)
+		explicit_bzero(out.p, out.n);
+	buf_fini(&out);
+	buf_fini(&line);
+	return rc;
+}
+
+/* The address into the map first: whoever can log in has a mailbox. */
+static int
+add_virtual(struct ctl *c, struct edit *users, struct str user,
+	    struct str password, struct err *err)
+{
+	struct str base = config_get(&c->conf, "virtual_mailbox_base"), at;
+	struct edit map = { .lock = -1 };
+	enum map_kind kind;
+	struct buf path, home;
+	struct str file;
+	int rc = -1;
+
+	if (base.n == 0)
+		return err_set(err, ERR_PERM, EINVAL,
+			       "virtual_mailbox_base is not set: there are no "
+			       "virtual mailboxes");
+	buf_init(&path, 1000);
+	buf_init(&home, USERS_HOME_MAX);
+	if (find_map(c, &file, &kind, err) < 0 ||
+	    edit_open(&map, file, 0644, users, err) < 0 ||
+	    mailbox_path(&map, user, &path, err) < 0)
+		goto out;
+	at = buf_str(&path);
+	while (at.n && at.p[at.n - 1] == '/')
+		at.n--;
+	if (buf_addf(&home, "%.*s/%.*s", STR_FMT(base), STR_FMT(at)) < 0) {
+		err_set(err, ERR_PERM, ENAMETOOLONG, "the home is too long");
+		goto out;
+	}
+	rc = write_map(&map, kind, user, buf_str(&path), err);
+	if (rc == 0)
+		rc = write_user(users, user, password, buf_str(&home), err);
+	if (rc == 0)
+		warn_domain(c, user);
+out:
+	edit_close(&map);
+	buf_fini(&path);
+	buf_fini(&home);
+	return rc;
+}
+
+static int
+do_add(struct ctl *c, struct edit *users, struct str user, struct str password,
+       struct err *err)
+{
+	struct str line;
+
+	if (users_text_find(buf_str(&users->text), user, &line))
+		return err_set(err, ERR_PERM, EEXIST,
+			       "%.*s is there already (use passwd)",
+			       STR_FMT(user));
+	if (str_find(user, '@') >= 0)
+		return add_virtual(c, users, user, password, err);
+	if (!getpwnam(user.p))
+		return err_set(err, ERR_PERM, ENOENT,
+			       "there is no system user %s; a virtual user is "
+			       "named user@domain",
+			       user.p);
+	return write_user(users, user, password, STR(""), err);
+}
+
+/* --- passwd, delete, list ------------------------------------------------- */
+
+static int
+not_there(const struct edit *users, struct str user, struct err *err)
+{
+	return err_set(err, ERR_PERM, ENOENT, "%s: no user %.*s", users->path,
+		       STR_FMT(user));
+}
+
+static int
+do_passwd(struct ctl *c, struct edit *users, struct str user,
+	  struct str password, struct err *err)
+{
+	struct buf line, out;
+	struct str old;
+	int rc;
+
+	(void)c;
+	if (!users_text_find(buf_str(&users->text), user, &old))
+		return not_there(users, user, err);
+	buf_init(&line, USERS_LINE_MAX);
+	buf_init(&out, USERS_FILE_MAX);
+	rc = users_line_password(old, password, &line, err);
+	if (rc == 0)
+		rc = users_text_set(buf_str(&users->text), user, buf_str(&line),
+				    &out, err);
+	if (rc == 0)
+		rc = edit_commit(users, buf_str(&out), err);
+	buf_fini(&line);
+	buf_fini(&out);
+	return rc;
+}
+
+/* The login first, then the address.  The mail stays. */
+static int
+do_delete(struct ctl *c, struct edit *users, struct str user,
+	  struct str password, struct err *err)
+{
+	struct edit map = { .lock = -1 };
+	enum map_kind kind;
+	struct buf out;
+	struct str line, file, value;
+	bool login = users_text_find(buf_str(&users->text), user, &line);
+	bool mailbox = false;
+	int rc = 0;
+
+	(void)password;
+	buf_init(&out, USERS_FILE_MAX);
+	if (str_find(user, '@') >= 0 && find_map(c, &file, &kind, err) == 0) {
+		rc = edit_open(&map, file, 0644, users, err);
+		mailbox = rc == 0 &&
+			  map_text_find(buf_str(&map.text), user, &value);
+	}
+	if (rc == 0 && !login && !mailbox)
+		rc = not_there(users, user, err);
+	if (rc == 0 && login)
+		rc = users_text_set(buf_str(&users->text), user, STR_NULL, &out,
+				    err);
+	if (rc == 0 && login)
+		rc = edit_commit(users, buf_str(&out), err);
+	if (rc == 0 && mailbox)
+		rc = write_map(&map, kind, user, STR_NULL, err);
+	edit_close(&map);
+	buf_fini(&out);
+	return rc;
+}
+
+/* Names, and after a tab what is wrong with a line or that it is locked. */
+static int
+list_users(const struct edit *users)
+{
+	struct str text = buf_str(&users->text), line;
+	struct users_line u;
+	unsigned number = 0;
+	struct err err;
+	int rc, status = 0;
+
+	while (text.n) {
+		if (!str_cut(&text, '\n', &line)) {
+			line = text;
+			text = STR_NULL;
+		}
+		number++;
+		rc = users_line_parse(line, &u, &err);
+		if (rc == 0)
+			(void)printf("%.*s%s\n", STR_FMT(u.user),
+				     u.hash.n ? "" : "\tlocked");
+		if (rc >= 0)
+			continue;
+		ctl_error("user", "%s:%u: %s", users->path, number, err.text);
+		status = 1;
+	}
+	return status;
+}
+
+/* --- the command ---------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	int (*run)(struct ctl *c, struct edit *users, struct str user,
+		   struct str password, struct err *err);
+	bool wants_password;
+} verbs[] = {
+	{ "add", do_add, true },
+	{ "passwd", do_passwd, true },
+	{ "delete", do_delete, false },
+};
+
+static int
+run_verb(struct ctl *c, size_t verb, struct str user, bool from_stdin,
+	 struct err *err)
+{
+	struct edit users = { .lock = -1 };
+	struct buf password;
+	int rc = 0;
+
+	buf_init(&password, USERS_HASH_MAX);
+	/* Before the lock: a person may take time to think of one. */
+	if (verbs[verb].wants_password)
+		rc = make_password(c, from_stdin, &password, err);
+	if (rc == 0)
+		rc = edit_open(&users, config_get(&c->conf, "users_file"), 0600,
+			       NULL, err);
+	if (rc == 0)
+		rc = verbs[verb].run(c, &users, user, buf_str(&password), err);
+	edit_close(&users);
+	buf_fini(&password);
+	return rc;
+}
+
+static int
+status_of(const struct err *err)
+{
+	if (err->class == ERR_TEMP)
+		return EX_TEMPFAIL;
+	if (err->code == EPERM || err->code == EACCES)
+		return EX_NOPERM;
+	return err->code == EINVAL ? EX_USAGE : 1;
+}
+
+static int
+cmd_list(struct ctl *c)
+{
+	struct edit users = { .lock = -1 };
+	struct err err;
+	int rc;
+
+	if (edit_open(&users, config_get(&c->conf, "users_file"), 0600, NULL,
+		      &err) < 0) {
+		ctl_error("user", "%s", err.text);
+		rc = status_of(&err);
+	} else {
+		rc = list_users(&users);
+	}
+	edit_close(&users);
+	return rc;
+}
+
+int
+cmd_user(struct ctl *c, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "password-stdin", no_argument, NULL, 's' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *command = argv[0];
+	bool from_stdin = false;
+	char *at;
+	struct err err;
+	size_t verb = 0;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "s", options, NULL)) != -1) {
+		if (opt != 's')
+			return ctl_usage(command);
+		from_stdin = true;
+	}
+	argc -= optind;
+	argv += optind;
+	if (argc == 1 && strcmp(argv[0], "list") == 0)
+		return ctl_config(c) != 0 ? EX_USAGE : cmd_list(c);
+	while (verb < 3 && argc == 2 && strcmp(argv[0], verbs[verb].name) != 0)
+		verb++;
+	if (argc != 2 || verb == 3)
+		return ctl_usage(command);
+	for (at = argv[1]; *at; at++)
+		*at = ascii_lower(*at);
+	if (!users_name_ok(str_of(argv[1]))) {
+		ctl_error(command,
+			  "\"%s\" cannot be a user: want user@domain, "
+			  "or the name of a system user",
+			  argv[1]);
+		return EX_USAGE;
+	}
+	if (ctl_config(c) != 0)
+		return EX_USAGE;
+	if (run_verb(c, verb, str_of(argv[1]), from_stdin, &err) == 0)
+		return 0;
+	ctl_error(command, "%s", err.text);
+	return status_of(&err);
+}
