@@ -76,7 +76,7 @@ const struct service services[SVC_COUNT] = {
 			 CALLS_THREADS | CALLS_FORK | CALLS_INOTIFY,
 		.reload = RELOAD_INPLACE,
 		.fds = "passwd log_deliver log_imapd log_pop3d",
-		.nofile = 8192, .nproc = 4096, .data_mb = 512, .stage = 1,
+		.nofile = 8192, .nproc = 4096, .data_mb = 1024, .stage = 1,
 		.may = "fork the user's process, as ids between "
 		       "first_valid_uid and last_valid_uid only, never the "
 		       "daemons' own; no exec, no socket",
