@@ -161,8 +161,8 @@ static bool
 write_outside(const struct scene *s)
 {
 	(void)s;
-	return open("/tmp/posthouse-intruder", O_WRONLY | O_CREAT | O_CLOEXEC,
-		    0600) >= 0;
+	return open("/var/tmp/posthouse-intruder",
+		    O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0;
 }
 
 /* A new file of its own; the name goes to name (32 bytes). */
