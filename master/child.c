@@ -236,6 +236,21 @@ start_failed(struct child *c)
 	evtimer_add(c->timer, &tv);
 }
 
+static void
+give_orphans(struct master *m, struct child *logd)
+{
+	while (!list_empty(&m->orphans)) {
+		struct orphan *o =
+			LIST_OF(m->orphans.next, struct orphan, link);
+		struct msg_log_peer msg = { str_of(o->name), o->fd };
+
+		chan_send(logd->control, 0, &msg_log_peer_def, &msg);
+		list_remove(&o->link);
+		close(o->fd);
+		free(o);
+	}
+}
+
 void
 child_start(struct child *c)
 {
@@ -275,6 +290,7 @@ child_start(struct child *c)
 
 		list_for_each (it, &m->children)
 			child_give_logs(LIST_OF(it, struct child, link), c);
+		give_orphans(m, c);
 	}
 }
 
@@ -385,6 +401,25 @@ restart_later(struct child *c)
 	evtimer_add(c->timer, &tv);
 }
 
+/* logd has its own duplicate and reads what is left; if it is away, the
+ * channel waits for the next one. */
+static void
+leave_logs(struct child *c)
+{
+	struct child *logd = child_of(c->m, SVC_LOGD);
+	struct orphan *o = NULL;
+
+	if ((!logd || !logd->control) && c->nlogs && c->svc->id != SVC_LOGD)
+		o = calloc(1, sizeof(*o));
+	if (o) {
+		*o = (struct orphan){ .name = c->svc->name,
+				      .fd = c->log_fds[0] };
+		list_append(&c->m->orphans, &o->link);
+		c->log_fds[0] = c->log_fds[--c->nlogs];
+	}
+	close_logs(c);
+}
+
 static void
 on_death(struct child *c, int status)
 {
@@ -398,8 +433,7 @@ on_death(struct child *c, int status)
 	}
 	c->control = NULL;
 	c->pid = 0;
-	/* logd has its own duplicate and reads what is left. */
-	close_logs(c);
+	leave_logs(c);
 	evtimer_del(c->timer);
 	if (m->stopping || was == CHILD_DRAINING) {
 		if (was == CHILD_DRAINING && !m->stopping)

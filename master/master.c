@@ -359,6 +359,7 @@ master_run(const struct options *opt)
 	list_init(&m.children);
 	list_init(&m.listeners);
 	list_init(&m.pending);
+	list_init(&m.orphans);
 	for (i = 0; i < 2; i++)
 		m.tables[i].memfd = -1;
 	log_open(-1, "master");

@@ -84,6 +84,14 @@ struct child {
 	bool lent;     /* a sibling has its listening sockets for now */
 };
 
+/* A log channel whose writer died while logd was away: the next one reads what
+ * was its last word. */
+struct orphan {
+	struct list link; /* master.orphans */
+	const char *name;
+	int fd;
+};
+
 struct pending {
 	struct list link; /* master.pending */
 	struct chan *asker;
@@ -95,7 +103,7 @@ struct master {
 	struct loop loop;
 	struct options opt;
 	struct config conf;
-	struct list children, listeners, pending;
+	struct list children, listeners, pending, orphans;
 	struct table tables[2]; /* users, passwd */
 	int empty_dir, spool_dir, log_dir;
 	int syslog;
