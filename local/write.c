@@ -293,6 +293,12 @@ write_new(struct write_msg *w, const struct maildir_box *box,
 		goto out;
 	if (write_text(w, fd, buf_str(&head), err) < 0)
 		goto fail;
+	/* Text in several writes may come back from a power cut with a hole
+	 * and yet as long as its name says: it gets that name once whole. */
+	if (w->m->body_fd >= 0 && fsx_fdatasync(fd) < 0) {
+		err_sys(err, errno, "sync tmp/%s", buf_cstr(&n->tmp));
+		goto fail;
+	}
 	size = head.n + text_size(w->m);
 	lf = maildir_count_lf(head.p, head.n, &last) + w->lf;
 	maildir_base(&n->new, o, w->host, size, size + lf);
