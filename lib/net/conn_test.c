@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -124,7 +125,7 @@ heard(struct user *u)
 	while ((n = recv(u->peer, text + at, sizeof(text) - 10 - at,
 			 MSG_DONTWAIT)) > 0)
 		at += (size_t)n;
-	strcpy(text + at, n == 0 ? "EOF" : "");
+	snprintf(text + at, sizeof(text) - at, "%s", n == 0 ? "EOF" : "");
 	return text;
 }
 
