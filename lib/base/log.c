@@ -13,6 +13,8 @@ static struct {
 	bool debug;
 	char name[32];
 	size_t n;
+	unsigned lines; /* in frame */
+	unsigned lost;	/* lines that could not be sent, not told yet */
 	char frame[LOG_FRAME_MAX];
 } out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
@@ -29,16 +31,58 @@ log_set_debug(bool on)
 	out.debug = on;
 }
 
-/* The caller holds the lock.  A line that logd cannot take now is lost rather
- * than let a stuck log stop the mail; MSG_DONTWAIT only after a short wait in
- * the kernel's buffer is exhausted. */
+/* One record into the frame, which has room for it; the caller holds the lock
+ * here and below. */
+static void
+put_record(enum log_level level, const char *id, size_t idlen, const char *text,
+	   size_t len)
+{
+	size_t rest = 2 + idlen + len;
+	char *p = out.frame + out.n;
+
+	p[0] = (char)(rest & 0xff);
+	p[1] = (char)(rest >> 8);
+	p[2] = (char)level;
+	p[3] = (char)idlen;
+	if (idlen)
+		memcpy(p + 4, id, idlen);
+	memcpy(p + 4 + idlen, text, len);
+	out.n += 2 + rest;
+	out.lines++;
+}
+
+static bool
+send_frame(void)
+{
+	ssize_t rc =
+		send(out.fd, out.frame, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	out.n = out.lines = 0;
+	return rc >= 0;
+}
+
+/* What logd cannot take now is lost rather than let a stuck log stop the mail;
+ * but it is counted, and said as soon as logd takes lines again. */
 static void
 flush_locked(void)
 {
+	unsigned lines = out.lines;
+	char text[80];
+	int n;
+
 	if (out.n == 0)
 		return;
-	(void)!send(out.fd, out.frame, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	out.n = 0;
+	if (!send_frame()) {
+		out.lost += lines;
+		return;
+	}
+	if (out.lost == 0)
+		return;
+	n = snprintf(text, sizeof(text), "%u lines of the log before were lost",
+		     out.lost);
+	put_record(LOG_WARN_, NULL, 0, text, (size_t)n);
+	if (send_frame())
+		out.lost = 0;
 }
 
 void
@@ -53,9 +97,8 @@ void
 log_line(enum log_level level, const char *id, const char *fmt, ...)
 {
 	char text[LOG_TEXT_MAX];
-	size_t idlen = id ? strnlen(id, 255) : 0, len, rest;
+	size_t idlen = id ? strnlen(id, 255) : 0, len;
 	va_list ap;
-	char *p;
 	int n;
 
 	if (level == LOG_DEBUG_ && !out.debug)
@@ -67,23 +110,15 @@ log_line(enum log_level level, const char *id, const char *fmt, ...)
 		return;
 	len = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
 	if (out.fd < 0) {
-		fprintf(stderr, "%s%s%s%s%s\n", out.name, out.name[0] ? ": " : "",
-			idlen ? id : "", idlen ? ": " : "", text);
+		fprintf(stderr, "%s%s%s%s%s\n", out.name,
+			out.name[0] ? ": " : "", idlen ? id : "",
+			idlen ? ": " : "", text);
 		return;
 	}
-	rest = 2 + idlen + len;
 	pthread_mutex_lock(&out.lock);
-	if (out.n + 2 + rest > sizeof(out.frame))
+	if (out.n + 4 + idlen + len > sizeof(out.frame))
 		flush_locked();
-	p = out.frame + out.n;
-	p[0] = (char)(rest & 0xff);
-	p[1] = (char)(rest >> 8);
-	p[2] = (char)level;
-	p[3] = (char)idlen;
-	if (idlen)
-		memcpy(p + 4, id, idlen);
-	memcpy(p + 4 + idlen, text, len);
-	out.n += 2 + rest;
+	put_record(level, id, idlen, text, len);
 	if (level >= LOG_WARN_)
 		flush_locked();
 	pthread_mutex_unlock(&out.lock);

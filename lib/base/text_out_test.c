@@ -94,7 +94,7 @@ static void
 test_log_channel(void **state)
 {
 	char frame[LOG_FRAME_MAX];
-	int fds[2], i;
+	int fds[2], i, lost;
 	ssize_t n;
 
 	(void)state;
@@ -121,6 +121,25 @@ test_log_channel(void **state)
 	log_flush();
 	n = recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT);
 	assert_int_equal(n, 10 * 1504);
+	/* What cannot be sent is lost, counted, and said later. */
+	for (i = 0; i < 2000; i++)
+		log_info("%01500d", i);
+	log_flush();
+	for (lost = 2000; recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT) > 0;)
+		lost -= 10;
+	assert_in_range(lost, 1, 1990);
+	log_info("again");
+	log_flush();
+	n = recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT);
+	assert_int_equal(n, 4 + 5);
+	n = recv(fds[1], frame, sizeof(frame) - 1, MSG_DONTWAIT);
+	assert_true(n > 4);
+	frame[n] = '\0';
+	assert_int_equal(atoi(frame + 4), lost);
+	log_info("and again");
+	log_flush();
+	assert_true(recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT) > 0);
+	assert_true(recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT) < 0);
 	log_open(-1, "");
 	close(fds[0]);
 	close(fds[1]);
