@@ -290,12 +290,13 @@ class Instance:
 
     def tree(self):
         """[(name, pid)] of the instance's processes but master, from /proc:
-        its children, and whoever has a uid of its block (processes of users
-        outlive a spawner that was killed)."""
+        its children, and what runs this build with a uid of its block
+        (processes of users outlive a spawner that was killed)."""
         master = self.process.pid if self.process else -1
         return [(name, pid) for pid, name, ppid, uid in processes()
                 if ppid == master or
-                self.uid_base <= uid < self.uid_base + 64]
+                (self.uid_base <= uid < self.uid_base + 64 and
+                 executable(pid).startswith(f"{BIN}/"))]
 
     def pids(self):
         """{daemon: [pid]} of what runs now."""
@@ -355,6 +356,13 @@ def processes():
         if not status["State"].startswith("Z"):
             yield (int(d), status["Name"], int(status["PPid"]),
                    int(status["Uid"].split()[0]))
+
+
+def executable(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
 
 
 def alive(pid):
