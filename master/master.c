@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -363,6 +364,8 @@ master_run(const struct options *opt)
 	for (i = 0; i < 2; i++)
 		m.tables[i].memfd = -1;
 	log_open(-1, "master");
+	/* Users' processes that outlive their spawner are reaped here. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	buf_init(&problems, 65536);
 	m.exit_code = begin(&m, &problems);
 	if (problems.n)
