@@ -16,6 +16,7 @@ struct request {
 	struct heap_item deadline;
 	uint32_t tag;
 	bool sent;
+	bool bound; /* its parts went over this connection: no other will do */
 	asker_reply_cb *cb;
 	void *arg;
 	/* While it waits: the encoded frame. */
@@ -287,7 +288,10 @@ asker_send_tagged(struct asker *a, uint32_t tag, const struct msg_def *def,
 	 * another one. */
 	if (!a->chan)
 		return 0;
-	return enqueue(a, tag, def, msg, deadline_ms, cb, arg);
+	tag = enqueue(a, tag, def, msg, deadline_ms, cb, arg);
+	if (tag)
+		find(a, tag)->bound = true;
+	return tag;
 }
 
 void
@@ -342,7 +346,7 @@ fail_sent(struct asker *a, bool all)
 
 	/* A callback may change the map: start over after each. */
 	while ((r = map_next(&a->by_tag, &i))) {
-		if (!r->sent && !all)
+		if (!r->sent && !r->bound && !all)
 			continue;
 		fail(a, r);
 		i = 0;
