@@ -56,48 +56,56 @@ def _need_build():
     assert os.geteuid() == 0, "the tests need root"
 
 
-@pytest.fixture(scope="module")
-def instance(request):
-    """A running instance with alice and bob, for the tests of one file."""
+def _maker(request, name):
+    """make(**overrides) and what ends all that it made."""
     _need_build()
     failed = request.session.testsfailed
-    i = posthouse.Instance(_directory(request.module.__name__), USERS)
-    try:
-        i.start()
-        yield i
-    except BaseException:
-        failed = -1
-        raise
-    finally:
-        _finish(i, request.session.testsfailed != failed)
+    made = []
+
+    def make(start=True, users=None, master="master", args=(), **overrides):
+        i = posthouse.Instance(_directory(name),
+                               USERS if users is None else users,
+                               overrides, master, args)
+        made.append(i)
+        if start:
+            i.start()
+        return i
+
+    def finish():
+        errors = []
+        call_failed = getattr(request.node, "call_failed", False)
+        for i in made:
+            try:
+                _finish(i, call_failed or
+                        request.session.testsfailed != failed)
+            except AssertionError as e:
+                errors.append(str(e))
+        assert not errors, "\n".join(errors)
+
+    return make, finish
 
 
 @pytest.fixture
 def make_instance(request):
     """make_instance(**overrides): instances with main.cf parameters of their
     own; start=False, master=, args= and users= as posthouse.Instance."""
-    _need_build()
-    failed = request.session.testsfailed
-    made = []
-
-    def make(start=True, users=None, master="master", args=(), **overrides):
-        i = posthouse.Instance(
-            _directory(request.node.name), USERS if users is None else users,
-            overrides, master, args)
-        made.append(i)
-        if start:
-            i.start()
-        return i
-
+    make, finish = _maker(request, request.node.name)
     yield make
-    call = getattr(request.node, "call_failed", False)
-    errors = []
-    for i in made:
-        try:
-            _finish(i, call or request.session.testsfailed != failed)
-        except AssertionError as e:
-            errors.append(str(e))
-    assert not errors, "\n".join(errors)
+    finish()
+
+
+@pytest.fixture(scope="module")
+def make_module_instance(request):
+    """The same for the tests of one file."""
+    make, finish = _maker(request, request.module.__name__)
+    yield make
+    finish()
+
+
+@pytest.fixture(scope="module")
+def instance(make_module_instance):
+    """A running instance with alice and bob, for the tests of one file."""
+    return make_module_instance()
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -37,15 +37,9 @@ PROBES = [
 
 
 @pytest.fixture(scope="module")
-def stranger(request):
+def stranger(make_module_instance):
     """An instance for which this machine is not a network of its own."""
-    import conftest
-    import posthouse
-    i = posthouse.Instance(conftest._directory("relay"), conftest.USERS,
-                           {"mynetworks": "192.0.2.0/24"})
-    i.start()
-    yield i
-    conftest._finish(i, request.session.testsfailed)
+    return make_module_instance(mynetworks="192.0.2.0/24")
 
 
 @pytest.mark.parametrize("to", PROBES)

@@ -17,7 +17,6 @@ ENDS = {
     "CR.CRLF": b"\r.\r\n",
     "LF.CR": b"\n.\r",
     "CRLF.CR.CRLF": b"\r\n.\r.\r\n",
-    "CRCRLF.CRLF": b"\r\r\n.\r\n",
     "CRLF.CRCRLF": b"\r\n.\r\r\n",
     "CRLF-NUL.CRLF": b"\r\n\0.\r\n",
     "CRLF.NUL-CRLF": b"\r\n.\0\r\n",

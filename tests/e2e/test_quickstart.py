@@ -38,6 +38,7 @@ def quickstart(tmp_path):
         return r.stdout
 
     yield call, run
+    call("stop")
     pid = run / "master.pid"
     assert not pid.exists() or not ph.alive(int(pid.read_text())), \
         "quickstart stop left master running"
