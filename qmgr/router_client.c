@@ -101,7 +101,7 @@ on_expanded(void *arg, const struct msg_def *def, void *msg)
 
 /* What came in RCPTS frames goes in as many parts. */
 static int
-send_parts(struct intake *it, uint32_t tag)
+send_parts(struct intake *it, uint32_t tag, uint32_t *count)
 {
 	struct str in = buf_str(&it->stream->rcpts);
 	struct msg_expand_part part;
@@ -112,6 +112,7 @@ send_parts(struct intake *it, uint32_t tag)
 		part.rcpts = (struct msg_list){ str_head(str_from(in, 8), n),
 						enc_get32(in.p + 4),
 						&msg_rcpt_in_def };
+		*count += part.rcpts.count;
 		if (asker_send_part(it->q->router, tag, &msg_expand_part_def,
 				    &part) < 0)
 			return -1;
@@ -131,12 +132,13 @@ expand_start(struct intake *it, const struct msg_list *last)
 	it->state = INTAKE_EXPANDING;
 	if (last)
 		msg.rcpts = *last;
+	msg.count = msg.rcpts.count;
 	if (!it->stream) {
 		tag = asker_send(router, &msg_expand_def, &msg, EXPAND_MS,
 				 on_expanded, it);
 	} else {
 		tag = asker_tag(router);
-		if (send_parts(it, tag) < 0)
+		if (send_parts(it, tag, &msg.count) < 0)
 			tag = 0;
 		else
 			tag = asker_send_tagged(router, tag, &msg_expand_def,

@@ -28,6 +28,7 @@ const struct msg_def msg_expand_part_def =
 static const struct msg_field msg_expand_fields[] = {
 	MSG_FIELD(msg_expand, sender, MSG_STR, ADDRESS_MAX),
 	MSG_LIST_FIELD(msg_expand, rcpts, RCPTS_MAX, &msg_rcpt_in_def),
+	MSG_FIELD(msg_expand, count, MSG_U32, RCPTS_MAX),
 };
 const struct msg_def msg_expand_def =
 	MSG_DEF(msg_expand, MSG_EXPAND, MSG_REQUEST);

@@ -41,6 +41,7 @@ struct msg_expand_part {
 struct msg_expand {
 	struct str sender;
 	struct msg_list rcpts;
+	uint32_t count; /* of all, parts included: less is not expanded */
 };
 
 /* router → qmgr, parts, then the reply.  temp=1: tables cannot be read now;

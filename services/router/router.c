@@ -78,8 +78,11 @@ pending_add(struct asker *a, uint32_t tag, const struct msg_list *l)
 	struct pending *p = pending_find(a, tag);
 
 	if (!p) {
+		/* The oldest was given up long since; if not, its request
+		 * finds that something is missing. */
 		if (a->npending == PENDING_TAGS)
-			return -1;
+			pending_free(a, LIST_OF(a->pending.next, struct pending,
+						link));
 		p = calloc(1, sizeof(*p));
 		if (!p)
 			return -1;
@@ -234,7 +237,9 @@ on_expand(struct router *r, struct asker *a, uint32_t tag,
 
 	pool_init(&pool, POOL_MAX);
 	resolved_init(&res, &pool);
-	if (p) /* its slices live until the answer is encoded */
+	if ((p ? p->count : 0) + q->rcpts.count != q->count)
+		rc = err_set(&err, ERR_TEMP, EPROTO, "recipients are missing");
+	else if (p) /* its slices live until the answer is encoded */
 		rc = resolve_list(&r->routes, buf_str(&p->raw), &res, &err);
 	if (rc == 0)
 		rc = resolve_list(&r->routes, q->rcpts.raw, &res, &err);

@@ -221,6 +221,7 @@ test_expand(void **state)
 	add_in(&b, "alice+x@host.test", "");
 	add_in(&b, "x@far.test", "rfc822;x");
 	q.rcpts = msg_list_of(&b, 4, &msg_rcpt_in_def);
+	q.count = 4;
 	ask(&f, &msg_expand_def, 9, &q);
 	a = answer(&f, &msg_expanded_def, 9);
 	assert_int_equal(a->temp, 0);
@@ -239,6 +240,7 @@ test_expand(void **state)
 	/* One table down: nothing of the message is decided. */
 	add_in(&b, "x@down.test", "");
 	q.rcpts = msg_list_of(&b, 5, &msg_rcpt_in_def);
+	q.count = 5;
 	ask(&f, &msg_expand_def, 10, &q);
 	a = answer(&f, &msg_expanded_def, 10);
 	assert_int_equal(a->temp, 1);
@@ -276,6 +278,7 @@ test_parts(void **state)
 		if (k < 4)
 			ask(&f, &msg_expand_part_def, 3, &part);
 	}
+	q.count = 2500;
 	ask(&f, &msg_expand_def, 3, &q);
 	for (;;) {
 		uint16_t type;
@@ -296,6 +299,11 @@ test_parts(void **state)
 	a = answer(&f, &msg_expanded_def, 3);
 	assert_true(parts > 2);
 	assert_int_equal(count + a->rcpts.count, 2500);
+	/* Without its parts a request is not expanded. */
+	ask(&f, &msg_expand_def, 4, &q);
+	a = answer(&f, &msg_expanded_def, 4);
+	assert_int_equal(a->temp, 1);
+	assert_int_equal(a->rcpts.count, 0);
 	buf_fini(&b);
 	close_router(&f);
 }
