@@ -260,7 +260,7 @@ struct addr_parser {
 	struct lexer x;
 	struct pool *pool;
 	struct imf_addr *v;
-	size_t n;
+	size_t n, room;
 	bool in_group;
 	/* of the address being read */
 	struct buf phrase; /* words with one blank between them */
@@ -278,14 +278,15 @@ reset_words(struct addr_parser *p)
 	p->any = false;
 }
 
-static void
+/* False: no room.  One entry is kept for the end of a group. */
+static bool
 emit(struct addr_parser *p, struct str name, struct str route,
      struct str mailbox, struct str host)
 {
 	struct imf_addr *a;
 
-	if (p->n >= IMF_ADDRS_MAX)
-		return;
+	if (p->n + (mailbox.p != NULL) >= p->room)
+		return false;
 	a = &p->v[p->n];
 	a->name = name.p ? pool_str(p->pool, name) : STR_NULL;
 	a->route = route.p ? pool_str(p->pool, route) : STR_NULL;
@@ -293,8 +294,9 @@ emit(struct addr_parser *p, struct str name, struct str route,
 	a->host = host.p ? pool_str(p->pool, host) : STR_NULL;
 	/* Half an address would read as the bound of a group. */
 	if ((mailbox.p && !a->mailbox.p) || (host.p && !a->host.p))
-		return;
+		return false;
 	p->n++;
+	return true;
 }
 
 static struct str
@@ -416,8 +418,8 @@ on_special(struct addr_parser *p)
 	case ':':
 		if (p->in_group)
 			break;
-		emit(p, STR_NULL, STR_NULL, or_empty(&p->phrase), STR_NULL);
-		p->in_group = true;
+		p->in_group = emit(p, STR_NULL, STR_NULL, or_empty(&p->phrase),
+				   STR_NULL);
 		reset_words(p);
 		break;
 	case ',':
@@ -439,15 +441,13 @@ size_t
 imf_addresses(struct pool *pool, struct str value, struct imf_addr **out)
 {
 	struct addr_parser p = { .pool = pool };
-	size_t commas = 2, i;
+	size_t i;
 	enum token_kind t;
 
 	for (i = 0; i < value.n; i++)
-		commas +=
-			strchr(",;:<@", value.p[i] ? value.p[i] : 'x') != NULL;
-	if (commas > IMF_ADDRS_MAX)
-		commas = IMF_ADDRS_MAX + 1;
-	p.v = pool_alloc(pool, commas * sizeof(*p.v));
+		p.room += value.p[i] && strchr(",;:<@", value.p[i]);
+	p.room = p.room > IMF_ADDRS_MAX - 2 ? IMF_ADDRS_MAX : p.room + 2;
+	p.v = pool_alloc(pool, p.room * sizeof(*p.v));
 	*out = p.v;
 	if (!p.v)
 		return 0;
@@ -455,7 +455,7 @@ imf_addresses(struct pool *pool, struct str value, struct imf_addr **out)
 	buf_init(&p.phrase, value.n + 1);
 	buf_init(&p.spec, value.n + 1);
 	buf_init(&p.comment, value.n + 1);
-	while ((t = lex(&p.x)) != T_END && p.n + 2 < commas) {
+	while ((t = lex(&p.x)) != T_END && p.n < p.room) {
 		if (t == T_SPECIAL) {
 			on_special(&p);
 		} else if (t == T_COMMENT) {

@@ -222,13 +222,13 @@ end_part(struct mime_part *part, uint64_t raw, uint64_t size, uint64_t lines)
 static void
 end_below(struct mime_parser *p, struct mime_part *m)
 {
+	uint64_t raw = p->raw - p->eol_raw, size = p->size - p->eol_size;
 	uint64_t lines = p->lines - (p->eol_raw ? 1 : 0);
 
 	while (p->cur != m) {
 		if (p->cur->in_header)
-			header_ends(p, p->raw, p->size, p->lines);
-		end_part(p->cur, p->raw - p->eol_raw, p->size - p->eol_size,
-			 lines);
+			header_ends(p, raw, size, lines);
+		end_part(p->cur, raw, size, lines);
 		p->cur = p->cur->parent;
 		p->depth--;
 	}
@@ -288,10 +288,11 @@ on_line(struct mime_parser *p, unsigned eol)
 	uint64_t raw = p->raw + p->line_raw;
 	uint64_t size = p->size + p->line_raw + (eol == 1);
 	uint64_t lines = p->lines + (eol > 0);
-	bool delimiter = try_delimiter(p, line), inner = false;
+	bool delimiter = try_delimiter(p, line), inner = false, blank = false;
 
 	if (!delimiter && p->cur->in_header && eol && p->line_raw == eol) {
 		header_ends(p, raw, size, lines);
+		blank = true;
 		if (p->header_only)
 			p->done = true;
 		else
@@ -311,8 +312,9 @@ on_line(struct mime_parser *p, unsigned eol)
 	}
 	if (inner)
 		open_inner(p);
-	/* A delimiter that follows at once has no line end of its own. */
-	if (delimiter || inner)
+	/* A delimiter that follows at once has no line end of its own; the
+	 * empty line is the header's. */
+	if (delimiter || blank)
 		p->eol_raw = p->eol_size = 0;
 	p->line_raw = 0;
 	p->linen = 0;
@@ -334,15 +336,13 @@ mime_feed(struct mime_parser *p, struct str s)
 {
 	struct str part;
 	ptrdiff_t lf;
-	bool is_delimiter_maybe;
 
 	while (s.n && !p->done) {
 		lf = str_find(s, '\n');
 		part = lf < 0 ? s : str_head(s, (size_t)lf + 1);
 		keep_line(p, part);
-		is_delimiter_maybe = p->linen >= 2 && p->line[0] == '-' &&
-				     p->line[1] == '-' && p->depth > 1;
-		if (p->cur->in_header && !is_delimiter_maybe)
+		/* A delimiter lands there too: it is no field. */
+		if (p->cur->in_header)
 			(void)!buf_add_str(&p->header, part);
 		p->line_raw += part.n;
 		if (lf < 0) {

@@ -61,7 +61,7 @@ int
 text_to_utf8(struct buf *out, struct str charset, struct str s)
 {
 	UConverter *cnv = open_charset(charset);
-	const char *from = s.p, *end = s.p + s.n;
+	const char *from = s.n ? s.p : "", *end = from + s.n;
 	UErrorCode status;
 	UChar part[256];
 	UChar *to;

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: ISC */
+#include "fetch.h"
+#include "match.h"
+#include "search.h"
+#include "session.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* Every argument parser over the same text. */
+static void
+try_all(struct str text, struct pool *pool)
+{
+	struct imap_in start = { .p = text.p,
+				 .end = text.p + text.n,
+				 .pool = pool },
+		       in;
+	struct imap_pattern pat;
+	struct fetch_items items;
+	struct search sr;
+	struct imap_set set;
+	struct str s;
+	uint8_t flags;
+	bool keyword;
+	int64_t t;
+
+	in = start;
+	if (imap_set(&in, &set)) {
+		imap_set_resolve(&set, 1000);
+		(void)imap_set_has(&set, 7);
+	}
+	in = start;
+	(void)imap_astring(&in, &s);
+	in = start;
+	if (imap_list_mailbox(&in, &s) &&
+	    imap_pattern_init(&pat, pool, STR(""), s))
+		(void)imap_match(&pat, STR("INBOX.a.b"));
+	in = start;
+	(void)imap_flag_list(&in, true, &flags, &keyword);
+	in = start;
+	(void)imap_date_time(&in, &t);
+	in = start;
+	(void)imap_date(&in, &t);
+	in = start;
+	if (imap_fetch_items(&in, &items))
+		BUG_ON(items.n == 0);
+	in = start;
+	if (imap_search_parse(&in, &sr)) {
+		imap_search_resolve(sr.top, 10, 100);
+		imap_search_fini(&sr);
+	}
+}
+
+static void
+on_command(struct imap_collector *c, struct pool *pool)
+{
+	struct str rest = buf_str(&c->text), tag, verb;
+
+	BUG_ON(rest.n > IMAP_COMMAND_MAX);
+	try_all(rest, pool);
+	if (str_cut(&rest, ' ', &tag) && str_cut(&rest, ' ', &verb)) {
+		try_all(str_mem(rest.p - 1, rest.n + 1), pool);
+		try_all(rest, pool);
+	}
+	pool_fini(pool);
+	imap_collect_reset(c);
+}
+
+static void
+run(struct str in, size_t step)
+{
+	struct imap_collector c;
+	struct pool pool;
+	size_t used;
+
+	imap_collect_init(&c);
+	pool_init(&pool, IMAP_POOL_MAX);
+	while (in.n) {
+		switch (imap_collect(&c, str_head(in, step), &used)) {
+		case COLLECT_MORE:
+		case COLLECT_CONTINUE:
+			break;
+		case COLLECT_APPEND:
+			if (c.literal % 2)
+				imap_collect_skip_message(&c);
+			else
+				imap_collect_resume(&c);
+			break;
+		case COLLECT_HOPELESS:
+			in.n = used;
+			break;
+		default:
+			on_command(&c, &pool);
+			break;
+		}
+		in = str_from(in, used);
+		if (used == 0 && c.text.n == 0)
+			break;
+	}
+	imap_collect_fini(&c);
+	pool_fini(&pool);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	run(str_mem(data, n), n + 1);
+	run(str_mem(data, n), 5);
+	return 0;
+}
