@@ -16,8 +16,8 @@
  */
 enum {
 	SYNCER_THREADS = 8,
-	SYNCER_SLOW_MS = 300,
-	SYNCER_CAREFUL_MS = 30000,
+	SYNCER_SLOW_MS = 60,
+	SYNCER_CAREFUL_MS = 10000,
 };
 
 struct sync_job {
