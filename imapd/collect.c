@@ -102,6 +102,8 @@ line_ended(struct imap_collector *c)
 	if (n > IMAP_LITERAL_MAX || c->text.n + n + 2 > IMAP_COMMAND_MAX / 2) {
 		if (!nonsync)
 			return COLLECT_LITERAL;
+		if (n > IMAP_SKIP_MAX) /* RFC 7888 4: no use in reading it */
+			return COLLECT_HOPELESS;
 		c->state = SKIP_LITERAL;
 		c->verdict = COLLECT_LITERAL;
 		return COLLECT_MORE;
