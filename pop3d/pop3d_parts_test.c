@@ -70,6 +70,8 @@ test_stuffing(void **state)
 		{ "a: b\r\n\r\n1\r\n2\r\n", 1, "a: b\r\n\r\n1\r\n.\r\n" },
 		{ "a: b\r\n\r\n1\r\n2\r\n", 9, "a: b\r\n\r\n1\r\n2\r\n.\r\n" },
 		{ "a: b\r\n\r\n\r\n\r\n2\r\n", 2, "a: b\r\n\r\n\r\n\r\n.\r\n" },
+		{ "a: b\r\n\r\r\nc\r\n\r\nd\r\n", 0,
+		  "a: b\r\n\r\r\nc\r\n\r\n.\r\n" },
 		{ "a: b\r\nc: d\r\n", 0, "a: b\r\nc: d\r\n.\r\n" },
 	};
 	struct stuff s;

@@ -4,34 +4,33 @@
 void
 stuff_init(struct stuff *s, bool limited, uint64_t lines)
 {
-	*s = (struct stuff){ .limited = limited,
-			     .lines = lines,
-			     .bol = true,
-			     .empty = true,
-			     .ended = true };
+	*s = (struct stuff){
+		.limited = limited, .lines = lines, .bol = true, .ended = true
+	};
 }
 
 /* Part of one line, its LF included if it is the end. */
 static void
 add_part(struct stuff *s, struct str part, struct buf *out)
 {
-	bool lf = part.p[part.n - 1] == '\n';
+	bool lf = part.p[part.n - 1] == '\n', empty;
 
 	if (s->bol && part.p[0] == '.')
 		(void)!buf_add_byte(out, '.');
+	if (s->bol)
+		s->first = part.p[0];
 	(void)!buf_add_str(out, part);
-	s->empty = (s->bol || s->empty) &&
-		   (str_eq(part, STR("\r")) || str_eq(part, STR("\r\n")) ||
-		    str_eq(part, STR("\n")));
+	s->len += part.n;
 	s->bol = s->ended = lf;
 	if (!lf)
 		return;
+	empty = s->len == 1 || (s->len == 2 && s->first == '\r');
+	s->len = 0;
 	if (s->in_body && s->lines)
 		s->lines--;
-	if (!s->in_body && s->empty)
+	if (!s->in_body && empty)
 		s->in_body = true;
 	s->full = s->limited && s->in_body && s->lines == 0;
-	s->empty = true;
 }
 
 int

@@ -13,7 +13,8 @@ struct stuff {
 	uint64_t lines; /* of the body that may still go */
 	bool in_body;
 	bool bol;   /* at the beginning of a line */
-	bool empty; /* nothing but a CR in this line so far */
+	char first; /* byte of this line, of which */
+	size_t len; /* so many have gone */
 	bool ended; /* with CR LF so far */
 	bool full;  /* TOP: all that was asked for is out */
 };

@@ -159,6 +159,7 @@ take_arg(struct str *in, struct imap_command *c, struct imap_arg *a,
 	char first = in->p[0];
 
 	a->kind = IMAP_STRING;
+	a->s = STR("");
 	if (first == '"')
 		return take_quoted(in, c, &a->s, err);
 	if (first == '{')
