@@ -184,6 +184,21 @@ do_expect(struct dialog *d, struct str want)
 	return 0;
 }
 
+/* C+ text: into the socket, before the server looks. */
+static int
+do_put(struct dialog *d, struct str arg)
+{
+	struct buf b;
+	ssize_t n;
+
+	buf_init(&b, 1 << 20);
+	unescape(&b, arg);
+	n = send(d->tb.client, b.p, b.n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	arg.n = b.n;
+	buf_fini(&b);
+	return n == (ssize_t)arg.n ? 0 : wrong(d, "not sent");
+}
+
 /* S* TIMES text */
 static int
 do_expect_times(struct dialog *d, struct str arg)
@@ -320,6 +335,9 @@ do_qmgr(struct dialog *d, struct str arg)
 		tb->die_on_stream = true;
 	} else if (str_eq(word, STR("stop-pipe"))) {
 		tb->stop_pipe = true;
+	} else if (str_eq(word, STR("drain-pipe"))) {
+		tb->stop_pipe = false;
+		(void)!testbed_drain(tb);
 	} else if (str_eq(word, STR("read-pipe"))) {
 		tb->stop_pipe = false;
 		testbed_settle(tb);
@@ -377,6 +395,8 @@ do_line(struct dialog *d, struct str line)
 		return do_send(d, arg, false, 1);
 	if (str_eq(word, STR("C=")))
 		return do_send(d, arg, true, 1);
+	if (str_eq(word, STR("C+")))
+		return do_put(d, arg);
 	if (str_eq(word, STR("C*"))) { /* C* TIMES text */
 		if (!str_cut(&arg, ' ', &word) ||
 		    str_u64(word, 1000000, &times) < 0)

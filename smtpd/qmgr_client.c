@@ -119,8 +119,7 @@ commit_streamed(struct session *s)
 	struct msg_commit m = commit_of(s);
 	struct txn *t = &s->txn;
 
-	close(t->pipe);
-	t->pipe = -1;
+	txn_close_pipe(t);
 	t->stream = STREAM_CLOSED;
 	m.flags |= COMMIT_STREAMED;
 	m.nrcpts = t->nrcpts;

@@ -13,6 +13,10 @@
 
 extern const struct param smtpd_params[];
 
+/* Turns without anything to see: enough for a full socket of input and the hops
+ * between the processes. */
+enum { SETTLED = 24 };
+
 /* --- what frame/daemon.c would do ----------------------------------------- */
 
 static struct testbed *
@@ -202,9 +206,8 @@ on_stream(struct testbed *tb, uint32_t tag)
 	close(fds[1]);
 }
 
-/* What is in the pipe; true at its end. */
-static bool
-drain_pipe(struct testbed *tb)
+bool
+testbed_drain(struct testbed *tb)
 {
 	char *to;
 	ssize_t n;
@@ -229,7 +232,7 @@ static void
 check_streamed(struct testbed *tb, const struct msg_commit *m, uint32_t tag)
 {
 	tb->stop_pipe = false;
-	if (!drain_pipe(tb))
+	if (!testbed_drain(tb))
 		tb->fault = "pipe not closed before COMMIT";
 	else if (tag != tb->tag)
 		tb->fault = "COMMIT under another tag";
@@ -494,7 +497,7 @@ void
 testbed_turn(struct testbed *tb)
 {
 	loop_turn(&tb->d.loop, true);
-	drain_pipe(tb);
+	testbed_drain(tb);
 	receive(tb);
 }
 
@@ -504,10 +507,10 @@ testbed_settle(struct testbed *tb)
 	int quiet = 0;
 	size_t before;
 
-	while (quiet < 4) {
+	while (quiet < SETTLED) {
 		before = tb->body.n;
 		loop_turn(&tb->d.loop, false);
-		drain_pipe(tb);
+		testbed_drain(tb);
 		if (receive(tb) || tb->body.n != before)
 			quiet = 0;
 		else

@@ -55,6 +55,9 @@ void testbed_turn(struct testbed *tb);
 /* The next line without CR LF; false if none comes
  * within 5 s or the server closes. */
 bool testbed_line(struct testbed *tb, struct str *line);
+/* qmgr reads what is in the pipe, and the loop does not turn; true at its
+ * end. */
+bool testbed_drain(struct testbed *tb);
 void testbed_set_pressure(struct testbed *tb, bool on);
 
 #endif

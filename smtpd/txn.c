@@ -22,14 +22,22 @@ txn_fini(struct txn *t)
 }
 
 void
-txn_reset(struct txn *t)
+txn_close_pipe(struct txn *t)
 {
+	/* The event first: it may be armed, and its descriptor's number is
+	 * somebody else's as soon as it is closed. */
 	if (t->writable)
 		event_free(t->writable);
 	if (t->pipe >= 0)
 		close(t->pipe);
 	t->writable = NULL;
 	t->pipe = -1;
+}
+
+void
+txn_reset(struct txn *t)
+{
+	txn_close_pipe(t);
 	t->stream = STREAM_NONE;
 	t->sender.text[0] = '\0';
 	t->sender.n = t->sender.at = 0;

@@ -82,6 +82,8 @@ bool txn_is_large(const struct txn *t);
 struct str txn_header(const struct txn *t);
 /* Of the body: all of it, or what is not in the pipe yet. */
 struct str txn_body(const struct txn *t);
+/* The end of the body for who reads the pipe. */
+void txn_close_pipe(struct txn *t);
 /* n bytes of txn_body() are in the pipe. */
 void txn_sent(struct txn *t, size_t n);
 

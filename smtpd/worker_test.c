@@ -136,6 +136,65 @@ test_drain(void **state)
 	testbed_fini(&tb);
 }
 
+static void
+begin_text(struct testbed *tb)
+{
+	testbed_send(tb, STR("EHLO x\r\n"));
+	testbed_send(tb, STR("MAIL FROM:<>\r\nRCPT TO:<alice@own.test>\r\n"
+			     "DATA\r\n"));
+	testbed_send(tb, STR("Subject: x\r\n\r\n"));
+}
+
+/*
+ * The end of a stream leaves its descriptor's number to the next one: while
+ * the first session still waits for its COMMIT, the second one's pipe has to
+ * be watched.
+ */
+static void
+test_two_streams(void **state)
+{
+	static char text[90000];
+	struct str line = { 0 }, piece;
+	struct testbed tb;
+	int first, second, i;
+	struct session *s;
+
+	(void)state;
+	for (i = 0; i < (int)sizeof(text); i++)
+		text[i] = "0123456789\r\n"[i % 12];
+	piece = str_mem(text, sizeof(text));
+	testbed_init(&tb, "");
+	/* Both connections first, so that the pipes get the same number. */
+	second = connect_one(&tb, "192.0.2.2");
+	testbed_connect(&tb, "192.0.2.1");
+	begin_text(&tb);
+	tb.mute = tb.stop_pipe = true;
+	testbed_send(&tb, piece);
+	/* The pipe is empty and the end is there, in one turn of the loop. */
+	tb.stop_pipe = false;
+	(void)!testbed_drain(&tb);
+	s = LIST_OF(tb.w->sessions.prev, struct session, link);
+	assert_int_equal(conn_preload(s->conn, STR(".\r\n")), 0);
+	session_input(s);
+	testbed_settle(&tb);
+	assert_true(tb.streamed);
+	first = tb.client;
+	tb.client = second;
+	tb.streamed = false;
+	begin_text(&tb);
+	tb.stop_pipe = true;
+	testbed_send(&tb, piece);
+	testbed_send(&tb, piece);
+	testbed_send(&tb, STR(".\r\n"));
+	assert_false(tb.streamed);
+	tb.mute = tb.stop_pipe = false;
+	while (!str_starts(line, STR("250 2.0.0 ")))
+		assert_true(testbed_line(&tb, &line));
+	assert_true(tb.streamed);
+	close(first);
+	testbed_fini(&tb);
+}
+
 /* smtpd_timeout is for a whole line: dripping bytes do not extend it. */
 static void
 test_slow_command(void **state)
@@ -202,6 +261,7 @@ main(void)
 		cmocka_unit_test(test_client_limit),
 		cmocka_unit_test(test_recycle),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_two_streams),
 		cmocka_unit_test(test_slow_command),
 		cmocka_unit_test(test_slow_data),
 	};
