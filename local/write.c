@@ -84,7 +84,7 @@ find_in(int dir, struct str prefix, struct found *f, struct err *err)
 /*
  * Our own file, in new/ or, read meanwhile, in cur/.  A reader that renames it
  * while a directory is being listed may hide it from us, so an empty result is
- * asked for twice.
+ * asked for twice.  cur is -1 if there is none.
  */
 static int
 find_own(const struct maildir_box *box, int cur, struct str prefix,
@@ -96,7 +96,7 @@ find_own(const struct maildir_box *box, int cur, struct str prefix,
 	for (i = 0; i < 2 && f->dir < 0; i++) {
 		if (find_in(box->new, prefix, f, err) < 0)
 			return -1;
-		if (f->dir < 0 && find_in(cur, prefix, f, err) < 0)
+		if (f->dir < 0 && cur >= 0 && find_in(cur, prefix, f, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -130,7 +130,7 @@ look_for_own(const struct maildir_box *box, struct str prefix, struct err *err)
 	int cur, rc;
 
 	cur = fsx_open(box->dir, "cur", O_RDONLY | O_DIRECTORY, 0);
-	if (cur < 0)
+	if (cur < 0 && errno != ENOENT)
 		return err_sys(err, errno, "cur");
 	rc = find_own(box, cur, prefix, &f, err);
 	if (rc == 0 && f.dir >= 0) {
@@ -140,7 +140,8 @@ look_for_own(const struct maildir_box *box, struct str prefix, struct err *err)
 		else
 			rc = 1;
 	}
-	fsx_close(cur);
+	if (cur >= 0)
+		fsx_close(cur);
 	return rc;
 }
 

@@ -260,7 +260,8 @@ maildir_walk(int root, const char *path, bool create, struct err *err)
 int
 maildir_create(int root, const char *path, struct err *err)
 {
-	static const char *const sub[] = { "tmp", "new", "cur" };
+	/* new last: where it is, the others are, durably. */
+	static const char *const sub[] = { "tmp", "cur", "new" };
 	int dir = maildir_walk(root, path, true, err), fd = -1;
 	size_t i;
 
