@@ -2,7 +2,7 @@
 #include "base/param.h"
 #include "frame/service.h"
 
-enum { ROUTER = SVC_BIT(SVC_ROUTER) };
+enum { ROUTER = SVC_BIT(SVC_ROUTER), CTL = SVC_BIT(SVC_CTL) };
 
 const struct param router_params[] = {
 	{ .name = "mydestination",
@@ -69,14 +69,14 @@ const struct param router_params[] = {
 	{ .name = "virtual_mailbox_domains",
 	  .kind = PARAM_LIST,
 	  .def = "$virtual_mailbox_maps",
-	  .users = ROUTER,
+	  .users = ROUTER | CTL,
 	  .text = "Domains whose mail is delivered to the mailboxes of "
 		  "$virtual_mailbox_maps, without accounts on this machine. "
 		  "The items are as in mydestination." },
 	{ .name = "virtual_mailbox_maps",
 	  .kind = PARAM_MAPS,
 	  .def = "",
-	  .users = ROUTER,
+	  .users = ROUTER | CTL,
 	  .text = "Tables from an address to the path of its mailbox below "
 		  "$virtual_mailbox_base; a \"/\" at the end means Maildir. "
 		  "Keys are tried in the order user+extension@domain, "
