@@ -11,6 +11,7 @@
 
 struct io {
 	struct loop *loop;
+	struct loop_flush flush; /* wakes threads at the end of a turn */
 	struct event *ev;
 	int wake; /* eventfd: done is not empty */
 	unsigned nthreads;
@@ -19,6 +20,7 @@ struct io {
 	pthread_mutex_t lock; /* of all below */
 	pthread_cond_t work;
 	struct list queue[IO_QUEUES];
+	unsigned queued[IO_QUEUES];
 	unsigned turn; /* which queue is next */
 	unsigned idle;
 	struct list done;
@@ -31,12 +33,12 @@ take(struct io *io, struct io_job **v)
 {
 	struct list *q;
 	size_t n = 0;
-	unsigned i;
+	unsigned i, at = 0;
 
 	for (;;) {
 		for (i = 0; i < IO_QUEUES; i++) {
-			q = &io->queue[(io->turn + i) % IO_QUEUES];
-			if (!list_empty(q))
+			at = (io->turn + i) % IO_QUEUES;
+			if (io->queued[at])
 				break;
 		}
 		if (i < IO_QUEUES)
@@ -47,15 +49,19 @@ take(struct io *io, struct io_job **v)
 		pthread_cond_wait(&io->work, &io->lock);
 		io->idle--;
 	}
-	io->turn = (io->turn + i + 1) % IO_QUEUES;
+	io->turn = (at + 1) % IO_QUEUES;
+	q = &io->queue[at];
 	do {
 		v[n] = LIST_OF(q->next, struct io_job, link);
 		list_remove(&v[n]->link);
 		n++;
+		io->queued[at]--;
 	} while (!list_empty(q) && n < v[0]->kind->batch &&
 		 LIST_OF(q->next, struct io_job, link)->kind == v[0]->kind);
 	return n;
 }
+
+static void on_flush(struct loop_flush *f);
 
 static void *
 worker(void *arg)
@@ -143,6 +149,7 @@ io_start(struct io **out, struct loop *l, unsigned threads, struct err *err)
 	if (!io)
 		return err_sys(err, ENOMEM, "I/O threads");
 	io->loop = l;
+	loop_flush_init(&io->flush, on_flush);
 	pthread_mutex_init(&io->lock, NULL);
 	pthread_cond_init(&io->work, NULL);
 	for (i = 0; i < IO_QUEUES; i++)
@@ -175,9 +182,11 @@ io_stop(struct io *io)
 	while (io->pending) {
 		struct pollfd p = { io->wake, POLLIN, 0 };
 
+		on_flush(&io->flush);
 		poll(&p, 1, -1);
 		on_done(io->wake, 0, io);
 	}
+	loop_flush_cancel(&io->flush);
 	pthread_mutex_lock(&io->lock);
 	io->stop = true;
 	pthread_cond_broadcast(&io->work);
@@ -198,16 +207,31 @@ void
 io_submit(struct io *io, enum io_queue queue, const struct io_kind *kind,
 	  struct io_job *j)
 {
-	bool wake;
-
 	j->kind = kind;
 	list_init(&j->link);
 	io->pending++;
 	pthread_mutex_lock(&io->lock);
 	list_append(&io->queue[queue], &j->link);
-	wake = io->idle > 0;
+	io->queued[queue]++;
 	pthread_mutex_unlock(&io->lock);
-	if (wake)
+	loop_flush_want(io->loop, &io->flush);
+}
+
+/* One thread for a batch: what this turn of the loop has gathered is written
+ * together, and no more threads run than there is work for. */
+static void
+on_flush(struct loop_flush *f)
+{
+	struct io *io = LIST_OF(f, struct io, flush);
+	unsigned i, want = 0;
+
+	pthread_mutex_lock(&io->lock);
+	for (i = 0; i < IO_QUEUES; i++)
+		want += (io->queued[i] + IO_BATCH - 1) / IO_BATCH;
+	if (want > io->idle)
+		want = io->idle;
+	pthread_mutex_unlock(&io->lock);
+	while (want--)
 		pthread_cond_signal(&io->work);
 }
 
