@@ -58,7 +58,7 @@ const struct param qmgr_params[] = {
 		  "is no room waits on disk." },
 	{ .name = "qmgr_commit_threads",
 	  .kind = PARAM_INT,
-	  .def = "6",
+	  .def = "4",
 	  .min = 1,
 	  .max = 48,
 	  .users = QMGR,

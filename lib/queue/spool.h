@@ -108,7 +108,7 @@ struct spool_text {
 	struct qfile_head head;
 	struct qfile_msg msg; /* reason QFILE_DAMAGED if both slots were bad */
 	struct qfile_env env;
-	uint8_t *rcpt_state; /* nrcpts of enum qfile_rcpt_state */
+	uint8_t *rcpt_state;	 /* nrcpts of enum qfile_rcpt_state */
 	struct str header, body; /* body: QFILE_INLINE */
 	char *mem;
 };

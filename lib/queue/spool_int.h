@@ -3,6 +3,7 @@
 #define QUEUE_SPOOL_INT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "queue/spool.h"
 
@@ -20,7 +21,8 @@ struct spool {
 	int dir[SPOOL_DIRS]; /* msg/XX/ */
 	uint64_t id;
 	bool is_new;
-	pthread_mutex_t lock; /* of all below */
+	_Atomic uint64_t apart_until; /* monotonic ms: no syncfs before */
+	pthread_mutex_t lock;	      /* of all below */
 	uint64_t next, reserved;
 	bool dirty[SPOOL_DIRS]; /* names went, not synced yet */
 	bool any_dirty;

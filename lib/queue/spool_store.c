@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/enc.h"
 #include "base/fsx.h"
 #include "queue/spool_int.h"
@@ -14,6 +15,9 @@ enum {
 	HEADER_KEEP = 40 * 1024,
 	FRONT_MIN = 1088, /* head and slots of a message of 1-7 recipients */
 	COPY_PART = 64 * 1024,
+	SYNCFS_FROM = 3, /* files */
+	SYNCFS_SLOW_MS = 100,
+	SYNCFS_REST_MS = 10 * 1000,
 };
 
 static int
@@ -216,23 +220,46 @@ undo(struct spool *sp, const struct spool_new *m)
 	}
 }
 
+/*
+ * All files of a batch with one commit of the journal and one flush of the
+ * disk: a sync each would flush for each.  Where others write much to the same
+ * file system that takes long; then it is left alone for a while.  False: not
+ * done, or some error in the file system, perhaps not ours: ask each file.
+ */
+static bool
+sync_together(struct spool *sp, int fd)
+{
+	uint64_t begun = clock_mono_ms(), now;
+	bool ok;
+
+	if (begun < atomic_load(&sp->apart_until))
+		return false;
+	ok = fsx_syncfs(fd) == 0;
+	now = clock_mono_ms();
+	if (now - begun > SYNCFS_SLOW_MS)
+		atomic_store(&sp->apart_until, now + SYNCFS_REST_MS);
+	return ok;
+}
+
 void
 spool_store(struct spool *sp, struct spool_new **v, size_t n)
 {
 	int fd[SPOOL_BATCH];
+	bool together;
 	size_t i;
 
 	for (; n > SPOOL_BATCH; v += SPOOL_BATCH, n -= SPOOL_BATCH)
 		spool_store(sp, v, SPOOL_BATCH);
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < n; i++)
 		fd[i] = write_one(sp, v[i]);
-		/* All data on its way before the first wait: then one commit
-		 * of the journal serves the whole batch. */
-		if (n > 1 && v[i]->rc == 0)
+	together = n >= SYNCFS_FROM && fd[0] >= 0 && sync_together(sp, fd[0]);
+	/* All data on its way before the first wait: the journal has fewer
+	 * commits to make. */
+	for (i = 0; !together && n > 1 && i < n; i++)
+		if (v[i]->rc == 0)
 			fsx_start_write(fd[i]);
-	}
 	for (i = 0; i < n; i++) {
-		if (v[i]->rc == 0 && fsx_fdatasync(fd[i]) < 0) {
+		if (v[i]->rc == 0 && !together && fsx_fdatasync(fd[i]) < 0) {
 			v[i]->rc = err_sys(&v[i]->err, errno, "fdatasync");
 			v[i]->sync_failed = true;
 		}

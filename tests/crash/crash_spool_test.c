@@ -359,7 +359,7 @@ scenario(struct run *r, unsigned messages)
 	uint32_t i;
 
 	while (r->n < messages) {
-		accept_some(r, 1 + (unsigned)pick(r, 4));
+		accept_some(r, pick(r, 8) ? 1 + (unsigned)pick(r, 2) : 4);
 		if (pick(r, 60) == 0 && spool_reserve(r->sp, &err) < 0)
 			assert_true(r->faults);
 		for (i = 0; i < r->n; i++)
