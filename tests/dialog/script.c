@@ -235,6 +235,12 @@ run_line(struct script *s, struct str line)
 		send_text(s, rest, true, n);
 	} else if (str_eq(verb, STR("S:"))) {
 		expect_line(s, rest);
+	} else if (str_eq(verb, STR("S*"))) {
+		if (!str_cut(&rest, ' ', &count) ||
+		    str_u64(count, 1000000, &n) < 0)
+			script_fail(s, "S* wants a number");
+		while (n--)
+			expect_line(s, rest);
 	} else if (str_eq(verb, STR("X:"))) {
 		expect_end(s);
 	} else if (str_eq(verb, STR("N:"))) {
