@@ -133,10 +133,29 @@ keep(const struct msg_def *def, const void *msg)
 }
 
 static void
+wipe(const struct msg_def *def, void *copy)
+{
+	const struct str *s;
+	size_t i;
+
+	for (i = 0; i < def->nfields; i++) {
+		const struct msg_field *f = &def->fields[i];
+
+		if (f->kind != MSG_STR && f->kind != MSG_BYTES)
+			continue;
+		s = (const struct str *)(void *)((char *)copy + f->offset);
+		if (s->n)
+			explicit_bzero((void *)(uintptr_t)s->p, s->n);
+	}
+}
+
+static void
 drop_copy(struct request *r)
 {
 	if (r->copy)
 		msg_close_fds(r->def, r->copy);
+	if (r->copy && r->def->flags & MSG_SECRET)
+		wipe(r->def, r->copy);
 	free(r->copy);
 	r->copy = NULL;
 }

@@ -9,7 +9,8 @@ static const struct msg_field msg_auth_fields[] = {
 	MSG_FIELD(msg_auth, password, MSG_BYTES, PASSWORD_MAX),
 	MSG_FIELD(msg_auth, client, MSG_STR, 64),
 };
-const struct msg_def msg_auth_def = MSG_DEF(msg_auth, MSG_AUTH, MSG_REQUEST);
+const struct msg_def msg_auth_def =
+	MSG_DEF(msg_auth, MSG_AUTH, MSG_REQUEST | MSG_SECRET);
 
 static const struct msg_field msg_auth_ok_fields[] = {
 	MSG_FIELD(msg_auth_ok, user, MSG_STR, USER_MAX),

@@ -15,6 +15,7 @@ struct frame {
 	uint32_t n;
 	uint32_t nfds;
 	int fds[MSG_FDS_MAX];
+	bool secret; /* to be wiped */
 	char data[];
 };
 
@@ -79,6 +80,8 @@ frame_free(struct frame *f)
 {
 	while (f->nfds)
 		close(f->fds[--f->nfds]);
+	if (f->secret)
+		explicit_bzero(f->data, f->n);
 	free(f);
 }
 
@@ -219,6 +222,9 @@ chan_send(struct chan *c, uint32_t tag, const struct msg_def *def,
 	f->next = NULL;
 	f->n = (uint32_t)c->enc.n;
 	memcpy(f->data, c->enc.p, c->enc.n);
+	f->secret = def->flags & MSG_SECRET;
+	if (f->secret)
+		explicit_bzero(c->enc.p, c->enc.n);
 	for (f->nfds = 0; f->nfds < nfds; f->nfds++) {
 		f->fds[f->nfds] = fcntl(fds[f->nfds], F_DUPFD_CLOEXEC, 3);
 		if (f->fds[f->nfds] < 0) {

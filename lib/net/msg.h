@@ -39,7 +39,9 @@ struct msg_field {
 enum msg_flags {
 	MSG_REQUEST = 1, /* counts as in flight until its reply */
 	MSG_REPLY = 2,   /* the (last) answer to a request, same tag */
-	/* 0: a part of a request or an answer, or a note on its own */
+	MSG_SECRET = 4,	 /* holds a password: copies of it are wiped */
+	/* none of the first two: a part of a request or an answer, or a note
+	 * on its own */
 };
 
 struct msg_def {

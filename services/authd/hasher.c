@@ -27,7 +27,7 @@ struct hasher {
 static bool
 matches(const char *password, const char *hash, struct crypt_data *data)
 {
-	struct str got = STR_NULL, want = str_of(hash);
+	struct str got, want = str_of(hash);
 	bool same;
 
 	memset(data, 0, sizeof(*data));

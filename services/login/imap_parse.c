@@ -55,13 +55,10 @@ imap_frame(struct str in, unsigned continued, size_t *used)
 		if (at > IMAP_COMMAND_MAX)
 			return IMAP_LOST;
 		line = str_head(rest, (size_t)lf);
-		literal = false;
-		if (line.n && line.p[line.n - 1] == '\r') {
-			line.n--;
-			literal = literal_at_end(line, &n, &plus);
-		} else {
+		if (line.n == 0 || line.p[line.n - 1] != '\r')
 			return IMAP_BAD_LINE;
-		}
+		line.n--;
+		literal = literal_at_end(line, &n, &plus);
 		if (!is_clean(line))
 			return literal ? IMAP_LOST : IMAP_BAD_LINE;
 		if (!literal)

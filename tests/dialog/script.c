@@ -162,9 +162,8 @@ static void
 expect_end(struct script *s)
 {
 	uint64_t end = clock_mono_ms() + WAIT_MS;
-	int rc;
 
-	while ((rc = receive(s)) != 0) {
+	while (receive(s) != 0) {
 		if (clock_mono_ms() > end)
 			script_fail(s, "not closed");
 		turn(s);
@@ -293,13 +292,14 @@ script_run_all(const char *dir, const struct script_ops *ops, void *arg)
 
 	if (!d)
 		fail_msg("%s: %s", dir, strerror(errno));
-	while ((e = readdir(d))) {
+	while (d && (e = readdir(d))) {
 		if (!str_ends(str_of(e->d_name), STR(".dlg")))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
 		run_file(path, ops, arg);
 		files++;
 	}
-	closedir(d);
+	if (d)
+		closedir(d);
 	return files;
 }
