@@ -109,6 +109,19 @@ def test_users_come_and_go(quick):
     assert (quick.conf_dir / "users").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("scheme,mark", [
+    ("sha512", "{CRYPT}$6$"), ("yescrypt", "{CRYPT}$y$"),
+    ("bcrypt", "{CRYPT}$2b$")])
+def test_schemes(quick, scheme, mark):
+    """Each is made by ctl and checked inside authd's jail."""
+    quick.set(user_password_scheme=scheme)
+    user = f"{scheme}@posthouse.test"
+    quick.posthouse("user", "add", user, "--password-stdin", input="pw\n")
+    assert f"{user}:{mark}" in (quick.conf_dir / "users").read_text()
+    ph.wait_for(lambda: gets_in(quick, user, "pw"), f"{user} to get in")
+    assert not gets_in(quick, user, "pw2")
+
+
 def test_plain_text_in_the_users_file_is_refused(quick):
     with open(quick.conf_dir / "users", "a") as f:
         f.write("dave@posthouse.test:{PLAIN}dave-secret::::::\n")
