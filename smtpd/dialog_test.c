@@ -436,7 +436,7 @@ run_file(void **state)
 	struct str rest, line;
 	int fd = open(d.file, O_RDONLY | O_CLOEXEC), rc = 0;
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	int log[2];
+	int log[2] = { -1, -1 };
 
 	if (n < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, log) < 0)
 		fail_msg("%s: cannot read", d.file);
