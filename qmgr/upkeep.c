@@ -148,7 +148,8 @@ upkeep_tick(struct qmgr *q)
 
 	message_mark_round(q);
 	want_ids(q);
-	if (!up->tidying && spool_untidy(q->spool)) {
+	if (!up->tidying &&
+	    (spool_untidy(q->spool) || spool_has_spares(q->spool))) {
 		up->tidying = true;
 		io_submit(q->io, IO_OTHER, &tidy_kind, &up->tidy);
 	}

@@ -66,6 +66,7 @@ enum qfile_verdict
 qfile_get_head(struct str in, uint64_t size, uint64_t id, struct qfile_head *h,
 	       struct err *err)
 {
+	static const uint8_t nothing[QFILE_HEAD];
 	const uint8_t *p = (const uint8_t *)in.p;
 	struct qfile_head want;
 
@@ -74,12 +75,15 @@ qfile_get_head(struct str in, uint64_t size, uint64_t id, struct qfile_head *h,
 		return QFILE_TORN;
 	if (in.n < QFILE_HEAD)
 		return bad_head(err, "head cannot be read");
+	/* A spare whose head was wiped, or space that was never written. */
+	if (memcmp(p, nothing, QFILE_HEAD) == 0)
+		return QFILE_TORN;
 	if (enc_get32(p) != MAGIC)
 		return bad_head(err, "not a queue file");
 	if (enc_get32(p + 4) != enc_crc32c(0, p + 8, QFILE_HEAD - 8))
 		return bad_head(err, "checksum of the head");
 	if (enc_get64(p + 8) != id)
-		return bad_head(err, "the id inside is another");
+		return QFILE_TORN; /* a spare: name or content came too late */
 	h->spool_id = enc_get64(p + 16);
 	h->arrival_us = enc_get64(p + 24);
 	h->file_len = enc_get64(p + 32);
@@ -102,11 +106,7 @@ qfile_get_head(struct str in, uint64_t size, uint64_t id, struct qfile_head *h,
 		*h = (struct qfile_head){ .id = id };
 		return bad_head(err, "lengths in the head");
 	}
-	if (size < h->file_len)
-		return QFILE_TORN;
-	if (size > h->file_len)
-		return bad_head(err, "longer than it should be");
-	return QFILE_GOOD;
+	return size == h->file_len ? QFILE_GOOD : QFILE_TORN;
 }
 
 uint32_t

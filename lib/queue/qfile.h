@@ -93,8 +93,9 @@ void qfile_put_head(const struct qfile_head *h, uint8_t out[QFILE_HEAD]);
 
 /*
  * Read a head.  in may be the beginning of the file, size is its length on
- * disk.  QFILE_TORN: shorter than what was to be written, so it was never
- * committed.  QFILE_BAD: damaged, or not ours; err says what.
+ * disk.  QFILE_TORN: another length than what was to be written, no head, or
+ * the head of another id (a spare), so it was never committed.  QFILE_BAD:
+ * damaged, or not ours; err says what.
  */
 enum qfile_verdict { QFILE_GOOD, QFILE_TORN, QFILE_BAD };
 enum qfile_verdict qfile_get_head(struct str in, uint64_t size, uint64_t id,

@@ -225,6 +225,7 @@ spool_close(struct spool *sp)
 
 	if (!sp)
 		return;
+	spool_spare_drop_all(sp);
 	for (i = 0; i < SPOOL_DIRS; i++)
 		if (sp->dir[i] >= 0)
 			fsx_close(sp->dir[i]);
@@ -263,6 +264,8 @@ spool_remove(struct spool *sp, uint64_t id, enum qfile_body body, bool has_log,
 	unsigned d = spool_dir_of(id);
 	char name[SPOOL_NAME_MAX];
 
+	if (body == QFILE_INLINE && !has_log && spool_spare_put(sp, id))
+		return 0;
 	/* ENOENT: an earlier call got this far. */
 	if (fsx_unlink(sp->dir[d], spool_name(id, "", name)) < 0 &&
 	    errno != ENOENT)
@@ -285,7 +288,18 @@ spool_untidy(struct spool *sp)
 	bool any;
 
 	pthread_mutex_lock(&sp->lock);
-	any = sp->any_dirty;
+	any = sp->any_dirty || sp->fresh_spares;
+	pthread_mutex_unlock(&sp->lock);
+	return any;
+}
+
+bool
+spool_has_spares(struct spool *sp)
+{
+	bool any;
+
+	pthread_mutex_lock(&sp->lock);
+	any = sp->nspare > 0;
 	pthread_mutex_unlock(&sp->lock);
 	return any;
 }
@@ -311,6 +325,7 @@ spool_tidy(struct spool *sp, struct err *err)
 	size_t i, n;
 	int rc;
 
+	spool_spare_tidy(sp);
 	pthread_mutex_lock(&sp->lock);
 	memcpy(dirty, sp->dirty, sizeof(dirty));
 	memset(sp->dirty, 0, sizeof(sp->dirty));

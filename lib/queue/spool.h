@@ -145,14 +145,18 @@ ERR_WARN_UNUSED int spool_log_add(struct spool *sp, uint64_t id,
 ERR_WARN_UNUSED int spool_log_read(struct spool *sp, uint64_t id, char **mem,
 				   struct str *log, struct err *err);
 
-/* The message is finished.  The name goes at once, durably with the next
- * spool_tidy(); a body of its own goes after that. */
+/* The message is finished.  Its file goes, or is kept for the next message, at
+ * once; that it does not come back is durable with the next spool_tidy(); a
+ * body of its own goes after that. */
 ERR_WARN_UNUSED int spool_remove(struct spool *sp, uint64_t id,
 				 enum qfile_body body, bool has_log,
 				 struct err *err);
 
 /* Is there work for spool_tidy()? */
 bool spool_untidy(struct spool *sp);
+/* Does the spool keep files of finished messages?  Then spool_tidy() is wanted
+ * once a second as well, to give them up when no message comes. */
+bool spool_has_spares(struct spool *sp);
 /* Sync the directories from which names went (within a second), then remove
  * the bodies of those messages. */
 ERR_WARN_UNUSED int spool_tidy(struct spool *sp, struct err *err);

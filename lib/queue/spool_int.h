@@ -15,6 +15,13 @@ struct spool_reap {
 	uint8_t body; /* enum qfile_body */
 };
 
+/* A finished message's file, for the next one (spool_spare.c). */
+enum { SPOOL_SPARES = 128 };
+struct spool_spare {
+	uint64_t id;
+	bool blank; /* its head is wiped */
+};
+
 struct spool {
 	int root;	     /* the caller's */
 	int msg;	     /* msg/ */
@@ -26,6 +33,10 @@ struct spool {
 	uint64_t next, reserved;
 	bool dirty[SPOOL_DIRS]; /* names went, not synced yet */
 	bool any_dirty;
+	struct spool_spare spare[SPOOL_SPARES];
+	size_t nspare, fresh_spares;
+	uint64_t spares_taken; /* since the last round */
+	unsigned idle_rounds;
 	struct spool_reap *reap; /* bodies to unlink after that sync */
 	size_t nreap, reap_size;
 };
@@ -45,5 +56,15 @@ const char *spool_body_suffix(enum qfile_body body);
 /* Reserve ids from a number on. */
 ERR_WARN_UNUSED int spool_reserve_from(struct spool *sp, uint64_t next,
 				       struct err *err);
+
+/* Keep the file of a finished message; false: enough are kept. */
+bool spool_spare_put(struct spool *sp, uint64_t id);
+/* A spare under a new id's name, open for writing and not longer than len; -1:
+ * there is none.  Its name is durable with fsx_fsync() of the file. */
+int spool_spare_reuse(struct spool *sp, uint64_t id, uint64_t len);
+/* Once a second: wipe those that are not; remove all when none was wanted for
+ * a while. */
+void spool_spare_tidy(struct spool *sp);
+void spool_spare_drop_all(struct spool *sp);
 
 #endif

@@ -157,9 +157,24 @@ make_text_file(struct spool *sp, struct spool_new *m)
 	return rc;
 }
 
+/* The queue file: a spare, or a new one. */
+static int
+open_one(struct spool *sp, const struct spool_new *m, bool *reused)
+{
+	char name[SPOOL_NAME_MAX];
+	int fd = spool_spare_reuse(sp, m->head.id, m->head.file_len);
+
+	*reused = fd >= 0;
+	if (fd >= 0)
+		return fd;
+	return fsx_open(sp->dir[spool_dir_of(m->head.id)],
+			spool_name(m->head.id, "", name),
+			O_WRONLY | O_CREAT | O_EXCL, 0600);
+}
+
 /* Create and write; returns the descriptor, to be synced, or -1. */
 static int
-write_one(struct spool *sp, struct spool_new *m)
+write_one(struct spool *sp, struct spool_new *m, bool *reused)
 {
 	uint8_t small[FRONT_MIN], *front = small;
 	char name[SPOOL_NAME_MAX];
@@ -192,8 +207,7 @@ write_one(struct spool *sp, struct spool_new *m)
 	iov[4] = iov_of(m->header);
 	iov[5] = iov_of(m->body);
 	spool_name(m->head.id, "", name);
-	fd = fsx_open(sp->dir[spool_dir_of(m->head.id)], name,
-		      O_WRONLY | O_CREAT | O_EXCL, 0600);
+	fd = open_one(sp, m, reused);
 	if (fd < 0)
 		err_sys(&m->err, errno, "%s", name);
 	else if (writev_all(fd, iov, 6, &m->err) < 0)
@@ -244,6 +258,7 @@ sync_together(struct spool *sp, int fd)
 void
 spool_store(struct spool *sp, struct spool_new **v, size_t n)
 {
+	bool reused[SPOOL_BATCH] = { false };
 	int fd[SPOOL_BATCH];
 	bool together;
 	size_t i;
@@ -251,7 +266,7 @@ spool_store(struct spool *sp, struct spool_new **v, size_t n)
 	for (; n > SPOOL_BATCH; v += SPOOL_BATCH, n -= SPOOL_BATCH)
 		spool_store(sp, v, SPOOL_BATCH);
 	for (i = 0; i < n; i++)
-		fd[i] = write_one(sp, v[i]);
+		fd[i] = write_one(sp, v[i], &reused[i]);
 	together = n >= SYNCFS_FROM && fd[0] >= 0 && sync_together(sp, fd[0]);
 	/* All data on its way before the first wait: the journal has fewer
 	 * commits to make. */
@@ -259,8 +274,10 @@ spool_store(struct spool *sp, struct spool_new **v, size_t n)
 		if (v[i]->rc == 0)
 			fsx_start_write(fd[i]);
 	for (i = 0; i < n; i++) {
-		if (v[i]->rc == 0 && !together && fsx_fdatasync(fd[i]) < 0) {
-			v[i]->rc = err_sys(&v[i]->err, errno, "fdatasync");
+		/* fdatasync of an old file would leave its new name out. */
+		if (v[i]->rc == 0 && !together &&
+		    (reused[i] ? fsx_fsync(fd[i]) : fsx_fdatasync(fd[i])) < 0) {
+			v[i]->rc = err_sys(&v[i]->err, errno, "sync");
 			v[i]->sync_failed = true;
 		}
 		if (fd[i] >= 0)

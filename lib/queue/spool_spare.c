@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Spare files.  A small message that is finished leaves its file to the next
+ * one, which takes it by one rename and writes over it, instead of an unlink
+ * and a create: ext4 does not give a freed inode out again for minutes and
+ * steps over all such inodes one by one at each create, which cost half the
+ * CPU of the message path (docs/PERFORMANCE.md).
+ *
+ * After a power cut the name and the content of such a file may be of different
+ * messages, or the content a mixture; none of them was acknowledged, and the
+ * old message is on disk elsewhere.  The id inside, the length and the CRCs
+ * tell (qfile_get_head()).
+ *
+ * A spare keeps its old name; so that it cannot come back as a message, its
+ * head is wiped within a second, like any mark.
+ */
+#include <fcntl.h>
+
+#include "base/fsx.h"
+#include "queue/spool_int.h"
+
+enum { IDLE_ROUNDS = 5 };
+
+bool
+spool_spare_put(struct spool *sp, uint64_t id)
+{
+	bool room;
+
+	pthread_mutex_lock(&sp->lock);
+	room = sp->nspare < SPOOL_SPARES;
+	if (room) {
+		sp->spare[sp->nspare++] = (struct spool_spare){ id, false };
+		sp->fresh_spares++;
+	}
+	pthread_mutex_unlock(&sp->lock);
+	return room;
+}
+
+static bool
+take(struct spool *sp, uint64_t *id)
+{
+	bool any;
+
+	pthread_mutex_lock(&sp->lock);
+	any = sp->nspare > 0;
+	if (any) {
+		sp->nspare--;
+		*id = sp->spare[sp->nspare].id;
+		if (!sp->spare[sp->nspare].blank)
+			sp->fresh_spares--;
+		sp->spares_taken++;
+	}
+	pthread_mutex_unlock(&sp->lock);
+	return any;
+}
+
+int
+spool_spare_reuse(struct spool *sp, uint64_t id, uint64_t len)
+{
+	char old_name[SPOOL_NAME_MAX], name[SPOOL_NAME_MAX];
+	int old_dir, dir = sp->dir[spool_dir_of(id)], fd;
+	struct stat st;
+	uint64_t old;
+
+	if (!take(sp, &old))
+		return -1;
+	old_dir = sp->dir[spool_dir_of(old)];
+	spool_name(old, "", old_name);
+	fd = fsx_open(old_dir, old_name, O_WRONLY, 0);
+	if (fd >= 0 && fsx_fstat(fd, &st) == 0 &&
+	    ((uint64_t)st.st_size <= len ||
+	     fsx_ftruncate(fd, (off_t)len) == 0) &&
+	    fsx_rename(old_dir, old_name, dir, spool_name(id, "", name)) == 0)
+		return fd;
+	if (fd >= 0)
+		fsx_close(fd);
+	fsx_unlink(old_dir, old_name);
+	return -1;
+}
+
+/* Its message is finished for good: no head, no message. */
+static int
+wipe(struct spool *sp, uint64_t id)
+{
+	static const char zeros[QFILE_HEAD];
+	int dir = sp->dir[spool_dir_of(id)], rc = -1, fd;
+	char name[SPOOL_NAME_MAX];
+
+	fd = fsx_open(dir, spool_name(id, "", name), O_WRONLY, 0);
+	if (fd < 0)
+		return -1;
+	if (fsx_pwrite(fd, zeros, sizeof(zeros), 0) == (ssize_t)sizeof(zeros))
+		rc = fsx_fdatasync(fd);
+	fsx_close(fd);
+	return rc;
+}
+
+static void
+drop(struct spool *sp, uint64_t id)
+{
+	unsigned d = spool_dir_of(id);
+	char name[SPOOL_NAME_MAX];
+
+	fsx_unlink(sp->dir[d], spool_name(id, "", name));
+	pthread_mutex_lock(&sp->lock);
+	sp->dirty[d] = true;
+	sp->any_dirty = true;
+	pthread_mutex_unlock(&sp->lock);
+}
+
+void
+spool_spare_tidy(struct spool *sp)
+{
+	struct spool_spare v[SPOOL_SPARES];
+	bool idle, back;
+	size_t i, n;
+
+	pthread_mutex_lock(&sp->lock);
+	sp->idle_rounds = sp->spares_taken ? 0 : sp->idle_rounds + 1;
+	sp->spares_taken = 0;
+	idle = sp->idle_rounds >= IDLE_ROUNDS;
+	n = sp->nspare;
+	memcpy(v, sp->spare, n * sizeof(v[0]));
+	sp->nspare = sp->fresh_spares = 0;
+	pthread_mutex_unlock(&sp->lock);
+
+	for (i = 0; i < n; i++) {
+		if (idle || (!v[i].blank && wipe(sp, v[i].id) < 0)) {
+			drop(sp, v[i].id);
+			continue;
+		}
+		pthread_mutex_lock(&sp->lock);
+		back = sp->nspare < SPOOL_SPARES;
+		if (back)
+			sp->spare[sp->nspare++] =
+				(struct spool_spare){ v[i].id, true };
+		pthread_mutex_unlock(&sp->lock);
+		if (!back)
+			drop(sp, v[i].id);
+	}
+}
+
+void
+spool_spare_drop_all(struct spool *sp)
+{
+	while (sp->nspare)
+		drop(sp, sp->spare[--sp->nspare].id);
+}
