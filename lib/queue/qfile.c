@@ -75,7 +75,7 @@ qfile_get_head(struct str in, uint64_t size, uint64_t id, struct qfile_head *h,
 		return QFILE_TORN;
 	if (in.n < QFILE_HEAD)
 		return bad_head(err, "head cannot be read");
-	/* A spare whose head was wiped, or space that was never written. */
+	/* Space that was given to the file but never written. */
 	if (memcmp(p, nothing, QFILE_HEAD) == 0)
 		return QFILE_TORN;
 	if (enc_get32(p) != MAGIC)

@@ -19,7 +19,7 @@ struct spool_reap {
 enum { SPOOL_SPARES = 128 };
 struct spool_spare {
 	uint64_t id;
-	bool blank; /* its head is wiped */
+	bool blank; /* it is emptied */
 };
 
 struct spool {
@@ -59,9 +59,9 @@ ERR_WARN_UNUSED int spool_reserve_from(struct spool *sp, uint64_t next,
 
 /* Keep the file of a finished message; false: enough are kept. */
 bool spool_spare_put(struct spool *sp, uint64_t id);
-/* A spare under a new id's name, open for writing and not longer than len; -1:
- * there is none.  Its name is durable with fsx_fsync() of the file. */
-int spool_spare_reuse(struct spool *sp, uint64_t id, uint64_t len);
+/* A spare under a new id's name, empty and open for writing; -1: there is none.
+ * Its name is durable with fsx_fsync() of the file. */
+int spool_spare_reuse(struct spool *sp, uint64_t id);
 /* Once a second: wipe those that are not; remove all when none was wanted for
  * a while. */
 void spool_spare_tidy(struct spool *sp);

@@ -7,12 +7,11 @@
  * CPU of the message path (docs/PERFORMANCE.md).
  *
  * After a power cut the name and the content of such a file may be of different
- * messages, or the content a mixture; none of them was acknowledged, and the
- * old message is on disk elsewhere.  The id inside, the length and the CRCs
- * tell (qfile_get_head()).
+ * messages; the new one was not acknowledged, and the old one is on disk
+ * elsewhere.  The id inside and the length tell (qfile_get_head()).
  *
- * A spare keeps its old name; so that it cannot come back as a message, its
- * head is wiped within a second, like any mark.
+ * A spare keeps its old name; so that it cannot come back as a message, it is
+ * emptied within a second, like any mark.
  */
 #include <fcntl.h>
 
@@ -55,11 +54,10 @@ take(struct spool *sp, uint64_t *id)
 }
 
 int
-spool_spare_reuse(struct spool *sp, uint64_t id, uint64_t len)
+spool_spare_reuse(struct spool *sp, uint64_t id)
 {
 	char old_name[SPOOL_NAME_MAX], name[SPOOL_NAME_MAX];
 	int old_dir, dir = sp->dir[spool_dir_of(id)], fd;
-	struct stat st;
 	uint64_t old;
 
 	if (!take(sp, &old))
@@ -67,9 +65,9 @@ spool_spare_reuse(struct spool *sp, uint64_t id, uint64_t len)
 	old_dir = sp->dir[spool_dir_of(old)];
 	spool_name(old, "", old_name);
 	fd = fsx_open(old_dir, old_name, O_WRONLY, 0);
-	if (fd >= 0 && fsx_fstat(fd, &st) == 0 &&
-	    ((uint64_t)st.st_size <= len ||
-	     fsx_ftruncate(fd, (off_t)len) == 0) &&
+	/* Emptied first: what a power cut leaves of the write is then too
+	 * short, as in a new file, never new bytes before old ones. */
+	if (fd >= 0 && fsx_ftruncate(fd, 0) == 0 &&
 	    fsx_rename(old_dir, old_name, dir, spool_name(id, "", name)) == 0)
 		return fd;
 	if (fd >= 0)
@@ -82,14 +80,13 @@ spool_spare_reuse(struct spool *sp, uint64_t id, uint64_t len)
 static int
 wipe(struct spool *sp, uint64_t id)
 {
-	static const char zeros[QFILE_HEAD];
 	int dir = sp->dir[spool_dir_of(id)], rc = -1, fd;
 	char name[SPOOL_NAME_MAX];
 
 	fd = fsx_open(dir, spool_name(id, "", name), O_WRONLY, 0);
 	if (fd < 0)
 		return -1;
-	if (fsx_pwrite(fd, zeros, sizeof(zeros), 0) == (ssize_t)sizeof(zeros))
+	if (fsx_ftruncate(fd, 0) == 0)
 		rc = fsx_fdatasync(fd);
 	fsx_close(fd);
 	return rc;

@@ -162,7 +162,7 @@ static int
 open_one(struct spool *sp, const struct spool_new *m, bool *reused)
 {
 	char name[SPOOL_NAME_MAX];
-	int fd = spool_spare_reuse(sp, m->head.id, m->head.file_len);
+	int fd = spool_spare_reuse(sp, m->head.id);
 
 	*reused = fd >= 0;
 	if (fd >= 0)
