@@ -29,8 +29,6 @@ SMTP_LINES = {
     "long MAIL": b"MAIL FROM:<" + b"a" * 5000 + b"@example.com>\r\n",
     "many parameters": b"MAIL FROM:<a@example.com>" + b" X=Y" * 400 + b"\r\n",
     "NUL": b"NO\0OP\r\n",
-    "control": b"HELO \x01\x1b[2J\r\n",
-    "eight-bit": b"HELO \xff\xfe\r\n",
     "empty": b"\r\n",
     "bare LF": b"NOOP\nNOOP\r\n",
     "bare CR": b"NOOP\rNOOP\r\n",
@@ -51,6 +49,25 @@ def test_smtp_bad_line(unmoved, kind):
             assert w.smtp("EHLO client.example.com\r\n")[:3] == b"250"
         reply = w.smtp(SMTP_LINES[kind])
         assert reply == b"" or reply[:1] in (b"5", b"4"), reply
+
+
+@pytest.mark.dev
+def test_smtp_name_of_a_client_is_not_trusted(unmoved):
+    """It stands in Received and in the log without what it may not hold."""
+    with Wire(unmoved.smtp_port) as w:
+        w.smtp()
+        w.smtp(b"HELO \x01\x1b[2J(\\\xff\xfe)<x>\r\n")
+        w.smtp("MAIL FROM:<a@example.com>\r\n")
+        w.smtp("RCPT TO:<bob@posthouse.test>\r\n")
+        if w.smtp("DATA\r\n")[:3] != b"354":
+            return
+        assert w.smtp("Subject: x\r\n\r\nx\r\n.\r\n")[:3] == b"250"
+    unmoved.mailbox("bob").wait(1)
+    [raw] = unmoved.mailbox("bob").messages()
+    assert all(32 <= c < 127 or c in b"\n\t" for c in raw), raw
+    name = raw.partition(b"Received: from ")[2].split()[0]
+    assert not set(name) & set(b"()<>\\"), name
+    assert b"\x1b" not in unmoved.log_text().encode()
 
 
 @pytest.mark.dev
