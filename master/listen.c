@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "master.h"
 
 static int
@@ -58,6 +59,20 @@ probe_free(const struct addr *a, struct err *err)
 	return rc;
 }
 
+/* The children of a master that was killed may take a moment to see it. */
+static int
+wait_free(const struct master *m, const struct addr *a, struct err *err)
+{
+	uint64_t end = clock_mono_ms() + (m->up ? 0 : BIND_PATIENCE_MS);
+
+	while (probe_free(a, err) < 0) {
+		if (err->code != EADDRINUSE || clock_mono_ms() >= end)
+			return -1;
+		usleep(50 * 1000);
+	}
+	return 0;
+}
+
 static bool
 same_addr(const struct addr *a, const struct addr *b)
 {
@@ -92,7 +107,7 @@ want(struct master *m, const char *param, const struct addr *a, unsigned worker,
 		l->keep = true;
 		return 0;
 	}
-	if (!find(m, param, a, 0, true) && probe_free(a, err) < 0)
+	if (!find(m, param, a, 0, true) && wait_free(m, a, err) < 0)
 		return -1;
 	l = calloc(1, sizeof(*l));
 	if (!l)

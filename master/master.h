@@ -19,6 +19,7 @@ enum {
 	STABLE_S = 10, /* lived that long: the next death starts anew */
 	WORKERS_MAX = 64,
 	LISTEN_BACKLOG = 1024,
+	BIND_PATIENCE_MS = 10 * 1000, /* for a dead master's children to end */
 	STOP_STAGE_MS = 5000, /* for each stage to finish its work */
 	DRAIN_S = 600,	      /* replaced workers may finish sessions */
 	UID_BLOCK = 64,
