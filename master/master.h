@@ -20,8 +20,8 @@ enum {
 	WORKERS_MAX = 64,
 	LISTEN_BACKLOG = 1024,
 	BIND_PATIENCE_MS = 10 * 1000, /* for a dead master's children to end */
-	STOP_STAGE_MS = 5000, /* for each stage to finish its work */
-	DRAIN_S = 600,	      /* replaced workers may finish sessions */
+	STOP_STAGE_MS = 5000,	      /* for each stage to finish its work */
+	DRAIN_S = 600,		      /* replaced workers may finish sessions */
 	UID_BLOCK = 64,
 };
 

@@ -19,8 +19,9 @@ crc_init(void)
 	}
 	for (i = 0; i < 256; i++)
 		for (j = 1; j < 8; j++)
-			crc_table[j][i] = crc_table[j - 1][i] >> 8 ^
-					  crc_table[0][crc_table[j - 1][i] & 255];
+			crc_table[j][i] =
+				crc_table[j - 1][i] >> 8 ^
+				crc_table[0][crc_table[j - 1][i] & 255];
 }
 
 uint32_t

@@ -13,7 +13,7 @@ enum err_class { ERR_NONE, ERR_TEMP, ERR_PERM, ERR_BUG };
 
 struct err {
 	enum err_class class;
-	int code;       /* an errno value, or 0 */
+	int code;	/* an errno value, or 0 */
 	char text[240]; /* one line, for a human; may quote peer's bytes */
 };
 
@@ -46,10 +46,10 @@ err_always(int rc)
 
 /* Our own mistake: log file, line and text, and end the process. */
 #define BUG(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
-#define BUG_ON(cond)                                                           \
-	do {                                                                   \
-		if (cond)                                                      \
-			bug_at(__FILE__, __LINE__, "%s", #cond);               \
+#define BUG_ON(cond)                                             \
+	do {                                                     \
+		if (cond)                                        \
+			bug_at(__FILE__, __LINE__, "%s", #cond); \
 	} while (0)
 void bug_at(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4), noreturn));

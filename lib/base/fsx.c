@@ -11,20 +11,20 @@
 
 #include "base/fsx.h"
 
-#define RETRY(call)                                                            \
-	({                                                                     \
-		long rc_;                                                      \
-		do                                                             \
-			rc_ = (call);                                          \
-		while (rc_ < 0 && errno == EINTR);                             \
-		rc_;                                                           \
+#define RETRY(call)                                \
+	({                                         \
+		long rc_;                          \
+		do                                 \
+			rc_ = (call);              \
+		while (rc_ < 0 && errno == EINTR); \
+		rc_;                               \
 	})
 
 int
 fsx_open(int dirfd, const char *name, int flags, mode_t mode)
 {
-	return (int)RETRY(openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW,
-				 mode));
+	return (int)RETRY(
+		openat(dirfd, name, flags | O_CLOEXEC | O_NOFOLLOW, mode));
 }
 
 int
@@ -210,8 +210,8 @@ fsx_readdir(struct fsx_dir *d, unsigned char *type)
 	do {
 		errno = 0;
 		e = readdir(d->dir);
-	} while (e && (strcmp(e->d_name, ".") == 0 ||
-		       strcmp(e->d_name, "..") == 0));
+	} while (e &&
+		 (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0));
 	if (!e)
 		return NULL;
 	if (type)

@@ -79,7 +79,8 @@ ERR_WARN_UNUSED int fsx_pwrite_all(int fd, const void *p, size_t n, off_t at,
 ERR_WARN_UNUSED int fsx_pread_all(int fd, void *p, size_t n, off_t at,
 				  struct err *err);
 /* Replace name in dirfd: write ".NAME.new" beside it, fsync, rename, fsync the
- * directory: after 0 the new content is durable, before it the old one stands. */
+ * directory: after 0 the new content is durable, before it the old one stands.
+ */
 ERR_WARN_UNUSED int fsx_replace(int dirfd, const char *name, const void *p,
 				size_t n, mode_t mode, struct err *err);
 /*

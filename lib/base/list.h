@@ -11,10 +11,13 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define LIST_INIT(l) { &(l), &(l) }
+#define LIST_INIT(l)       \
+	{                  \
+		&(l), &(l) \
+	}
 /* The owner of a link. */
-#define LIST_OF(link, type, member)                                            \
-	((type *)(void *)((char *)(link) - offsetof(type, member)))
+#define LIST_OF(link, type, member) \
+	((type *)(void *)((char *)(link)-offsetof(type, member)))
 
 static inline void
 list_init(struct list *l)
@@ -52,7 +55,7 @@ list_prepend(struct list *head, struct list *l)
 	list_append(head->next, l);
 }
 
-#define list_for_each(it, head)                                                \
+#define list_for_each(it, head) \
 	for ((it) = (head)->next; (it) != (head); (it) = (it)->next)
 
 #endif

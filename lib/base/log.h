@@ -8,9 +8,9 @@ enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_ };
 
 /*
  * Lines go to logd over the inherited channel fd (SOCK_SEQPACKET), gathered
- * and sent by log_flush(), which the loop calls once a turn; a warning or worse is sent at
- * once.  logd knows the sender by its channel.  Without a channel (tests, ctl)
- * lines go to standard error as "NAME: text".  Thread-safe.
+ * and sent by log_flush(), which the loop calls once a turn; a warning or worse
+ * is sent at once.  logd knows the sender by its channel.  Without a channel
+ * (tests, ctl) lines go to standard error as "NAME: text".  Thread-safe.
  */
 void log_open(int fd, const char *name);
 void log_set_debug(bool on);

@@ -58,14 +58,12 @@ check_number(const struct param *p, struct str value, struct err *err)
 	int64_t v;
 
 	if (parse_number(p, value, &v) < 0)
-		return err_set(err, ERR_PERM, EINVAL,
-			       "%s: \"%.*s\" is not a number%s", p->name,
-			       STR_FMT(value),
-			       p->kind == PARAM_TIME
-				       ? " with unit s, m, h, d or w"
-			       : p->kind == PARAM_BYTES
-				       ? " of bytes (k, m, g allowed)"
-				       : "");
+		return err_set(
+			err, ERR_PERM, EINVAL, "%s: \"%.*s\" is not a number%s",
+			p->name, STR_FMT(value),
+			p->kind == PARAM_TIME	 ? " with unit s, m, h, d or w"
+			: p->kind == PARAM_BYTES ? " of bytes (k, m, g allowed)"
+						 : "");
 	if (v < p->min || v > p->max)
 		return err_set(err, ERR_PERM, ERANGE,
 			       "%s: %.*s is out of bounds, want %lld to %lld",

@@ -19,8 +19,8 @@ struct chan_msg {
 
 struct chan_row {
 	const char *name;
-	uint8_t asker, service;		  /* enum service_id */
-	uint16_t inflight;		  /* unanswered requests at most */
+	uint8_t asker, service;		   /* enum service_id */
+	uint16_t inflight;		   /* unanswered requests at most */
 	const struct chan_msg *to_service; /* end: def NULL */
 	const struct chan_msg *to_asker;   /* end: def NULL */
 };

@@ -16,14 +16,14 @@
 enum { MSG_FRAME_MAX = 65535, MSG_HEAD = 8, MSG_FDS_MAX = 4 };
 
 enum msg_kind {
-	MSG_U8,    /* uint8_t;  bound: greatest value, 0 = any */
+	MSG_U8,	   /* uint8_t;  bound: greatest value, 0 = any */
 	MSG_U16,   /* uint16_t */
 	MSG_U32,   /* uint32_t */
 	MSG_U64,   /* uint64_t */
 	MSG_STR,   /* struct str without CR, LF, NUL; bound: greatest length */
 	MSG_BYTES, /* struct str, any byte; bound: greatest length */
 	MSG_LIST,  /* struct msg_list of elem; bound: greatest count */
-	MSG_FD,    /* int, -1 = none; bound 1: must be there */
+	MSG_FD,	   /* int, -1 = none; bound 1: must be there */
 };
 
 struct msg_def;
@@ -38,7 +38,7 @@ struct msg_field {
 
 enum msg_flags {
 	MSG_REQUEST = 1, /* counts as in flight until its reply */
-	MSG_REPLY = 2,   /* the (last) answer to a request, same tag */
+	MSG_REPLY = 2,	 /* the (last) answer to a request, same tag */
 	MSG_SECRET = 4,	 /* holds a password: copies of it are wiped */
 	/* none of the first two: a part of a request or an answer, or a note
 	 * on its own */
@@ -60,17 +60,23 @@ struct msg_list {
 	const struct msg_def *elem;
 };
 
-#define MSG_FIELD(type, member, k, max)                                        \
-	{ .name = #member, .kind = (k), .offset = offsetof(struct type, member), \
-	  .bound = (max) }
-#define MSG_LIST_FIELD(type, member, max, el)                                  \
-	{ .name = #member, .kind = MSG_LIST,                                   \
-	  .offset = offsetof(struct type, member), .bound = (max),             \
-	  .elem = (el) }
-#define MSG_DEF(n, t, fl)                                                      \
-	{ .type = (t), .name = #n, .flags = (fl), .fields = n##_fields,        \
-	  .nfields = sizeof(n##_fields) / sizeof(n##_fields[0]),               \
-	  .size = sizeof(struct n) }
+#define MSG_FIELD(type, member, k, max)                                 \
+	{                                                               \
+		.name = #member, .kind = (k),                           \
+		.offset = offsetof(struct type, member), .bound = (max) \
+	}
+#define MSG_LIST_FIELD(type, member, max, el)                            \
+	{                                                                \
+		.name = #member, .kind = MSG_LIST,                       \
+		.offset = offsetof(struct type, member), .bound = (max), \
+		.elem = (el)                                             \
+	}
+#define MSG_DEF(n, t, fl)                                                     \
+	{                                                                     \
+		.type = (t), .name = #n, .flags = (fl), .fields = n##_fields, \
+		.nfields = sizeof(n##_fields) / sizeof(n##_fields[0]),        \
+		.size = sizeof(struct n)                                      \
+	}
 
 /* Largest struct of any message: decoders use a buffer of this size. */
 enum { MSG_STRUCT_MAX = 512 };

@@ -28,8 +28,8 @@ struct table {
 	struct table_set *set;
 	const char *spec, *name;
 	const char *path; /* files: what to open for name */
-	void *data;   /* NULL: not open */
-	bool gave_up; /* the failure was logged */
+	void *data;	  /* NULL: not open */
+	bool gave_up;	  /* the failure was logged */
 	struct err why;
 	uint64_t next_look_ms;
 	struct stat seen;
