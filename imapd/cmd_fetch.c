@@ -51,7 +51,8 @@ mark_seen(struct imap_session *s, struct fetch_job *j)
 	if (!j->sets_seen || s->view.readonly || !m || m->flags & MAILDIR_SEEN)
 		return false;
 	if (mailbox_set_flags(s->view.mb, m, MAILDIR_SEEN, 0, &err) < 0) {
-		log_warn("imap(%s): \\Seen: %s", s->user->name, err.text);
+		log_warn("imap(%s): \\Seen: %s", s->user->name,
+			 LOGQ(str_of(err.text)));
 		return false;
 	}
 	return true;
@@ -82,7 +83,8 @@ begin_message(struct imap_session *s, struct fetch_job *j)
 	if (!m || prepare(s, j, &err) < 0) {
 		if (m && err.code != ENOENT)
 			log_warn("imap(%s): %s uid %u: %s", s->user->name,
-				 mailbox_name(s->view.mb), j->uid, err.text);
+				 mailbox_name(s->view.mb), j->uid,
+				 LOGQ(str_of(err.text)));
 		j->gone = true;
 		return false;
 	}
@@ -233,7 +235,7 @@ put_fields_of_part(struct imap_session *s, const struct fetch_item *it)
 	}
 	buf_init(&text, MIME_HEADER_MAX);
 	if (read_header(s->cache, &pl, &text, &err) < 0)
-		log_warn("imap(%s): %s", s->user->name, err.text);
+		log_warn("imap(%s): %s", s->user->name, LOGQ(str_of(err.text)));
 	put_filtered(s, it, buf_str(&text));
 	buf_fini(&text);
 }
@@ -267,7 +269,7 @@ put_section(struct imap_session *s, struct fetch_job *j,
 	if (size == 0)
 		return;
 	if (seek(c, &pl, skip, &err) < 0)
-		log_warn("imap(%s): %s", s->user->name, err.text);
+		log_warn("imap(%s): %s", s->user->name, LOGQ(str_of(err.text)));
 	j->streaming = true;
 	j->left = size;
 }

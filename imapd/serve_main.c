@@ -181,12 +181,13 @@ main(int argc, char **argv)
 	struct event *ev;
 	struct err err;
 	int pair[2], lfd;
+	uint64_t port;
 	pid_t pid;
 
-	if (argc != 4)
+	if (argc != 4 || str_u64(str_of(argv[3]), 65535, &port) < 0)
 		return 64;
 	log_open(-1, "imapd");
-	lfd = listen_on(atoi(argv[3]));
+	lfd = listen_on((int)port);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return 1;
 	pid = fork();

@@ -73,15 +73,18 @@ imap_reply_err(struct imap_session *s, const struct err *err)
 			response = rows[i].response;
 	if (err->class == ERR_TEMP) {
 		log_warn("imap(%s): %s: %s", s->user->name,
-			 s->cmd ? s->cmd->name : "-", err->text);
-		if (!*response)
-			response = "[SERVERBUG] ";
+			 s->cmd ? s->cmd->name : "-", LOGQ(str_of(err->text)));
+		imap_reply(s, "NO %sTemporary problem",
+			   *response ? response : "[UNAVAILABLE] ");
+		return;
 	}
-	if (err->code == ENOENT && !strchr(err->text, ' '))
+	/* Texts with a system error name files, which are not for clients. */
+	if (err->code == ENOENT &&
+	    str_ends(str_of(err->text), str_of(strerror(ENOENT))))
 		imap_reply(s, "NO %sNo such mailbox", response);
-	else if (err->code == ENOENT &&
-		 str_ends(str_of(err->text), str_of(strerror(ENOENT))))
-		imap_reply(s, "NO %sNo such mailbox", response);
+	else if (err->code &&
+		 str_ends(str_of(err->text), str_of(strerror(err->code))))
+		imap_reply(s, "NO %s%s", response, strerror(err->code));
 	else
 		imap_reply(s, "NO %s%s", response, err->text);
 }

@@ -88,7 +88,7 @@ imap_view_open(struct imap_session *s, struct mailbox *mb, bool readonly,
 	v->watch.on_change = on_change;
 	if (!readonly && mailbox_take_new(mb, err) < 0)
 		log_warn("%s: moving new mail to cur: %s", mailbox_name(mb),
-			 err->text);
+			 LOGQ(str_of(err->text)));
 	v->mod = mailbox_mod(mb);
 	if (take_arrivals(v) < 0) {
 		v->mb = NULL;
@@ -122,12 +122,12 @@ begin(struct imap_session *s)
 	struct err err;
 
 	if (mailbox_refresh(v->mb, &err) < 0)
-		log_warn("%s: %s", mailbox_name(v->mb), err.text);
+		log_warn("%s: %s", mailbox_name(v->mb), LOGQ(str_of(err.text)));
 	/* New mail moves as soon as a session that may do so sees it. */
 	if (!v->readonly && !mailbox_deleted(v->mb) &&
 	    mailbox_mod(v->mb) != v->mod && mailbox_take_new(v->mb, &err) < 0)
 		log_warn("%s: moving new mail to cur: %s", mailbox_name(v->mb),
-			 err.text);
+			 LOGQ(str_of(err.text)));
 	v->target = mailbox_mod(v->mb);
 	v->at = v->keep = 0;
 	v->phase = v->target == v->mod && !mailbox_deleted(v->mb) ? IDLE

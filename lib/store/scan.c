@@ -40,7 +40,8 @@ scan_new_file(struct scan *s, const char *name, const struct maildir_name *p,
 	size_t size;
 
 	if (in_new && is_torn(s->mb, name, p)) {
-		log_debug("%s: new/%s is torn, skipped", s->mb->name, name);
+		log_debug("%s: new/%s is torn, skipped", s->mb->name,
+			  LOGQ(str_of(name)));
 		return 0;
 	}
 	if (s->n == s->size) {
@@ -90,7 +91,7 @@ split_twin(struct mailbox *mb, const struct message *m, const char *name,
 	}
 	if (fsx_rename_new(dir, name, dir, buf_cstr(&b)) == 0)
 		log_info("%s: two files of one name, %s is now %s", mb->name,
-			 name, buf_cstr(&b));
+			 LOGQ(str_of(name)), LOGQ(buf_str(&b)));
 	buf_fini(&b);
 	mb->dirty = true;
 }

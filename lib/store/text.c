@@ -63,7 +63,7 @@ text_to_utf8(struct buf *out, struct str charset, struct str s)
 	UConverter *cnv = open_charset(charset);
 	const char *from = s.n ? s.p : "", *end = from + s.n;
 	UErrorCode status;
-	UChar part[256];
+	UChar part[256] = { 0 };
 	UChar *to;
 
 	if (!cnv)
@@ -365,7 +365,7 @@ convert(struct text_body *b, const char *p, size_t n)
 {
 	const char *end = p + n;
 	UErrorCode status;
-	UChar part[1024];
+	UChar part[1024] = { 0 };
 	UChar *to;
 
 	if (!b->converter)
@@ -427,6 +427,7 @@ hex_value(char c)
 static void
 feed_qp(struct text_body *b, struct sink *k, struct str s)
 {
+	int high, low;
 	size_t i;
 	char c;
 
@@ -449,9 +450,10 @@ feed_qp(struct text_body *b, struct sink *k, struct str s)
 			b->held[b->nheld++] = c;
 			continue;
 		}
-		if (b->nheld == 2 && hex_value(c) >= 0) {
-			put(k,
-			    (char)(hex_value(b->held[1]) << 4 | hex_value(c)));
+		high = hex_value(b->held[1]);
+		low = hex_value(c);
+		if (b->nheld == 2 && high >= 0 && low >= 0) {
+			put(k, (char)(high * 16 + low));
 		} else { /* not an encoding: as it is */
 			put(k, b->held[0]);
 			if (b->nheld == 2)
