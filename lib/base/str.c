@@ -105,9 +105,11 @@ str_search(struct str s, struct str needle)
 struct str
 str_from(struct str s, size_t a)
 {
+	if (!s.p)
+		return STR_NULL;
 	if (a > s.n)
 		a = s.n;
-	return (struct str){ s.p ? s.p + a : NULL, s.n - a };
+	return (struct str){ s.p + a, s.n - a };
 }
 
 struct str

@@ -443,6 +443,13 @@ exists(struct rig *r, const char *path)
 
 /* --- tests --------------------------------------------------------------- */
 
+/* The stand-in for a user's process begins its line with its pid. */
+static long
+pid_in(const char *line)
+{
+	return strtol(line, NULL, 10);
+}
+
 static void
 a_login_gets_a_process(void **state)
 {
@@ -456,26 +463,26 @@ a_login_gets_a_process(void **state)
 	assert_int_equal(r.redeemed, 1);
 	assert_true(exists(&r, "mail/d/al/cur"));
 	assert_true(exists(&r, "mail/d/al/new"));
-	snprintf(want, sizeof(want), "%d al@d al@d a1 a1\r\n", atoi(one));
+	snprintf(want, sizeof(want), "%ld al@d al@d a1 a1\r\n", pid_in(one));
 	assert_string_equal(one, want);
 	/* The same user's second session: the same process. */
 	start(&r, 2, SVC_IMAPD, "mail/d/al", "a2", two);
-	assert_int_equal(atoi(one), atoi(two));
+	assert_int_equal(pid_in(one), pid_in(two));
 	assert_int_equal(r.spawner.procs.n, 1);
 	/* Another service, another user, another home: another process. */
 	start(&r, 3, SVC_POP3D, "mail/d/al", "", two);
 	start(&r, 4, SVC_IMAPD, "mail/d/bo", "", three);
-	assert_int_not_equal(atoi(one), atoi(two));
-	assert_int_not_equal(atoi(two), atoi(three));
+	assert_int_not_equal(pid_in(one), pid_in(two));
+	assert_int_not_equal(pid_in(two), pid_in(three));
 	r.identity.user = STR("bo@d");
 	start(&r, 5, SVC_IMAPD, "mail/d/bo", "", two);
-	assert_int_not_equal(atoi(two), atoi(three));
+	assert_int_not_equal(pid_in(two), pid_in(three));
 	assert_int_equal(r.spawner.procs.n, 4);
 	/* One that has left is followed by a new one. */
 	start(&r, 6, SVC_IMAPD, "mail/d/bo", "quit", two);
 	turn_until_procs(&r, 3);
 	start(&r, 7, SVC_IMAPD, "mail/d/bo", "", three);
-	assert_int_not_equal(atoi(two), atoi(three));
+	assert_int_not_equal(pid_in(two), pid_in(three));
 	rig_close(&r);
 }
 
