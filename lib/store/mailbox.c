@@ -268,7 +268,10 @@ build_records(struct mailbox *mb, const struct added *v, size_t n,
 	for (i = 0; i < n; i++) {
 		base = str_mem(v[i].name, v[i].basen);
 		k = map_get(&mb->known, base);
-		if (k) {
+		/* Another process was first.  But behind a message that was
+		 * told already there are only greater UIDs (RFC 3501
+		 * 2.3.1.1): then it gets another one. */
+		if (k && (!mb->loaded || k->uid > mb->top)) {
 			uids[i] = k->uid;
 			continue;
 		}
@@ -359,6 +362,8 @@ insert(struct mailbox *mb, struct added *v, size_t n, const uint32_t *uids,
 		}
 		known_drop(mb, message_base(m));
 		m->mod = mb->mod;
+		if (m->uid > mb->top)
+			mb->top = m->uid;
 		if (mb->n && mb->v[mb->n - 1]->uid > m->uid)
 			sorted = false;
 		mb->v[mb->n++] = m;

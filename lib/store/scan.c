@@ -109,7 +109,9 @@ scan_file(struct scan *s, const char *name, bool in_new, struct err *err)
 		return 0;
 	m = map_get(&mb->by_base, p.base);
 	k = m ? map_get(&mb->known, p.base) : NULL;
-	if (!m || (k && k->uid != m->uid))
+	if (k && k->uid != m->uid) /* another process gave it a new UID */
+		m->replaced = true;
+	if (!m || m->replaced)
 		return scan_new_file(s, name, &p, in_new, err);
 	if (m->seen_in_scan &&
 	    (m->in_new != in_new || strcmp(m->name, name) != 0)) {
@@ -167,7 +169,7 @@ any_missing(struct mailbox *mb)
 
 	for (i = 0; i < mb->n; i++) {
 		m = mb->v[i];
-		if (m->seen_in_scan)
+		if (m->seen_in_scan || m->replaced)
 			continue;
 		if (fsx_fstatat(m->in_new ? mb->new : mb->cur, m->name, &st) ==
 		    0)
@@ -251,7 +253,7 @@ scan_both(struct scan *s, struct err *err)
 	size_t i;
 
 	for (i = 0; i < mb->n; i++)
-		mb->v[i]->seen_in_scan = false;
+		mb->v[i]->seen_in_scan = mb->v[i]->replaced = false;
 	if (scan_dir(s, true, err) < 0 || scan_dir(s, false, err) < 0)
 		return -1;
 	if (any_missing(mb)) {
@@ -259,7 +261,7 @@ scan_both(struct scan *s, struct err *err)
 			free(s->v[i].name);
 		s->n = 0;
 		for (i = 0; i < mb->n; i++)
-			mb->v[i]->seen_in_scan = false;
+			mb->v[i]->seen_in_scan = mb->v[i]->replaced = false;
 		if (scan_dir(s, true, err) < 0 || scan_dir(s, false, err) < 0)
 			return -1;
 		(void)any_missing(mb);

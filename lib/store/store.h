@@ -45,7 +45,7 @@ struct message {
 	int64_t mtime;	/* seconds since 1970; MESSAGE_NO_TIME: not asked yet */
 	size_t basen;	/* the first bytes of name that are the base */
 	char *name;	/* file name */
-	bool seen_in_scan; /* private to the store */
+	bool seen_in_scan, replaced; /* private to the store */
 };
 #define MESSAGE_UNKNOWN UINT64_MAX
 #define MESSAGE_NO_TIME INT64_MIN

@@ -37,6 +37,7 @@ struct mailbox {
 	struct map by_base;    /* struct message */
 	struct map known;      /* struct known: UIDs of files not seen (yet) */
 	struct map known_uids; /* the same by UID */
+	uint32_t top;	       /* the greatest UID that was in the array */
 	uint64_t mod;
 	struct list watchers;
 };

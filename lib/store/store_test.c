@@ -254,6 +254,41 @@ test_foreign_changes(void **state)
 	mailbox_release(mb);
 }
 
+/* RFC 3501 2.3.1.1: behind UID 2 nothing appears with UID 1, also if another
+ * process gave it that. */
+static void
+test_uids_ascend(void **state)
+{
+	struct env *e = *state;
+	struct mailbox *mb = box(e, "INBOX"), *other;
+	struct store *st2;
+
+	st2 = store_open(e->root, "Maildir", "h", &e->err);
+	assert_non_null(st2);
+	other = mailbox_open(st2, STR("INBOX"), &e->err);
+	assert_non_null(other);
+	put(e, "Maildir/new/1000.a", "x\n");
+	assert_int_equal(mailbox_refresh(other, &e->err), 0);
+	assert_int_equal(mailbox_at(other, 0)->uid, 1);
+	assert_int_equal(append(e, mb, "y\n", 0), 2);
+	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
+	assert_int_equal(mailbox_at(mb, 0)->uid, 2);
+	assert_int_equal(mailbox_at(mb, 1)->uid, 3);
+	assert_string_equal(mailbox_at(mb, 1)->name, "1000.a");
+	assert_int_equal(mailbox_refresh(other, &e->err), 0);
+	assert_non_null(mailbox_find(other, 2));
+	/* Both agree in the end. */
+	put(e, "Maildir/new/1001.b", "z\n");
+	assert_int_equal(mailbox_refresh(other, &e->err), 0);
+	put(e, "Maildir/new/1002.c", "z\n");
+	assert_int_equal(mailbox_refresh(other, &e->err), 0);
+	assert_null(mailbox_find(other, 1));
+	assert_string_equal(mailbox_find(other, 3)->name, "1000.a");
+	mailbox_release(other);
+	store_close(st2);
+	mailbox_release(mb);
+}
+
 static void
 test_torn_delivery(void **state)
 {
@@ -486,10 +521,15 @@ main(void)
 {
 #define ROW(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ROW(test_uids_last),	   ROW(test_no_uid_twice),
-		ROW(test_foreign_changes), ROW(test_torn_delivery),
-		ROW(test_line_ends),	   ROW(test_copy),
-		ROW(test_folders),	   ROW(test_rename_inbox),
+		ROW(test_uids_last),
+		ROW(test_no_uid_twice),
+		ROW(test_foreign_changes),
+		ROW(test_torn_delivery),
+		ROW(test_uids_ascend),
+		ROW(test_line_ends),
+		ROW(test_copy),
+		ROW(test_folders),
+		ROW(test_rename_inbox),
 		ROW(test_compaction),
 	};
 
