@@ -12,7 +12,7 @@
 #include "logd.h"
 #include "sink.h"
 
-enum { FRAMES_A_TURN = 64 };
+enum { FRAMES_A_TURN = 8 };
 
 struct logd {
 	struct daemon *d;
@@ -22,6 +22,7 @@ struct logd {
 	struct buf line;
 	bool json, want_socket;
 	char syslog_name[64], host[256];
+	char frames[FRAMES_A_TURN][LOG_FRAME_MAX]; /* being read */
 };
 
 /* One log channel: a process, or the processes of one kind of a user. */
@@ -91,30 +92,14 @@ sender_pid(struct msghdr *mh)
 	return 0;
 }
 
-/* 1: a frame was read; 0: none now; -1: the last writer is gone. */
-static int
-read_frame(struct source *s)
+static void
+take_frame(struct source *s, struct msghdr *mh, size_t n)
 {
-	_Alignas(8) char space[CMSG_SPACE(sizeof(struct ucred))];
-	char frame[LOG_FRAME_MAX];
-	struct iovec iov = { frame, sizeof(frame) };
-	struct msghdr mh = { .msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = space,
-			     .msg_controllen = sizeof(space) };
-	struct log_sender from = { s->g->syslog_name, s->name, 0 };
+	struct log_sender from = { s->g->syslog_name, s->name, sender_pid(mh) };
+	struct str rest = str_mem(mh->msg_iov->iov_base, n);
 	struct log_record r;
-	struct str rest;
 	bool malformed;
-	ssize_t n;
 
-	n = recvmsg(event_get_fd(s->ev), &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
-	if (n == 0)
-		return -1;
-	from.pid = sender_pid(&mh);
-	rest = str_mem(frame, (size_t)n);
 	while (format_next(&rest, &r, &malformed))
 		write_record(s->g, &from, &r);
 	if (malformed) {
@@ -122,20 +107,38 @@ read_frame(struct source *s)
 					 STR("sent a malformed log frame") };
 		write_record(s->g, &from, &r);
 	}
-	return 1;
 }
 
+/* What waits, up to a number of frames, so that no sender starves the others;
+ * an empty frame is EOF: the last writer is gone. */
 static void
 on_source(evutil_socket_t fd, short what, void *arg)
 {
+	_Alignas(8) char space[FRAMES_A_TURN][CMSG_SPACE(sizeof(struct ucred))];
+	struct mmsghdr mm[FRAMES_A_TURN] = { 0 };
+	struct iovec iov[FRAMES_A_TURN];
 	struct source *s = arg;
-	int i, rc = 1;
+	bool gone = false;
+	int i, n;
 
-	(void)fd;
 	(void)what;
-	for (i = 0; i < FRAMES_A_TURN && rc > 0; i++)
-		rc = read_frame(s);
-	if (rc < 0)
+	for (i = 0; i < FRAMES_A_TURN; i++) {
+		iov[i] = (struct iovec){ s->g->frames[i], LOG_FRAME_MAX };
+		mm[i].msg_hdr.msg_iov = &iov[i];
+		mm[i].msg_hdr.msg_iovlen = 1;
+		mm[i].msg_hdr.msg_control = space[i];
+		mm[i].msg_hdr.msg_controllen = sizeof(space[i]);
+	}
+	n = recvmmsg(fd, mm, FRAMES_A_TURN, MSG_DONTWAIT | MSG_CMSG_CLOEXEC,
+		     NULL);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		gone = true;
+	for (i = 0; i < n && !gone; i++) {
+		gone = mm[i].msg_len == 0;
+		if (!gone)
+			take_frame(s, &mm[i].msg_hdr, mm[i].msg_len);
+	}
+	if (gone)
 		source_free(s);
 }
 
