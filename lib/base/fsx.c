@@ -173,12 +173,6 @@ fsx_free_bytes(int fd, uint64_t *bytes)
 	return 0;
 }
 
-ssize_t
-fsx_splice_in(int pipefd, int fd, size_t n)
-{
-	return RETRY(splice(pipefd, NULL, fd, NULL, n, SPLICE_F_MOVE));
-}
-
 struct fsx_dir {
 	DIR *dir;
 };

@@ -56,9 +56,8 @@ int fsx_real_fd(int fd);
 /* Free bytes of the file system, for queue_minfree. */
 int fsx_free_bytes(int fd, uint64_t *bytes);
 
-/* Move up to n bytes from a pipe into a file, without copying through user
- * space where the kernel can; returns bytes moved, 0 at EOF. */
-ssize_t fsx_splice_in(int pipefd, int fd, size_t n);
+returns bytes moved,
+	0 at EOF.* / ssize_t fsx_splice_in(int pipefd, int fd, size_t n);
 
 /* Directory walk in no order; "." and ".." are left out. */
 struct fsx_dir;

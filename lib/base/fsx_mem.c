@@ -749,15 +749,6 @@ fsx_writev(int fd, const struct iovec *iov, int niov)
 	return rc;
 }
 
-ssize_t
-fsx_splice_in(int pipefd, int fd, size_t n)
-{
-	char part[65536];
-	ssize_t got = read(pipefd, part, n < sizeof(part) ? n : sizeof(part));
-
-	return got <= 0 ? got : write_at(fd, str_mem(part, (size_t)got), NULL);
-}
-
 int
 fsx_ftruncate(int fd, off_t size)
 {

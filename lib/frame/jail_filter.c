@@ -36,7 +36,7 @@ static const struct calls {
 	{ CALLS_WRITE,
 	  "openat getdents64 rename renameat renameat2 unlink unlinkat mkdir "
 	  "mkdirat rmdir linkat ftruncate fsync fdatasync fallocate utimensat "
-	  "fchmod fchmodat splice fstatfs sync_file_range syncfs umask" },
+	  "fchmod fchmodat fstatfs sync_file_range syncfs umask" },
 	{ CALLS_DELIVER,
 	  "openat getdents64 renameat2 mkdirat fsync fdatasync syncfs "
 	  "ftruncate" },
