@@ -50,7 +50,8 @@ read_file(const char *path, struct stat *st)
 	    (to = buf_reserve(&b, (size_t)st->st_size)) &&
 	    fsx_pread_all(fd, to, (size_t)st->st_size, 0, &err) == 0)
 		out = sealed_memfd("table", str_mem(to, (size_t)st->st_size));
-	explicit_bzero(b.p, b.p ? b.size : 0);
+	if (b.p)
+		explicit_bzero(b.p, b.size);
 	buf_fini(&b);
 	close(fd);
 	return out;

@@ -122,7 +122,7 @@ memfs_copy(struct memfs *to, const struct memfs *from)
 			t->size = f->n;
 			t->v = must(calloc(f->n + 1u, sizeof(*t->v)));
 		}
-		if (f->n)
+		if (f->n && f->v && t->v)
 			memcpy(t->v, f->v, f->n * sizeof(*t->v));
 		t->room = f->len;
 		t->data = NULL;

@@ -173,7 +173,7 @@ counts_line_ends(void **state)
 static int
 make_root(char *tmpl)
 {
-	strcpy(tmpl, "/tmp/maildir_test.XXXXXX");
+	snprintf(tmpl, 32, "/tmp/maildir_test.XXXXXX");
 	assert_non_null(mkdtemp(tmpl));
 	return fsx_open(AT_FDCWD, tmpl, O_RDONLY | O_DIRECTORY, 0);
 }

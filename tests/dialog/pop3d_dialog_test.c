@@ -185,7 +185,7 @@ verb(void *arg, struct script *s, struct str verb, struct str rest)
 	else if (str_eq(verb, STR("flagged")))
 		move(b, s, "cur/", rest);
 	else if (str_eq(verb, STR("timeout_ms")))
-		b->pop3d.timeout_ms = (unsigned)atoi(rest.p);
+		b->pop3d.timeout_ms = (unsigned)strtoul(rest.p, NULL, 10);
 	else if (str_eq(verb, STR("other")))
 		b->other = client(b, STR(""));
 	else
