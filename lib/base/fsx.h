@@ -56,9 +56,6 @@ int fsx_real_fd(int fd);
 /* Free bytes of the file system, for queue_minfree. */
 int fsx_free_bytes(int fd, uint64_t *bytes);
 
-returns bytes moved,
-	0 at EOF.* / ssize_t fsx_splice_in(int pipefd, int fd, size_t n);
-
 /* Directory walk in no order; "." and ".." are left out. */
 struct fsx_dir;
 struct fsx_dir *fsx_opendir(int dirfd, const char *name);
