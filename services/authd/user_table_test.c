@@ -76,7 +76,8 @@ test_dummy(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		t = load(rows[i].text);
-		if (!t->dummy || strcmp(t->dummy, rows[i].want) != 0)
+		assert_non_null(t);
+		if (strcmp(t->dummy, rows[i].want) != 0)
 			fail_msg("%s: %s", rows[i].name, t->dummy);
 		/* It must really be hashed with, and fit nothing. */
 		assert_false(hash_matches("secret", t->dummy));
