@@ -89,7 +89,7 @@ def test_mutt_saves_to_another_mailbox(make_instance, home):
 
 MBSYNCRC = """\
 IMAPAccount posthouse
-Host localhost
+Host 127.0.0.1
 Port {port}
 User bob@posthouse.test
 Pass {password}
