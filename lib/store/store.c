@@ -91,7 +91,6 @@ store_open(int root, const char *mail, const char *host, struct err *err)
 	}
 	if (st->mail < 0)
 		goto fail;
-	watch_open(st);
 	sweep(st);
 	return st;
 fail:
@@ -118,8 +117,10 @@ store_close(struct store *st)
 }
 
 int
-store_watch_fd(const struct store *st)
+store_watch_fd(struct store *st)
 {
+	if (st->inotify < 0)
+		watch_open(st);
 	return st->inotify;
 }
 

@@ -65,9 +65,10 @@ struct store *store_open(int root, const char *mail, const char *host,
 void store_close(struct store *st);
 
 /* Becomes readable when files changed (inotify); -1 if the kernel has none:
- * then call store_poll() every STORE_POLL_MS. */
+ * then call store_poll() every STORE_POLL_MS.  To be asked for before a folder
+ * is opened; who does not ask has no inotify. */
 enum { STORE_POLL_MS = 30000 };
-int store_watch_fd(const struct store *st);
+int store_watch_fd(struct store *st);
 /* Take in what happened; calls the watchers (below) of changed folders. */
 void store_poll(struct store *st);
 

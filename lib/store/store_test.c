@@ -29,6 +29,7 @@ reopen(struct env *e)
 		store_close(e->st);
 	e->st = store_open(e->root, "Maildir", "host.example", &e->err);
 	assert_non_null(e->st);
+	assert_true(store_watch_fd(e->st) >= 0);
 }
 
 static int

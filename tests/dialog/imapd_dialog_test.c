@@ -49,6 +49,7 @@ begin(void *arg)
 	u->store = store_open(b->root, ".", "test", &err);
 	if (!u->store)
 		fail_msg("%s", err.text);
+	assert_true(store_watch_fd(u->store) >= 0);
 }
 
 static int

@@ -34,6 +34,7 @@ ALARMS = (
     "SIGSYS",
     "Bad system call",
     "signal 31",
+    "is not in this jail's list",
 )
 
 
