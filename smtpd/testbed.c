@@ -256,6 +256,7 @@ on_commit(struct testbed *tb, uint32_t tag, const struct msg_commit *m)
 		check_streamed(tb, m, tag);
 	} else {
 		forget_message(tb);
+		tb->tag = tag;
 		add_rcpts(tb, m->rcpts);
 		buf_add_str(&tb->header, m->header);
 		buf_add_str(&tb->body, m->body);

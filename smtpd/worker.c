@@ -15,6 +15,7 @@ enum {
 	/* A worker that makes room for a fresh one leaves its sockets unserved
 	 * meanwhile: its clients get this long. */
 	RECYCLE_MS = 3000,
+	RECYCLE_AGAIN_MS = 100, /* for those whose message was being stored */
 };
 
 struct listener {
@@ -248,43 +249,79 @@ close_listeners(struct worker *w)
 {
 	struct listener *l;
 
+	w->leaving = true;
 	while ((l = w->listeners)) {
 		w->listeners = l->next;
 		if (l->ev)
 			event_free(l->ev);
 		if (l->again)
 			event_free(l->again);
-		free(l); /* the descriptor is the daemon's */
+		/* An address that is no longer configured must not go on
+		 * taking clients nobody greets. */
+		close(l->fd);
+		free(l);
 	}
+}
+
+/* Takes fd. */
+static int
+open_listener(struct worker *w, int fd, struct err *err)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		close(fd);
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	}
+	*l = (struct listener){
+		.w = w, .fd = fd, .batch = 1, .next = w->listeners
+	};
+	w->listeners = l;
+	l->ev = event_new(w->d->loop.base, fd, EV_READ | EV_PERSIST, on_accept,
+			  l);
+	l->again = evtimer_new(w->d->loop.base, on_accept_again, l);
+	if (!l->ev || !l->again || evutil_make_socket_nonblocking(fd) < 0 ||
+	    event_add(l->ev, NULL) < 0)
+		return err_set(err, ERR_TEMP, ENOMEM, "listen_smtp");
+	return 0;
 }
 
 static int
 open_listeners(struct worker *w, struct err *err)
 {
-	struct listener *l;
-	int fd;
 	size_t i;
+	int fd;
 
-	for (i = 0; (fd = daemon_fd(w->d, "listen_smtp", i)) >= 0; i++) {
-		l = calloc(1, sizeof(*l));
-		if (!l)
-			return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-		*l = (struct listener){
-			.w = w, .fd = fd, .batch = 1, .next = w->listeners
-		};
-		w->listeners = l;
-		l->ev = event_new(w->d->loop.base, fd, EV_READ | EV_PERSIST,
-				  on_accept, l);
-		l->again = evtimer_new(w->d->loop.base, on_accept_again, l);
-		if (!l->ev || !l->again ||
-		    evutil_make_socket_nonblocking(fd) < 0 ||
-		    event_add(l->ev, NULL) < 0)
-			return err_set(err, ERR_TEMP, ENOMEM, "listen_smtp");
-	}
+	for (i = 0; (fd = daemon_fd(w->d, "listen_smtp", i)) >= 0; i++)
+		if (open_listener(w, fd, err) < 0)
+			return -1;
 	return 0;
 }
 
+/* The socket of a sibling that master cannot start now. */
+static void
+table(struct daemon *d, struct str name, int fd)
+{
+	struct worker *w = d->app;
+	struct err err;
+
+	if (!str_eq(name, STR("listen_smtp")) || w->leaving)
+		close(fd);
+	else if (open_listener(w, fd, &err) < 0)
+		log_warn("%s", err.text);
+}
+
 /* --- life ----------------------------------------------------------------- */
+
+static void on_recycle(evutil_socket_t fd, short what, void *arg);
+
+static void
+recycle_in(struct worker *w, unsigned ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	event_base_once(w->d->loop.base, -1, EV_TIMEOUT, on_recycle, w, &tv);
+}
 
 static void
 on_recycle(evutil_socket_t fd, short what, void *arg)
@@ -298,18 +335,18 @@ on_recycle(evutil_socket_t fd, short what, void *arg)
 		next = it->next;
 		session_shutdown(LIST_OF(it, struct session, link));
 	}
+	if (w->nsessions)
+		recycle_in(w, RECYCLE_AGAIN_MS);
 }
 
 /* Enough clients: finish, and let master start a fresh process. */
 static void
 recycle(struct worker *w)
 {
-	struct timeval tv = { RECYCLE_MS / 1000, RECYCLE_MS % 1000 * 1000 };
-
 	log_info("%llu clients served, making room for a new process",
 		 (unsigned long long)w->taken);
 	close_listeners(w);
-	event_base_once(w->d->loop.base, -1, EV_TIMEOUT, on_recycle, w, &tv);
+	recycle_in(w, RECYCLE_MS);
 }
 
 static int
@@ -369,5 +406,6 @@ drain(struct daemon *d)
 const struct daemon_ops smtpd_ops = {
 	.id = SVC_SMTPD,
 	.start = start,
+	.table = table,
 	.drain = drain,
 };

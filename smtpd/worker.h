@@ -13,6 +13,7 @@ struct worker {
 	struct daemon *d;
 	struct smtpd_conf conf;
 	struct listener *listeners;
+	bool leaving; /* takes no clients any more */
 	struct asker *router, *qmgr;
 	unsigned qmgr_epoch; /* counts the lost connections */
 	bool pressure;	     /* qmgr takes no mail now */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "frame/msg_qmgr.h"
 #include "testbed.h"
 
 enum { MANY = 12 };
@@ -67,6 +69,65 @@ test_session_limit(void **state)
 	testbed_fini(&tb);
 }
 
+static int
+listening(struct sockaddr_in *at)
+{
+	socklen_t len = sizeof(*at);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	*at = (struct sockaddr_in){ .sin_family = AF_INET,
+				    .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	assert_int_equal(bind(fd, (struct sockaddr *)at, len), 0);
+	assert_int_equal(listen(fd, 10), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)at, &len), 0);
+	return fd;
+}
+
+/* -1: nobody listens. */
+static int
+dial(const struct sockaddr_in *at)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (connect(fd, (const struct sockaddr *)at, sizeof(*at)) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* master lends the socket of a worker it cannot start; at the end it is closed,
+ * so that clients do not wait at an address nobody serves. */
+static void
+test_lent_listener(void **state)
+{
+	static const char *const names[] = { "listen_smtp", "users",
+					     "listen_smtp" };
+	struct sockaddr_in at;
+	struct testbed tb;
+	int fd, i;
+
+	(void)state;
+	testbed_init(&tb, "");
+	for (i = 0; i < 3; i++) {
+		smtpd_ops.table(&tb.d, str_of(names[i]), listening(&at));
+		fd = dial(&at);
+		if (i == 1) {
+			assert_int_equal(fd, -1);
+			continue;
+		}
+		testbed_settle(&tb);
+		expect_begin(fd, "220 ");
+		close(fd);
+		testbed_settle(&tb);
+	}
+	tb.d.draining = true;
+	smtpd_ops.drain(&tb.d);
+	assert_int_equal(dial(&at), -1);
+	smtpd_ops.table(&tb.d, STR("listen_smtp"), listening(&at));
+	assert_int_equal(dial(&at), -1);
+	testbed_fini(&tb);
+}
+
 static void
 test_client_limit(void **state)
 {
@@ -93,6 +154,15 @@ test_client_limit(void **state)
 	testbed_fini(&tb);
 }
 
+static void
+begin_text(struct testbed *tb)
+{
+	testbed_send(tb, STR("EHLO x\r\n"));
+	testbed_send(tb, STR("MAIL FROM:<>\r\nRCPT TO:<alice@own.test>\r\n"
+			     "DATA\r\n"));
+	testbed_send(tb, STR("Subject: x\r\n\r\n"));
+}
+
 /* smtpd_worker_sessions: 421 for who is idle, then the process ends. */
 static void
 test_recycle(void **state)
@@ -117,6 +187,36 @@ test_recycle(void **state)
 	testbed_fini(&tb);
 }
 
+/* Whose message is being stored hears about it, then goes as well: a socket
+ * waits for the fresh process. */
+static void
+test_recycle_while_storing(void **state)
+{
+	struct msg_stored stored = { STR("Q1") };
+	struct testbed tb;
+	uint64_t end;
+	int fd;
+
+	(void)state;
+	testbed_init(&tb, "smtpd_worker_sessions = 2\n");
+	testbed_connect(&tb, "192.0.2.1");
+	fd = connect_one(&tb, "192.0.2.2");
+	tb.mute = true;
+	begin_text(&tb);
+	testbed_send(&tb, STR(".\r\n"));
+	close(fd);
+	end = clock_mono_ms() + 4000;
+	while (clock_mono_ms() < end)
+		testbed_turn(&tb);
+	assert_false(tb.exited);
+	chan_send(tb.qmgr, tb.tag, &msg_stored_def, &stored);
+	end = clock_mono_ms() + 2000;
+	while (!tb.exited && clock_mono_ms() < end)
+		testbed_turn(&tb);
+	assert_true(tb.exited);
+	testbed_fini(&tb);
+}
+
 static void
 test_drain(void **state)
 {
@@ -134,15 +234,6 @@ test_drain(void **state)
 	testbed_settle(&tb);
 	assert_true(tb.exited);
 	testbed_fini(&tb);
-}
-
-static void
-begin_text(struct testbed *tb)
-{
-	testbed_send(tb, STR("EHLO x\r\n"));
-	testbed_send(tb, STR("MAIL FROM:<>\r\nRCPT TO:<alice@own.test>\r\n"
-			     "DATA\r\n"));
-	testbed_send(tb, STR("Subject: x\r\n\r\n"));
 }
 
 /*
@@ -260,6 +351,8 @@ main(void)
 		cmocka_unit_test(test_session_limit),
 		cmocka_unit_test(test_client_limit),
 		cmocka_unit_test(test_recycle),
+		cmocka_unit_test(test_recycle_while_storing),
+		cmocka_unit_test(test_lent_listener),
 		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_two_streams),
 		cmocka_unit_test(test_slow_command),

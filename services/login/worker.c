@@ -15,6 +15,7 @@ struct listener {
 	struct listener *next;
 	const struct proto *proto;
 	struct event *ev, *again;
+	int fd;
 };
 
 /* --- clients ------------------------------------------------------------- */
@@ -215,40 +216,82 @@ close_listeners(struct worker *w)
 {
 	struct listener *l;
 
+	w->leaving = true;
 	while ((l = w->listeners)) {
 		w->listeners = l->next;
 		if (l->ev)
 			event_free(l->ev);
 		if (l->again)
 			event_free(l->again);
-		free(l); /* the descriptor is the daemon's */
+		/* An address that is no longer configured must not go on
+		 * taking clients nobody greets. */
+		close(l->fd);
+		free(l);
 	}
 }
 
+static const struct {
+	const char *name;
+	const struct proto *proto;
+} ports[] = {
+	{ "listen_imap", &login_imap },
+	{ "listen_pop3", &login_pop3 },
+};
+enum { PORTS = sizeof(ports) / sizeof(ports[0]) };
+
+/* Takes fd. */
 static int
-open_listeners(struct worker *w, const char *name, const struct proto *proto,
-	       struct err *err)
+open_listener(struct worker *w, size_t port, int fd, struct err *err)
 {
-	struct listener *l;
-	size_t i;
+	struct listener *l = calloc(1, sizeof(*l));
+
+	if (!l) {
+		close(fd);
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	}
+	l->w = w;
+	l->fd = fd;
+	l->proto = ports[port].proto;
+	l->next = w->listeners;
+	w->listeners = l;
+	l->ev = event_new(w->loop->base, fd, EV_READ | EV_PERSIST, on_accept,
+			  l);
+	l->again = evtimer_new(w->loop->base, on_accept_again, l);
+	if (!l->ev || !l->again || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
+	    event_add(l->ev, NULL) < 0)
+		return err_set(err, ERR_TEMP, ENOMEM, "%s", ports[port].name);
+	return 0;
+}
+
+static int
+open_listeners(struct worker *w, struct err *err)
+{
+	size_t port, i;
 	int fd;
 
-	for (i = 0; (fd = daemon_fd(w->d, name, i)) >= 0; i++) {
-		l = calloc(1, sizeof(*l));
-		if (!l)
-			return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-		l->w = w;
-		l->proto = proto;
-		l->next = w->listeners;
-		w->listeners = l;
-		l->ev = event_new(w->loop->base, fd, EV_READ | EV_PERSIST,
-				  on_accept, l);
-		l->again = evtimer_new(w->loop->base, on_accept_again, l);
-		if (!l->ev || !l->again || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
-		    event_add(l->ev, NULL) < 0)
-			return err_set(err, ERR_TEMP, ENOMEM, "%s", name);
-	}
+	for (port = 0; port < PORTS; port++)
+		for (i = 0; (fd = daemon_fd(w->d, ports[port].name, i)) >= 0;
+		     i++)
+			if (open_listener(w, port, fd, err) < 0)
+				return -1;
 	return 0;
+}
+
+/* The socket of a sibling that master cannot start now. */
+static void
+table(struct daemon *d, struct str name, int fd)
+{
+	struct worker *w = d->app;
+	struct err err;
+	size_t port;
+
+	for (port = 0; port < PORTS; port++)
+		if (str_eq(name, str_of(ports[port].name)) && !w->leaving) {
+			if (open_listener(w, port, fd, &err) < 0)
+				log_warn("%s", err.text);
+			return;
+		}
+	close(fd);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -280,9 +323,7 @@ start(struct daemon *d, struct err *err)
 	w->spawner = asker_new(d, SVC_SPAWNER, NULL, NULL, w);
 	if (!w->authd || !w->spawner)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	if (open_listeners(w, "listen_imap", &login_imap, err) < 0)
-		return -1;
-	return open_listeners(w, "listen_pop3", &login_pop3, err);
+	return open_listeners(w, err);
 }
 
 /* Who is connected may still log in; login_timeout is the limit. */
@@ -298,5 +339,6 @@ drain(struct daemon *d)
 const struct daemon_ops login_ops = {
 	.id = SVC_LOGIN,
 	.start = start,
+	.table = table,
 	.drain = drain,
 };

@@ -35,6 +35,7 @@ struct worker {
 	unsigned nsessions;
 	struct map clients;
 	struct listener *listeners;
+	bool leaving; /* takes no clients any more */
 };
 
 void worker_init(struct worker *w, struct loop *l);
