@@ -80,7 +80,7 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	struct master *m = arg;
 
 	if (def->type == MSG_CONNECT) {
-		broker_connect(m, c, SVC_CTL, tag,
+		broker_connect(m, c, NULL, tag,
 			       ((struct msg_connect *)msg)->service);
 		return;
 	}
@@ -120,8 +120,12 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 	socklen_t len = sizeof(cred);
 
 	(void)what;
-	if (client < 0)
+	if (client < 0) {
+		/* Out of descriptors: the next tick looks again. */
+		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+			event_del(m->ev_ctl);
 		return;
+	}
 	/* The file's mode lets in root and the admin group; look again. */
 	if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
 	    (cred.uid != 0 && cred.uid != geteuid())) {
@@ -139,19 +143,28 @@ static int
 bind_in(const char *dir, const char *name)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd;
+	int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, err;
 	mode_t old;
 
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (back < 0 || fd < 0 || chdir(dir) < 0)
 		goto fail;
 	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", name);
+	/* Another instance listens there? */
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ||
+	    errno == EAGAIN) {
+		(void)!fchdir(back);
+		errno = EADDRINUSE;
+		goto fail;
+	}
 	unlink(name);
 	old = umask(0177);
 	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
 	    listen(fd, 16) < 0) {
+		err = errno;
 		umask(old);
 		(void)!fchdir(back);
+		errno = err;
 		goto fail;
 	}
 	umask(old);
@@ -159,10 +172,12 @@ bind_in(const char *dir, const char *name)
 	close(back);
 	return fd;
 fail:
+	err = errno;
 	if (back >= 0)
 		close(back);
 	if (fd >= 0)
 		close(fd);
+	errno = err;
 	return -1;
 }
 
@@ -172,12 +187,17 @@ lock_pid_file(struct master *m, struct buf *out)
 {
 	const char *path = config_get(&m->conf, "pid_file").p;
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	struct stat at, of;
 
 	if (fd < 0) {
 		buf_addf(out, "pid_file: %s: %s\n", path, strerror(errno));
 		return -1;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	/* Whoever ends takes its file away: what we have locked may be that
+	 * one, and the next master would lock another. */
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &of) < 0 ||
+	    stat(path, &at) < 0 || at.st_ino != of.st_ino ||
+	    at.st_dev != of.st_dev) {
 		buf_addf(out, "%s: another master of this instance runs\n",
 			 path);
 		close(fd);
@@ -186,6 +206,7 @@ lock_pid_file(struct master *m, struct buf *out)
 	if (ftruncate(fd, 0) < 0 || dprintf(fd, "%ld\n", (long)getpid()) < 0)
 		log_warn("%s: %s", path, strerror(errno));
 	m->pid_fd = fd;
+	snprintf(m->pid_path, sizeof(m->pid_path), "%s", path);
 	return 0;
 }
 
@@ -202,6 +223,8 @@ admin_open(struct master *m, struct buf *out)
 		buf_addf(out, "%s/control.sock: %s\n", dir, strerror(errno));
 		return -1;
 	}
+	snprintf(m->control_path, sizeof(m->control_path), "%s/control.sock",
+		 dir);
 	m->ev_ctl = event_new(m->loop.base, m->control_sock,
 			      EV_READ | EV_PERSIST, on_accept, m);
 	return m->ev_ctl ? event_add(m->ev_ctl, NULL) : -1;
@@ -210,20 +233,16 @@ admin_open(struct master *m, struct buf *out)
 void
 admin_close(struct master *m)
 {
-	char path[4096];
-
 	if (m->ev_ctl)
 		event_free(m->ev_ctl);
 	m->ev_ctl = NULL;
 	if (m->control_sock >= 0) {
 		close(m->control_sock);
-		snprintf(path, sizeof(path), "%s/control.sock",
-			 config_get(&m->conf, "socket_directory").p);
-		unlink(path);
+		unlink(m->control_path);
 	}
 	m->control_sock = -1;
 	if (m->pid_fd >= 0) {
-		unlink(config_get(&m->conf, "pid_file").p);
+		unlink(m->pid_path);
 		close(m->pid_fd);
 	}
 	m->pid_fd = -1;

@@ -7,7 +7,13 @@
 #include "frame/msg_control.h"
 #include "master.h"
 
-enum { CHANNEL_BUFFER = 1 << 20, PENDING_MAX_ = 4096 };
+enum {
+	CHANNEL_BUFFER = 1 << 20,
+	/* An asker wants one channel to a service, and another when that is
+	 * lost.  One that was taken over could take all descriptors of the
+	 * service with more. */
+	CHANNELS_MAX = 32,
+};
 
 static void
 refuse(struct chan *asker, uint32_t tag, bool never)
@@ -44,9 +50,32 @@ widen(int fd)
 		(void)!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
 }
 
-/* Make the channel and hand out both ends; false: nobody is there to serve. */
 static bool
-join(struct master *m, struct chan *asker, uint32_t tag,
+has_too_many(struct child *asker, const struct child *service)
+{
+	enum service_id id = service->svc->id;
+
+	if (asker->joined_to[id] != service->pid) {
+		asker->joined_to[id] = service->pid;
+		asker->joined[id] = 0;
+	}
+	if (asker->joined[id] < CHANNELS_MAX) {
+		asker->joined[id]++;
+		return false;
+	}
+	if (asker->joined[id] == CHANNELS_MAX) {
+		asker->joined[id]++; /* said once */
+		log_warn("%s[%ld] has had %u channels to %s, no more",
+			 asker->svc->name, (long)asker->pid, CHANNELS_MAX,
+			 service->svc->name);
+	}
+	return true;
+}
+
+/* Make the channel and hand out both ends, or refuse; false: nobody is there
+ * to serve.  who: the asking child, NULL for the administrator. */
+static bool
+join(struct master *m, struct chan *asker, struct child *who, uint32_t tag,
      const struct chan_row *row)
 {
 	struct child *service = pick(m, (enum service_id)row->service);
@@ -54,9 +83,13 @@ join(struct master *m, struct chan *asker, uint32_t tag,
 	struct msg_peer to_service;
 	int pair[2];
 
-	if (!service ||
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+	if (!service)
 		return false;
+	if ((who && has_too_many(who, service)) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		refuse(asker, tag, false);
+		return true;
+	}
 	widen(pair[0]);
 	widen(pair[1]);
 	to_asker =
@@ -70,9 +103,10 @@ join(struct master *m, struct chan *asker, uint32_t tag,
 }
 
 void
-broker_connect(struct master *m, struct chan *asker, enum service_id asker_id,
+broker_connect(struct master *m, struct chan *asker, struct child *who,
 	       uint32_t tag, uint8_t service)
 {
+	enum service_id asker_id = who ? who->svc->id : SVC_CTL;
 	const struct chan_row *row =
 		service < SVC_COUNT ? channel_find(asker_id, service) : NULL;
 	struct pending *p;
@@ -83,14 +117,16 @@ broker_connect(struct master *m, struct chan *asker, enum service_id asker_id,
 		refuse(asker, tag, true);
 		return;
 	}
-	if (join(m, asker, tag, row))
+	if (join(m, asker, who, tag, row))
 		return;
-	p = m->stopping || asker_id == SVC_CTL ? NULL : calloc(1, sizeof(*p));
+	p = m->stopping || !who ? NULL : calloc(1, sizeof(*p));
 	if (!p) {
 		refuse(asker, tag, false);
 		return;
 	}
-	*p = (struct pending){ .asker = asker, .tag = tag, .row = row };
+	*p = (struct pending){
+		.asker = asker, .who = who, .tag = tag, .row = row
+	};
 	list_append(&m->pending, &p->link);
 }
 
@@ -104,7 +140,7 @@ broker_serve(struct master *m, enum service_id service)
 
 		next = it->next;
 		if (p->row->service != service ||
-		    !join(m, p->asker, p->tag, p->row))
+		    !join(m, p->asker, p->who, p->tag, p->row))
 			continue;
 		list_remove(&p->link);
 		free(p);
@@ -131,13 +167,15 @@ broker_forget(struct master *m, struct chan *asker)
 static void
 retire_older(struct child *c)
 {
-	struct list *it;
+	struct list *it, *next;
 
-	list_for_each (it, &c->m->children) {
+	/* Those behind it in the list are newer. */
+	for (it = c->m->children.next; it != &c->link; it = next) {
 		struct child *k = LIST_OF(it, struct child, link);
 
-		if (k != c && k->svc == c->svc && k->worker == c->worker)
-			child_drain(k);
+		next = it->next;
+		if (k->svc == c->svc && k->worker == c->worker)
+			child_retire(k);
 	}
 	c->replaces = false;
 }
@@ -177,7 +215,7 @@ on_msg(struct chan *ch, void *arg, uint32_t tag, const struct msg_def *def,
 	if (def->type == MSG_READY)
 		on_ready(c);
 	else if (def->type == MSG_CONNECT)
-		broker_connect(c->m, ch, c->svc->id, tag,
+		broker_connect(c->m, ch, c, tag,
 			       ((struct msg_connect *)msg)->service);
 	else if (def->type == MSG_WANT)
 		on_want(c, msg);

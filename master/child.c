@@ -282,7 +282,7 @@ child_start(struct child *c)
 	c->pid = pid;
 	c->state = CHILD_STARTING;
 	c->started_ms = clock_mono_ms();
-	c->lent = false;
+	memset(c->joined_to, 0, sizeof(c->joined_to));
 	if (logd && logd->control && logd != c)
 		child_give_logs(c, logd);
 	else if (c->svc->id == SVC_LOGD) {
@@ -328,6 +328,15 @@ child_drain(struct child *c)
 	evtimer_add(c->timer, &tv);
 }
 
+void
+child_retire(struct child *c)
+{
+	if (c->pid > 0)
+		child_drain(c);
+	else
+		child_free(c);
+}
+
 /* --- death
  * -----------------------------------------------------------------------------
  */
@@ -358,7 +367,7 @@ lend_listeners(struct child *c)
 	struct child *sibling = NULL;
 	struct list *it;
 
-	if (c->lent || c->backoff_s < 2 || !c->svc->listens)
+	if (c->backoff_s < 2 || !c->svc->listens)
 		return;
 	list_for_each (it, &c->m->children) {
 		struct child *k = LIST_OF(it, struct child, link);
@@ -366,18 +375,20 @@ lend_listeners(struct child *c)
 		if (k->svc == c->svc && k->state == CHILD_READY && k->control)
 			sibling = k;
 	}
+	if (!sibling || sibling->pid == c->lent_to)
+		return; /* it has them since the last time */
+	c->lent_to = sibling->pid;
 	list_for_each (it, &c->m->listeners) {
 		struct listener *l = LIST_OF(it, struct listener, link);
 		struct msg_table msg = { str_of(l->param), l->fd };
 		struct str rest = str_of(c->svc->listens), word;
 
-		while (sibling && str_token(&rest, " ", &word))
+		while (str_token(&rest, " ", &word))
 			if (l->worker == c->worker &&
 			    str_eq(word, str_of(l->param)))
 				chan_send(sibling->control, 0, &msg_table_def,
 					  &msg);
 	}
-	c->lent = sibling != NULL;
 }
 
 static void
@@ -444,7 +455,8 @@ on_death(struct child *c, int status)
 		   WEXITSTATUS(status) == DAEMON_BAD_CONFIG) {
 		c->state = CHILD_FAILED;
 	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
-		   was == CHILD_READY) {
+		   was == CHILD_READY &&
+		   clock_mono_ms() - c->started_ms >= RECYCLED_MS) {
 		/* A worker that has served its number recycles itself. */
 		c->state = CHILD_DOWN;
 		c->backoff_s = 0;

@@ -97,6 +97,24 @@ find(struct master *m, const char *param, const struct addr *a, unsigned worker,
 	return NULL;
 }
 
+/* One of our own sockets has this port, at an address that may include this
+ * one (from 0.0.0.0:25 to 127.0.0.1:25) or under another parameter. */
+static bool
+have_port(struct master *m, const struct addr *a)
+{
+	struct list *it;
+
+	list_for_each (it, &m->listeners) {
+		const struct addr *b =
+			&LIST_OF(it, struct listener, link)->addr;
+
+		if (b->sa.sa_family == a->sa.sa_family &&
+		    addr_port(b) == addr_port(a))
+			return true;
+	}
+	return false;
+}
+
 static int
 want(struct master *m, const char *param, const struct addr *a, unsigned worker,
      struct err *err)
@@ -107,13 +125,17 @@ want(struct master *m, const char *param, const struct addr *a, unsigned worker,
 		l->keep = true;
 		return 0;
 	}
-	if (!find(m, param, a, 0, true) && wait_free(m, a, err) < 0)
+	if (!have_port(m, a) && wait_free(m, a, err) < 0)
 		return -1;
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	*l = (struct listener){
-		.param = param, .addr = *a, .worker = worker, .keep = true
+		.param = param,
+		.addr = *a,
+		.worker = worker,
+		.keep = true,
+		.fresh = true,
 	};
 	l->fd = bind_one(a, err);
 	if (l->fd < 0) {
@@ -150,8 +172,11 @@ listeners_update(struct master *m, struct buf *out)
 	size_t i;
 	int rc = 0;
 
-	list_for_each (it, &m->listeners)
-		LIST_OF(it, struct listener, link)->keep = false;
+	list_for_each (it, &m->listeners) {
+		struct listener *l = LIST_OF(it, struct listener, link);
+
+		l->keep = l->fresh = false;
+	}
 	for (i = 0; i < SVC_COUNT; i++) {
 		struct str rest = str_of(services[i].listens), word;
 		char name[64];
@@ -171,7 +196,8 @@ listeners_update(struct master *m, struct buf *out)
 		struct listener *l = LIST_OF(it, struct listener, link);
 
 		next = it->next;
-		if (rc == 0 && !l->keep) {
+		/* Clients must not wait at a socket nobody will serve. */
+		if (rc == 0 ? !l->keep : l->fresh) {
 			list_remove(&l->link);
 			close(l->fd);
 			free(l);

@@ -161,6 +161,22 @@ master_stop(struct master *m, int exit_code)
 /* --- reload
  * ------------------------------------------------------------------------ */
 
+/* There is one of the same worker that is to be replaced. */
+static bool
+has_older(const struct child *c)
+{
+	struct list *it;
+
+	for (it = c->m->children.next; it != &c->link; it = it->next) {
+		struct child *k = LIST_OF(it, struct child, link);
+
+		if (k->svc == c->svc && k->worker == c->worker &&
+		    k->state != CHILD_DRAINING)
+			return true;
+	}
+	return false;
+}
+
 static void
 reload_child(struct child *c)
 {
@@ -168,18 +184,23 @@ reload_child(struct child *c)
 	struct msg_config msg;
 	struct child *fresh;
 
+	if (c->svc->id == SVC_MASTER || c->state == CHILD_DRAINING)
+		return;
+	/* One worker less; or a replacement that has not come up by now, of
+	 * the configuration before: the one it was to replace gets another. */
+	if (c->worker >= master_workers(m, c->svc) ||
+	    (c->replaces && has_older(c))) {
+		child_retire(c);
+		return;
+	}
 	if (c->state == CHILD_FAILED) {
 		c->backoff_s = 0;
 		child_start(c);
 		return;
 	}
-	if (c->state == CHILD_DRAINING || c->pid <= 0)
-		return;
+	if (c->pid <= 0)
+		return; /* takes it when it starts */
 	if (c->svc->reload == RELOAD_REPLACE) {
-		if (c->worker >= master_workers(m, c->svc)) {
-			child_drain(c);
-			return;
-		}
 		fresh = child_new(m, c->svc, c->worker);
 		if (!fresh)
 			return;
@@ -197,20 +218,24 @@ reload_child(struct child *c)
 static void
 add_workers(struct master *m, const struct service *svc)
 {
-	unsigned have = 0, w;
 	struct list *it;
+	unsigned w;
 
-	list_for_each (it, &m->children) {
-		struct child *c = LIST_OF(it, struct child, link);
+	for (w = 0; w < master_workers(m, svc); w++) {
+		list_for_each (it, &m->children) {
+			struct child *c = LIST_OF(it, struct child, link);
 
-		if (c->svc == svc && c->worker >= have)
-			have = c->worker + 1;
-	}
-	for (w = have; w < master_workers(m, svc); w++) {
-		struct child *c = child_new(m, svc, w);
+			/* One that drains will not serve again. */
+			if (c->svc == svc && c->worker == w &&
+			    c->state != CHILD_DRAINING)
+				break;
+		}
+		if (it == &m->children) {
+			struct child *c = child_new(m, svc, w);
 
-		if (c)
-			child_start(c);
+			if (c)
+				child_start(c);
+		}
 	}
 }
 
@@ -218,7 +243,7 @@ int
 master_reload(struct master *m, struct buf *out)
 {
 	struct config fresh, old = m->conf;
-	struct list *it, *last;
+	struct list *it, *next, *last;
 	size_t i;
 
 	if (!m->up || m->stopping) {
@@ -239,11 +264,12 @@ master_reload(struct master *m, struct buf *out)
 	tables_watch(m);
 	/* Children added on the way stand behind the last one of today. */
 	last = m->children.prev;
-	for (it = m->children.next;; it = it->next) {
-		struct child *c = LIST_OF(it, struct child, link);
+	for (it = m->children.next;; it = next) {
+		bool end = it == last; /* it may be freed */
 
-		reload_child(c);
-		if (it == last)
+		next = it->next;
+		reload_child(LIST_OF(it, struct child, link));
+		if (end)
 			break;
 	}
 	for (i = SVC_LOGD; i <= SVC_SPAWNER; i++)
@@ -284,9 +310,13 @@ on_signal(evutil_socket_t sig, short what, void *arg)
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
+	struct master *m = arg;
+
 	(void)fd;
 	(void)what;
-	tables_watch(arg);
+	tables_watch(m);
+	if (m->ev_ctl)
+		event_add(m->ev_ctl, NULL);
 }
 
 static int

@@ -16,7 +16,8 @@
 enum {
 	BACKOFF_MIN_S = 1,
 	BACKOFF_MAX_S = 60,
-	STABLE_S = 10, /* lived that long: the next death starts anew */
+	STABLE_S = 10,	    /* lived that long: the next death starts anew */
+	RECYCLED_MS = 1000, /* an orderly end before that is none */
 	WORKERS_MAX = 64,
 	LISTEN_BACKLOG = 1024,
 	BIND_PATIENCE_MS = 10 * 1000, /* for a dead master's children to end */
@@ -43,7 +44,7 @@ struct listener {
 	struct addr addr;
 	unsigned worker;
 	int fd;
-	bool keep; /* while a new configuration is laid over the old one */
+	bool keep, fresh; /* while a new configuration is laid over the old */
 };
 
 /* --- files handed out as sealed memfds (table.c)
@@ -82,7 +83,11 @@ struct child {
 	unsigned backoff_s, restarts;
 	struct event *timer;
 	bool replaces; /* drain the older one of this worker when READY */
-	bool lent;     /* a sibling has its listening sockets for now */
+	pid_t lent_to; /* the sibling that has its listening sockets too */
+	/* Channels made for this process, by service, and to which process of
+	 * that service. */
+	uint16_t joined[SVC_COUNT];
+	pid_t joined_to[SVC_COUNT];
 };
 
 /* A log channel whose writer died while logd was away: the next one reads what
@@ -96,6 +101,7 @@ struct orphan {
 struct pending {
 	struct list link; /* master.pending */
 	struct chan *asker;
+	struct child *who; /* it asks; NULL: the administrator */
 	uint32_t tag;
 	const struct chan_row *row;
 };
@@ -114,6 +120,8 @@ struct master {
 	struct event *ev_term, *ev_int, *ev_hup, *ev_chld, *ev_tick, *ev_stop;
 	struct event *ev_ctl;
 	int control_sock, pid_fd;
+	/* Where they are: a reload does not move them. */
+	char control_path[4096], pid_path[4096];
 	char hostname[256];
 	unsigned turn; /* round robin among workers */
 };
@@ -158,6 +166,8 @@ struct child *child_new(struct master *m, const struct service *svc,
 void child_start(struct child *c);
 void child_free(struct child *c);
 void child_drain(struct child *c);
+/* Drain it if it runs; what does not run is freed and will not either. */
+void child_retire(struct child *c);
 /* After SIGCHLD. */
 void children_reap(struct master *m);
 const char *child_state_name(const struct child *c);
@@ -169,9 +179,10 @@ struct child *child_of(struct master *m, enum service_id id);
  * ------------------------------------------------------------------------- */
 
 extern const struct chan_ops broker_child_ops;
-/* Connect asker (of row->asker) to row->service, or keep it waiting. */
-void broker_connect(struct master *m, struct chan *asker,
-		    enum service_id asker_id, uint32_t tag, uint8_t service);
+/* Connect asker (the control channel of who, or, with NULL, of the
+ * administrator) to service if a row allows it, or keep it waiting. */
+void broker_connect(struct master *m, struct chan *asker, struct child *who,
+		    uint32_t tag, uint8_t service);
 /* service has become ready: serve those who wait for it. */
 void broker_serve(struct master *m, enum service_id service);
 void broker_forget(struct master *m, struct chan *asker);
