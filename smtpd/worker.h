@@ -2,7 +2,8 @@
 #ifndef SMTPD_WORKER_H
 #define SMTPD_WORKER_H
 
-#include "base/map.h"
+#include "frame/listeners.h"
+#include "net/clients.h"
 #include "session.h"
 
 /*
@@ -12,8 +13,7 @@
 struct worker {
 	struct daemon *d;
 	struct smtpd_conf conf;
-	struct listener *listeners;
-	bool leaving; /* takes no clients any more */
+	struct listeners listeners;
 	struct asker *router, *qmgr;
 	unsigned qmgr_epoch; /* counts the lost connections */
 	bool pressure;	     /* qmgr takes no mail now */
@@ -23,15 +23,8 @@ struct worker {
 	uint64_t taken;	   /* sessions since the start */
 	struct list spare; /* sessions to be used again */
 	unsigned nspare;
-	struct map clients;
+	struct clients clients;
 	char text[1024]; /* of reply_nowf() */
-};
-
-/* Connections of one client address. */
-struct client {
-	struct str key; /* into bytes */
-	unsigned n;
-	char bytes[16];
 };
 
 extern const struct daemon_ops smtpd_ops;

@@ -148,9 +148,9 @@ test_client_limit(void **state)
 		fds[i] = connect_one(&tb, "127.0.0.1");
 		expect_begin(fds[i], "220 ");
 	}
-	assert_int_equal(tb.w->clients.n, 4);
+	assert_int_equal(tb.w->clients.map.n, 4);
 	close_all(&tb, fds, MANY);
-	assert_int_equal(tb.w->clients.n, 0);
+	assert_int_equal(tb.w->clients.map.n, 0);
 	testbed_fini(&tb);
 }
 

@@ -8,56 +8,6 @@
 #include "base/log.h"
 #include "session.h"
 
-enum { ACCEPT_BATCH = 32, ACCEPT_PAUSE_MS = 500 };
-
-struct listener {
-	struct worker *w;
-	struct listener *next;
-	const struct proto *proto;
-	struct event *ev, *again;
-	int fd;
-};
-
-/* --- clients ------------------------------------------------------------- */
-
-/* Who has a /64 has 2^64 addresses: it counts as one. */
-static struct str
-client_key(const struct addr *a)
-{
-	return a->sa.sa_family == AF_INET6
-		       ? str_mem(&a->in6.sin6_addr, 8)
-		       : str_mem(&a->in.sin_addr, sizeof(a->in.sin_addr));
-}
-
-static struct client *
-client_get(struct worker *w, const struct addr *peer)
-{
-	struct str key = client_key(peer);
-	struct client *c = map_get(&w->clients, key);
-
-	if (c)
-		return c;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	memcpy(c->bytes, key.p, key.n);
-	c->key = str_mem(c->bytes, key.n);
-	if (map_put(&w->clients, c->key, c) < 0) {
-		free(c);
-		return NULL;
-	}
-	return c;
-}
-
-static void
-client_put(struct worker *w, struct client *c)
-{
-	if (c->n)
-		return;
-	map_del(&w->clients, c->key);
-	free(c);
-}
-
 /* --- sessions ------------------------------------------------------------ */
 
 void
@@ -72,7 +22,7 @@ worker_fini(struct worker *w)
 {
 	while (!list_empty(&w->sessions))
 		session_free(LIST_OF(w->sessions.next, struct session, link));
-	map_fini(&w->clients);
+	clients_fini(&w->clients);
 }
 
 static void
@@ -86,8 +36,7 @@ void
 worker_session_ended(struct worker *w, struct client *c)
 {
 	w->nsessions--;
-	c->n--;
-	client_put(w, c);
+	clients_leave(&w->clients, c);
 	leave_if_done(w);
 }
 
@@ -135,14 +84,13 @@ void
 worker_take(struct worker *w, const struct proto *proto, int fd,
 	    const struct addr *peer, const struct addr *self)
 {
-	struct client *c = client_get(w, peer);
+	struct client *c = clients_enter(&w->clients, peer);
 	struct session *s;
 
 	if (!c) {
 		close(fd);
 		return;
 	}
-	c->n++; /* make_room() must not free it */
 	if (is_over_limit(w, proto, c, peer)) {
 		(void)!send(fd, proto->busy, strlen(proto->busy),
 			    MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -152,146 +100,11 @@ worker_take(struct worker *w, const struct proto *proto, int fd,
 		s = session_new(w, proto, c, fd, peer, self);
 	}
 	if (!s) {
-		c->n--;
-		client_put(w, c);
+		clients_leave(&w->clients, c);
 		return;
 	}
 	list_append(&w->sessions, &s->link);
 	w->nsessions++;
-}
-
-/* --- listeners ----------------------------------------------------------- */
-
-static void
-on_accept_again(evutil_socket_t fd, short what, void *arg)
-{
-	struct listener *l = arg;
-
-	(void)fd;
-	(void)what;
-	event_add(l->ev, NULL);
-}
-
-/* Out of descriptors or memory: the connections wait in the kernel. */
-static void
-pause_accept(struct listener *l)
-{
-	struct timeval tv = { 0, ACCEPT_PAUSE_MS * 1000 };
-
-	log_warn("accept: %s", strerror(errno));
-	event_del(l->ev);
-	evtimer_add(l->again, &tv);
-}
-
-static void
-on_accept(evutil_socket_t lfd, short what, void *arg)
-{
-	struct listener *l = arg;
-	struct addr peer, self;
-	struct err err;
-	int fd, i;
-
-	(void)what;
-	for (i = 0; i < ACCEPT_BATCH; i++) {
-		fd = accept4(lfd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE ||
-			    errno == ENOBUFS || errno == ENOMEM)
-				pause_accept(l);
-			return;
-		}
-		if (addr_of_peer(fd, &peer, &err) < 0 ||
-		    addr_of_self(fd, &self, &err) < 0) {
-			close(fd); /* gone already */
-			continue;
-		}
-		addr_unmap(&peer);
-		addr_unmap(&self);
-		worker_take(l->w, l->proto, fd, &peer, &self);
-	}
-}
-
-static void
-close_listeners(struct worker *w)
-{
-	struct listener *l;
-
-	w->leaving = true;
-	while ((l = w->listeners)) {
-		w->listeners = l->next;
-		if (l->ev)
-			event_free(l->ev);
-		if (l->again)
-			event_free(l->again);
-		/* An address that is no longer configured must not go on
-		 * taking clients nobody greets. */
-		close(l->fd);
-		free(l);
-	}
-}
-
-static const struct {
-	const char *name;
-	const struct proto *proto;
-} ports[] = {
-	{ "listen_imap", &login_imap },
-	{ "listen_pop3", &login_pop3 },
-};
-enum { PORTS = sizeof(ports) / sizeof(ports[0]) };
-
-/* Takes fd. */
-static int
-open_listener(struct worker *w, size_t port, int fd, struct err *err)
-{
-	struct listener *l = calloc(1, sizeof(*l));
-
-	if (!l) {
-		close(fd);
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	}
-	l->w = w;
-	l->fd = fd;
-	l->proto = ports[port].proto;
-	l->next = w->listeners;
-	w->listeners = l;
-	l->ev = event_new(w->loop->base, fd, EV_READ | EV_PERSIST, on_accept,
-			  l);
-	l->again = evtimer_new(w->loop->base, on_accept_again, l);
-	if (!l->ev || !l->again || fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ||
-	    event_add(l->ev, NULL) < 0)
-		return err_set(err, ERR_TEMP, ENOMEM, "%s", ports[port].name);
-	return 0;
-}
-
-static int
-open_listeners(struct worker *w, struct err *err)
-{
-	size_t port, i;
-	int fd;
-
-	for (port = 0; port < PORTS; port++)
-		for (i = 0; (fd = daemon_fd(w->d, ports[port].name, i)) >= 0;
-		     i++)
-			if (open_listener(w, port, fd, err) < 0)
-				return -1;
-	return 0;
-}
-
-/* The socket of a sibling that master cannot start now. */
-static void
-table(struct daemon *d, struct str name, int fd)
-{
-	struct worker *w = d->app;
-	struct err err;
-	size_t port;
-
-	for (port = 0; port < PORTS; port++)
-		if (str_eq(name, str_of(ports[port].name)) && !w->leaving) {
-			if (open_listener(w, port, fd, &err) < 0)
-				log_warn("%s", err.text);
-			return;
-		}
-	close(fd);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -306,6 +119,31 @@ configure(struct login_conf *c, const struct params *p)
 	c->sessions = (unsigned)params_num(p, "login_connection_limit");
 	c->client_sessions =
 		(unsigned)params_num(p, "login_client_connection_limit");
+}
+
+static void
+on_connection(struct daemon *d, const char *name, int fd,
+	      const struct addr *peer)
+{
+	struct addr self;
+	struct err err;
+
+	if (addr_of_self(fd, &self, &err) < 0) {
+		close(fd); /* gone already */
+		return;
+	}
+	worker_take(d->app,
+		    strcmp(name, "listen_imap") == 0 ? &login_imap
+						     : &login_pop3,
+		    fd, peer, &self);
+}
+
+static void
+table(struct daemon *d, struct str name, int fd)
+{
+	struct worker *w = d->app;
+
+	listeners_lend(&w->listeners, name, fd);
 }
 
 static int
@@ -323,7 +161,8 @@ start(struct daemon *d, struct err *err)
 	w->spawner = asker_new(d, SVC_SPAWNER, NULL, NULL, w);
 	if (!w->authd || !w->spawner)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	return open_listeners(w, err);
+	w->listeners.on_connection = on_connection;
+	return listeners_open(&w->listeners, d, err);
 }
 
 /* Who is connected may still log in; login_timeout is the limit. */
@@ -332,7 +171,7 @@ drain(struct daemon *d)
 {
 	struct worker *w = d->app;
 
-	close_listeners(w);
+	listeners_close(&w->listeners);
 	leave_if_done(w);
 }
 

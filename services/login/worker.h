@@ -2,9 +2,10 @@
 #ifndef LOGIN_WORKER_H
 #define LOGIN_WORKER_H
 
-#include "base/map.h"
 #include "frame/asker.h"
+#include "frame/listeners.h"
 #include "net/addr.h"
+#include "net/clients.h"
 
 struct proto;
 struct session;
@@ -18,13 +19,6 @@ struct login_conf {
 	unsigned client_sessions; /* of one client; 0: any number */
 };
 
-/* Connections of one client (an IPv4 address, an IPv6 /64). */
-struct client {
-	char bytes[16];
-	struct str key;
-	unsigned n;
-};
-
 /* A login process; tests make their own, with askers of theirs. */
 struct worker {
 	struct loop *loop;
@@ -33,9 +27,8 @@ struct worker {
 	struct asker *authd, *spawner;
 	struct list sessions; /* oldest first */
 	unsigned nsessions;
-	struct map clients;
-	struct listener *listeners;
-	bool leaving; /* takes no clients any more */
+	struct clients clients;
+	struct listeners listeners;
 };
 
 void worker_init(struct worker *w, struct loop *l);
