@@ -3,10 +3,11 @@
 
 import os
 import pathlib
-import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
@@ -64,6 +65,7 @@ class Posthouse:
     address = "bench@posthouse.test"
 
     def __init__(self, work):
+        self.trash = work / "trash"
         self.work = work / self.name
         self.work.mkdir(parents=True)
         self.cgroup = Cgroup(self.name)
@@ -84,7 +86,8 @@ class Posthouse:
         self.instance.stop()
         self.instance.free()
         self.cgroup.remove()
-        shutil.rmtree(self.work)
+        self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
+                         f"{time.monotonic_ns()}")
 
 
 MAIN_CF = """\
@@ -121,6 +124,7 @@ class Postfix:
     host = "127.0.0.1"
 
     def __init__(self, work):
+        self.trash = work / "trash"
         self.work = work / self.name
         for d in ("conf", "spool", "data", "log", "mail"):
             (self.work / d).mkdir(parents=True)
@@ -158,7 +162,6 @@ class Postfix:
         if self.process.poll() is not None:
             raise SystemExit(f"bench: Postfix ended with "
                              f"{self.process.returncode}:\n{self.log()}")
-        import socket
         try:
             with socket.create_connection((self.host, self.port), 5) as s:
                 return s.recv(100).startswith(b"220")
@@ -184,7 +187,8 @@ class Postfix:
         self.cgroup.remove()
         self._out.close()
         self._uids.free()
-        shutil.rmtree(self.work)
+        self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
+                         f"{time.monotonic_ns()}")
 
 
 SYSTEMS = {s.name: s for s in (Posthouse, Postfix)}
