@@ -155,6 +155,7 @@ enter_name(struct memfs *fs, uint32_t dir, const char *name, uint32_t node)
 		d->v = must(reallocarray(d->v, d->size, sizeof(*d->v)));
 	}
 	d->v[d->n++] = (struct memfs_entry){ intern(name), node };
+	d->changes++;
 	fs->v[node].nlink++;
 }
 
@@ -165,6 +166,7 @@ drop_name(struct memfs *fs, uint32_t dir, struct memfs_entry *e)
 
 	fs->v[e->node].nlink--;
 	*e = d->v[--d->n];
+	d->changes++;
 }
 
 static void
@@ -602,6 +604,7 @@ fsx_fstat(int fd, struct stat *st)
 						  : S_IFREG | 0600,
 		.st_nlink = disk.fs.v[f->node].nlink,
 		.st_size = (off_t)disk.fs.v[f->node].len,
+		.st_mtim.tv_nsec = disk.fs.v[f->node].changes,
 	};
 	return done(0, 0);
 }

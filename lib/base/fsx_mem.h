@@ -21,7 +21,8 @@ struct memfs_node {
 	uint32_t nlink;	       /* names it has */
 	struct memfs_entry *v; /* of a directory */
 	uint32_t n, size;
-	char *data; /* of a file */
+	uint32_t changes; /* of its names; stands for its time */
+	char *data;	  /* of a file */
 	size_t len, room;
 };
 struct memfs {

@@ -70,11 +70,11 @@ on_uid_entry(void *arg, uint32_t uid, struct str base)
 }
 
 static uint32_t
-on_fresh_validity(void *arg, uint32_t above)
+on_fresh_validity(void *arg, uint32_t above, struct err *err)
 {
 	struct mailbox *mb = arg;
 
-	return store_fresh_validity(mb->st, above, mb->name);
+	return store_fresh_validity(mb->st, above, err);
 }
 
 static const struct uidfile_ops mailbox_uid_ops = {
@@ -252,9 +252,9 @@ mailbox_renamed(struct mailbox *mb, struct message *m, const char *name,
  */
 
 /* Records for the names, UIDs from u->uidnext on, but for those that are known
- * by the file already. */
+ * by the file already.  row: one after the other, whatever the file says. */
 static void
-build_records(struct mailbox *mb, const struct added *v, size_t n,
+build_records(struct mailbox *mb, const struct added *v, size_t n, bool row,
 	      uint32_t *uids, struct buf *out, uint64_t *entries)
 {
 	uint32_t next = mb->uids.uidnext;
@@ -271,7 +271,7 @@ build_records(struct mailbox *mb, const struct added *v, size_t n,
 		/* Another process was first.  But behind a message that was
 		 * told already there are only greater UIDs (RFC 3501
 		 * 2.3.1.1): then it gets another one. */
-		if (k && (!mb->loaded || k->uid > mb->top)) {
+		if (k && !row && (!mb->loaded || k->uid > mb->top)) {
 			uids[i] = k->uid;
 			continue;
 		}
@@ -374,8 +374,8 @@ insert(struct mailbox *mb, struct added *v, size_t n, const uint32_t *uids,
 }
 
 static int
-add_locked(struct mailbox *mb, struct added *v, size_t n, uint32_t *uids,
-	   struct err *err)
+add_locked(struct mailbox *mb, struct added *v, size_t n, bool row,
+	   uint32_t *uids, struct err *err)
 {
 	uint64_t entries;
 	struct buf records;
@@ -384,7 +384,7 @@ add_locked(struct mailbox *mb, struct added *v, size_t n, uint32_t *uids,
 	if (mb->uids.uidnext > UINT32_MAX - 1 - n)
 		return err_set(err, ERR_PERM, ERANGE, "out of UIDs");
 	buf_init(&records, UIDFILE_MAX / 2);
-	build_records(mb, v, n, uids, &records, &entries);
+	build_records(mb, v, n, row, uids, &records, &entries);
 	if (buf_overflown(&records))
 		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	else
@@ -408,10 +408,11 @@ mailbox_add(struct mailbox *mb, struct added *v, size_t n, uint32_t *first_uid,
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	rc = mailbox_lock_uids(mb, err);
 	if (rc == 0) {
-		rc = add_locked(mb, v, n, uids, err);
+		rc = add_locked(mb, v, n, first_uid != NULL, uids, err);
 		uidfile_unlock(&mb->uids);
 	}
-	*first_uid = uids[0];
+	if (first_uid)
+		*first_uid = uids[0];
 	free(uids);
 	return rc;
 }

@@ -158,13 +158,13 @@ scan_dir(struct scan *s, bool in_new, struct err *err)
 }
 
 /* A rename by somebody else can hide a file from readdir: those that seem to
- * be missing are looked for once more. */
-static bool
-any_missing(struct mailbox *mb)
+ * be missing are looked for once more.  -1: the disk does not say. */
+static int
+any_missing(struct mailbox *mb, struct err *err)
 {
 	struct message *m;
 	struct stat st;
-	bool missing = false;
+	int missing = 0;
 	size_t i;
 
 	for (i = 0; i < mb->n; i++) {
@@ -174,8 +174,10 @@ any_missing(struct mailbox *mb)
 		if (fsx_fstatat(m->in_new ? mb->new : mb->cur, m->name, &st) ==
 		    0)
 			m->seen_in_scan = true;
+		else if (errno == ENOENT)
+			missing = 1;
 		else
-			missing = true;
+			return err_sys(err, errno, "%s", m->name);
 	}
 	return missing;
 }
@@ -250,13 +252,15 @@ static int
 scan_both(struct scan *s, struct err *err)
 {
 	struct mailbox *mb = s->mb;
+	int missing;
 	size_t i;
 
 	for (i = 0; i < mb->n; i++)
 		mb->v[i]->seen_in_scan = mb->v[i]->replaced = false;
 	if (scan_dir(s, true, err) < 0 || scan_dir(s, false, err) < 0)
 		return -1;
-	if (any_missing(mb)) {
+	missing = any_missing(mb, err);
+	if (missing > 0) {
 		for (i = 0; i < s->n; i++)
 			free(s->v[i].name);
 		s->n = 0;
@@ -264,9 +268,9 @@ scan_both(struct scan *s, struct err *err)
 			mb->v[i]->seen_in_scan = mb->v[i]->replaced = false;
 		if (scan_dir(s, true, err) < 0 || scan_dir(s, false, err) < 0)
 			return -1;
-		(void)any_missing(mb);
+		missing = any_missing(mb, err);
 	}
-	return 0;
+	return missing < 0 ? -1 : 0;
 }
 
 /* UIDs of the file whose messages are not there: they never come back. */
@@ -289,7 +293,6 @@ static int
 scan(struct mailbox *mb, struct err *err)
 {
 	struct scan s = { .mb = mb };
-	uint32_t first;
 	size_t i;
 	int rc = -1;
 
@@ -307,7 +310,7 @@ scan(struct mailbox *mb, struct err *err)
 	unite_twins(&s);
 	if (s.n)
 		qsort(s.v, s.n, sizeof(s.v[0]), by_arrival);
-	if (s.n && mailbox_add(mb, s.v, s.n, &first, err) < 0)
+	if (s.n && mailbox_add(mb, s.v, s.n, NULL, err) < 0)
 		goto out;
 	if (!mb->loaded)
 		forget_known(mb);

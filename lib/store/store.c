@@ -166,14 +166,14 @@ mailbox_watch_remove(struct mailbox_watch *w)
 
 /*
  * A UIDVALIDITY that no folder of this store has had: seconds since 1970, or
- * one more than the last one given.
+ * one more than the last one given.  0 with err: it could come again, because
+ * the last one cannot be read or this one not be noted.
  */
 uint32_t
-store_fresh_validity(struct store *st, uint32_t above, const char *name)
+store_fresh_validity(struct store *st, uint32_t above, struct err *err)
 {
 	uint64_t v = clock_wall_us() / 1000000, last = 0;
 	char text[32];
-	struct err err;
 	ssize_t n = 0;
 	int fd;
 
@@ -181,6 +181,10 @@ store_fresh_validity(struct store *st, uint32_t above, const char *name)
 	if (fd >= 0) {
 		n = fsx_read(fd, text, sizeof(text));
 		fsx_close(fd);
+	}
+	if (n < 0 || (fd < 0 && errno != ENOENT)) {
+		err_sys(err, errno, validity_file);
+		return 0;
 	}
 	if (n > 0 && str_u64(str_trim(str_mem(text, (size_t)n)), UINT32_MAX - 1,
 			     &last) < 0)
@@ -191,9 +195,9 @@ store_fresh_validity(struct store *st, uint32_t above, const char *name)
 		v = (uint64_t)above + 1;
 	v = v > UINT32_MAX ? 1 : v;
 	n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)v);
-	if (fsx_replace(st->mail, validity_file, text, (size_t)n, 0600, &err) <
+	if (fsx_replace(st->mail, validity_file, text, (size_t)n, 0600, err) <
 	    0)
-		log_warn("%s: %s: %s", name, validity_file, err.text);
+		return 0;
 	return (uint32_t)v;
 }
 

@@ -53,7 +53,7 @@ void store_forget(struct mailbox *mb);
 struct mailbox *store_find_open(struct store *st, const char *name);
 void mailbox_changed(struct mailbox *mb); /* call the watchers */
 uint32_t store_fresh_validity(struct store *st, uint32_t above,
-			      const char *name);
+			      struct err *err);
 
 /* --- mailbox.c */
 void mailbox_free(struct mailbox *mb);
@@ -62,7 +62,9 @@ void mailbox_unlist(struct mailbox *mb, struct message *m);
 /* The file of m is now called name (in new/ or cur/). */
 int mailbox_renamed(struct mailbox *mb, struct message *m, const char *name,
 		    bool in_new, uint64_t flags, struct err *err);
-/* Names of files that were just put in place become messages, in order. */
+/* Names of files that were just put in place become messages, in order.  With
+ * first_uid their UIDs are new and follow each other, also if another process
+ * has seen the files meanwhile and given them UIDs. */
 struct added {
 	char *name; /* owned */
 	bool in_new, fresh;

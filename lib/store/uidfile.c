@@ -208,12 +208,19 @@ static int
 start_over(struct uidfile *u, const struct uidfile_ops *ops, void *arg,
 	   const char *why, struct err *err)
 {
-	u->uidvalidity = ops->fresh_validity(arg, u->uidvalidity);
+	uint32_t old = u->uidvalidity;
+	uint32_t fresh = ops->fresh_validity(arg, old, err);
+
+	if (!fresh)
+		return -1;
+	u->uidvalidity = fresh;
 	u->uidnext = 1;
 	log_info("%s: %s %s, new UIDVALIDITY %u", u->name, UIDFILE_NAME, why,
 		 u->uidvalidity);
-	if (write_new(u, STR_NULL, err) < 0)
+	if (write_new(u, STR_NULL, err) < 0) {
+		u->uidvalidity = old;
 		return -1;
+	}
 	uidfile_close(u);
 	u->ino = 0;
 	return 0;
@@ -317,7 +324,7 @@ uidfile_lock(struct uidfile *u, const struct uidfile_ops *ops, void *arg,
 		if (lock_current(u, &changed, &size, err) < 0)
 			return -1;
 		if (changed || size < u->size)
-			u->size = 0;
+			u->size = u->synced = 0;
 		else if (size == u->size)
 			return 0;
 		if (size == 0) {
@@ -350,6 +357,11 @@ int
 uidfile_append(struct uidfile *u, struct str records, uint64_t nentries,
 	       bool sync, struct err *err)
 {
+	if (u->synced < u->size) {
+		if (fsx_fdatasync(u->fd) < 0)
+			return err_sys(err, errno, UIDFILE_NAME ": sync");
+		u->synced = u->size;
+	}
 	if (fsx_write_all(u->fd, records.p, records.n, err) < 0)
 		goto undo;
 	if (sync && fsx_fdatasync(u->fd) < 0) {
@@ -357,6 +369,8 @@ uidfile_append(struct uidfile *u, struct str records, uint64_t nentries,
 		goto undo;
 	}
 	u->size += records.n;
+	if (sync)
+		u->synced = u->size;
 	u->entries += nentries;
 	return 0;
 undo:

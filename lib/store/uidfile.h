@@ -12,12 +12,13 @@
  *   record  "PHUR" u32 length of the body, u32 crc (of length and body), body
  *   body    entries {u32 uid, u8 n, n bytes of base name}; n = 0: uid is gone
  *
- * A record is one write and is synced before its UIDs are told to anybody, so
- * only the last one can be torn.  Bytes that are no whole record at the end
- * are ignored and cut off by the next writer, and as many UIDs are skipped as
- * they could have held: a UID that was given once is never given to another
- * message.  A bad record with a good one behind it, or a bad header, is
- * damage: then the folder starts over with a new UIDVALIDITY.
+ * A record is one write and is synced before its UIDs are told to anybody, and
+ * before the next one is written, so only the last one can be torn.  Bytes that
+ * are no whole record at the end are ignored and cut off by the next writer,
+ * and as many UIDs are skipped as they could have held: a UID that was given
+ * once is never given to another message.  A bad record with a good one behind
+ * it, or a bad header, is damage: then the folder starts over with a new
+ * UIDVALIDITY.
  *
  * Processes take an exclusive lock on the file to read or append; compaction
  * replaces the file, which others see by its inode.
@@ -57,7 +58,8 @@ struct uidfile {
 	int dir;	  /* of the folder; borrowed */
 	int fd;		  /* -1: not open */
 	uint64_t dev, ino;
-	uint64_t size; /* read and understood up to here */
+	uint64_t size;	 /* read and understood up to here */
+	uint64_t synced; /* durable up to here, as far as we know */
 	uint32_t uidvalidity, uidnext;
 	uint64_t entries; /* in the file: the owner decides about compaction */
 };
@@ -69,12 +71,12 @@ void uidfile_close(struct uidfile *u);
  * Take the lock and read what is new.  *reset is set (before fn is called
  * first) if all entries come again, because the file was opened, replaced or
  * made anew; then uidvalidity may have changed.  fresh_validity() is asked
- * for a value greater than its argument if a file is made.
+ * for a value greater than `above` if a file is made; 0 is an error.
  */
 struct uidfile_ops {
 	void (*reset)(void *arg);
 	uidfile_entry_fn *entry;
-	uint32_t (*fresh_validity)(void *arg, uint32_t above);
+	uint32_t (*fresh_validity)(void *arg, uint32_t above, struct err *err);
 };
 ERR_WARN_UNUSED int uidfile_lock(struct uidfile *u,
 				 const struct uidfile_ops *ops, void *arg,
@@ -82,7 +84,9 @@ ERR_WARN_UNUSED int uidfile_lock(struct uidfile *u,
 void uidfile_unlock(struct uidfile *u);
 
 /* Locked: append records (uidfile_put_record() each, nentries in all).  sync:
- * durable on return.  On failure nothing of it counts. */
+ * durable on return.  What stands before them, of whoever, is durable first: a
+ * power cut must not keep the later of two records.  On failure nothing of it
+ * counts. */
 ERR_WARN_UNUSED int uidfile_append(struct uidfile *u, struct str records,
 				   uint64_t nentries, bool sync,
 				   struct err *err);
