@@ -92,8 +92,6 @@ spool_reserve_from(struct spool *sp, uint64_t next, struct err *err)
 	if (fsx_replace(sp->root, "id", b, sizeof(b), 0600, err) < 0)
 		return err_prefix(err, "spool/id");
 	pthread_mutex_lock(&sp->lock);
-	if (next > sp->reserved)
-		sp->next = next;
 	sp->reserved = next + IDS_STEP;
 	pthread_mutex_unlock(&sp->lock);
 	return 0;

@@ -252,7 +252,10 @@ spool_recover(struct spool *sp, spool_found_fn *found, void *arg,
 		rc = visit_dir(&w, err);
 	free(w.v);
 	/* With a new id file (the old one lost) ids may have gone further. */
-	if (rc == 0 && w.max_id >= sp->next)
-		rc = spool_reserve_from(sp, w.max_id + 1, err);
+	if (rc == 0 && w.max_id >= sp->next) {
+		sp->next = w.max_id + 1;
+		if (sp->next > sp->reserved)
+			rc = spool_reserve_from(sp, sp->next, err);
+	}
 	return rc;
 }

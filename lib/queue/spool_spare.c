@@ -68,7 +68,8 @@ spool_spare_reuse(struct spool *sp, uint64_t id)
 	/* Emptied first: what a power cut leaves of the write is then too
 	 * short, as in a new file, never new bytes before old ones. */
 	if (fd >= 0 && fsx_ftruncate(fd, 0) == 0 &&
-	    fsx_rename(old_dir, old_name, dir, spool_name(id, "", name)) == 0)
+	    fsx_rename_new(old_dir, old_name, dir, spool_name(id, "", name)) ==
+		    0)
 		return fd;
 	if (fd >= 0)
 		fsx_close(fd);
