@@ -142,7 +142,8 @@ step_done(struct io_job *j)
 {
 	struct step *s = LIST_OF(j, struct step, job);
 	struct order *o = s->o;
-	struct message *m = message_find(o->q, s->id);
+	struct qmgr *q = o->q;
+	struct message *m = message_find(q, s->id);
 	char id[QID_MAX];
 
 	BUG_ON(!m); /* nothing removes a message that is busy */
@@ -160,13 +161,14 @@ step_done(struct io_job *j)
 		}
 	}
 	if (m->wish == WISH_DELETE)
-		message_remove(m);
+		message_remove(m, true);
 	else if (s->rc == 0 && s->slot.state == QFILE_ACTIVE)
 		message_defer(m, clock_wall_us());
 	free(s);
 	o->running--;
-	message_schedule(o->q);
+	message_schedule(q);
 	order_go_on(o);
+	qmgr_drain_step(q);
 }
 
 static void
@@ -185,6 +187,7 @@ start_step(struct order *o, struct message *m, enum qfile_state state)
 		.seq = m->seq + 1,
 		.state = (uint8_t)state,
 		.reason = state == QFILE_HELD ? QFILE_ADMIN : QFILE_NONE,
+		.kills = state == QFILE_HELD ? m->kills : 0,
 		.tries = m->tries,
 		.next_try_us = clock_wall_us(),
 	};
@@ -201,7 +204,8 @@ hold(struct order *o, struct message *m)
 	if (m->state == MESSAGE_DEFERRED) {
 		message_hold(m, QFILE_ADMIN); /* at once; then on disk */
 		start_step(o, m, QFILE_HELD);
-	} else if (m->state != MESSAGE_HELD && m->wish == WISH_NONE) {
+	} else if (m->state != MESSAGE_HELD && m->state != MESSAGE_REMOVING &&
+		   m->wish == WISH_NONE) {
 		m->wish = WISH_HOLD; /* when this attempt has ended */
 		o->count++;
 	}
@@ -225,8 +229,9 @@ static void delete (struct order *o, struct message *m)
 	log_line(LOG_INFO_, qid_text(m->id, id),
 		 "deleted by the administrator");
 	o->count++;
-	if (m->state == MESSAGE_DEFERRED || m->state == MESSAGE_HELD)
-		message_remove(m);
+	if (!m->busy &&
+	    (m->state == MESSAGE_DEFERRED || m->state == MESSAGE_HELD))
+		message_remove(m, true);
 	else
 		m->wish = WISH_DELETE;
 }
@@ -245,16 +250,23 @@ order_go_on(struct order *o)
 {
 	struct message *m;
 
+	if (o->q->draining && o->at < o->n) {
+		o->at = o->n;
+		o->failed = true;
+		err_set(&o->err, ERR_TEMP, 0, "the queue manager is stopping");
+	}
 	while (o->at < o->n && o->running < ORDER_JOBS) {
 		m = message_find(o->q, o->ids[o->at++]);
-		if (!m || m->busy || m->wish == WISH_DELETE)
+		if (!m || m->wish == WISH_DELETE)
 			continue;
-		if (o->verb == QUEUE_HOLD)
+		if (o->verb == QUEUE_DELETE)
+			delete (o, m);
+		else if (m->busy)
+			continue; /* another order's step is not over */
+		else if (o->verb == QUEUE_HOLD)
 			hold(o, m);
 		else if (o->verb == QUEUE_RELEASE)
 			release(o, m);
-		else if (o->verb == QUEUE_DELETE)
-			delete (o, m);
 		else
 			flush(o, m);
 	}

@@ -14,5 +14,7 @@ uint64_t *admin_ids(struct qmgr *q, struct str id, size_t *n);
 /* Answer LIST or SHOW. */
 void listing_new(struct qmgr *q, struct chan *c, uint32_t tag,
 		 const struct msg_queue *msg);
+/* Those that wait for ctl to read. */
+void listings_fini(struct qmgr *q);
 
 #endif

@@ -50,6 +50,7 @@ struct delivery {
 
 static void kick(struct target *t);
 static void close_target(struct target *t);
+static void close_an_idle_one(struct qmgr *q);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 
 /* --- targets -------------------------------------------------------------- */
@@ -98,7 +99,7 @@ target_free(struct target *t)
 	free(t);
 }
 
-/* Give its place to one that waits. */
+/* Give its place to one that waits, and look for another place for the next. */
 static void
 leave_place(struct target *t)
 {
@@ -112,6 +113,8 @@ leave_place(struct target *t)
 	next = LIST_OF(q->opening.next, struct target, place);
 	list_remove(&next->place);
 	kick(next);
+	if (!list_empty(&q->opening))
+		close_an_idle_one(q);
 }
 
 static void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * LIST and SHOW.  Envelopes stand on disk only; a job reads some, the loop
- * sends them, and the next job begins when ctl has taken most of that.
+ * sends a row after the other as ctl takes them, and then comes the next job.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,21 +10,23 @@
 #include "base/fsx.h"
 
 enum {
-	CHUNK = 32,		  /* messages a job */
-	TEXT_PART = 60000,	  /* bytes of text a job */
-	ROW_BYTES = 48 * 1024,	  /* of recipients in one row */
-	UNREAD_MAX = 1024 * 1024, /* that ctl has not taken yet */
+	CHUNK = 32,		       /* messages a job */
+	CHUNK_BYTES = 4 * 1024 * 1024, /* then a job ends sooner */
+	TEXT_PART = 60000,	       /* bytes of text a job */
+	ROW_BYTES = 48 * 1024,	       /* of recipients in one row */
+	UNREAD_MAX = 1024 * 1024,      /* that ctl has not taken yet */
 	WAIT_MS = 20,
 };
 
 struct found {
 	struct spool_text text;
 	char *log_mem;
-	struct str log;
+	struct str *last; /* of each recipient; NULL: no texts */
 	int rc;
 };
 
 struct listing {
+	struct list link; /* in q->listings */
 	struct qmgr *q;
 	struct chan *chan;
 	uint32_t tag;
@@ -34,8 +36,11 @@ struct listing {
 	uint32_t count;
 	struct event *timer;
 	struct io_job job;
-	size_t nfound;
+	size_t nfound, nsent;
 	struct found found[CHUNK];
+	/* Of found[nsent]: the recipients not sent yet. */
+	uint32_t rcpt;
+	struct str rcpts;
 	/* SHOW: the text of the one message, from here on. */
 	enum qfile_body body;
 	uint64_t text_at, text_len;
@@ -52,8 +57,20 @@ static const struct io_kind rows_kind = { rows_run, rows_done, 1 };
 static const struct io_kind text_kind = { text_run, text_done, 1 };
 
 static void
+found_free(struct found *f)
+{
+	free(f->text.mem);
+	free(f->log_mem);
+	free(f->last);
+	*f = (struct found){ 0 };
+}
+
+static void
 listing_free(struct listing *l)
 {
+	list_remove(&l->link);
+	while (l->nsent < l->nfound)
+		found_free(&l->found[l->nsent++]);
 	if (l->timer)
 		event_free(l->timer);
 	chan_unref(l->chan);
@@ -61,25 +78,39 @@ listing_free(struct listing *l)
 	free(l);
 }
 
+static void send_row(struct listing *l);
+
+static void
+end(struct listing *l)
+{
+	if (l->q->draining)
+		admin_reply(l->chan, l->tag, 75, l->count,
+			    "the queue manager is stopping");
+	else if (l->show && !l->count)
+		admin_reply(l->chan, l->tag, 1, 0, "no such message");
+	else
+		admin_reply(l->chan, l->tag, 0, l->count, "");
+	listing_free(l);
+}
+
 static void
 go_on(struct listing *l)
 {
 	struct timeval wait = { 0, WAIT_MS * 1000 };
 
-	if (!chan_is_open(l->chan)) {
-		listing_free(l);
-	} else if (chan_queued(l->chan) > UNREAD_MAX) {
+	while (l->nsent < l->nfound && chan_is_open(l->chan) &&
+	       chan_queued(l->chan) <= UNREAD_MAX)
+		send_row(l);
+	if (!chan_is_open(l->chan) || l->q->draining)
+		end(l);
+	else if (chan_queued(l->chan) > UNREAD_MAX)
 		evtimer_add(l->timer, &wait);
-	} else if (l->at < l->n) {
+	else if (l->at < l->n)
 		io_submit(l->q->io, IO_OTHER, &rows_kind, &l->job);
-	} else if (l->show && l->count && l->text_at < l->text_len) {
+	else if (l->show && l->count && l->text_at < l->text_len)
 		io_submit(l->q->io, IO_OTHER, &text_kind, &l->job);
-	} else {
-		admin_reply(l->chan, l->tag, l->show && !l->count ? 1 : 0,
-			    l->count,
-			    l->show && !l->count ? "no such message" : "");
-		listing_free(l);
-	}
+	else
+		end(l);
 }
 
 static void
@@ -92,44 +123,52 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 /* --- rows ----------------------------------------------------------------- */
 
+/* The last text of each recipient, in one walk over the log. */
+static struct str *
+last_texts(uint64_t id, struct str log, uint32_t nrcpts)
+{
+	struct str *last = calloc(nrcpts, sizeof(*last));
+	struct qlog r;
+
+	while (last && qlog_next(id, &log, &r))
+		if (r.rcpt < nrcpts)
+			last[r.rcpt] = str_head(r.text, TEXT_MAX);
+	return last;
+}
+
+static size_t
+read_one(struct listing *l, uint64_t id, struct found *f)
+{
+	struct spool *sp = l->q->spool;
+	struct str log;
+	struct err err;
+
+	*f = (struct found){ 0 };
+	f->rc = spool_read(sp, id, l->show ? SPOOL_ALL : SPOOL_ENVELOPE,
+			   &f->text, &err);
+	if (f->rc < 0)
+		return 0;
+	if (spool_log_read(sp, id, &f->log_mem, &log, &err) == 0 && log.n)
+		f->last = last_texts(id, log, f->text.head.nrcpts);
+	return f->text.head.env_len + log.n;
+}
+
 static void
 rows_run(struct io_job **v, size_t n)
 {
 	struct listing *l = LIST_OF(v[0], struct listing, job);
-	struct spool *sp = l->q->spool;
-	struct err err;
-	size_t i;
+	size_t left = l->n - l->at, bytes = 0;
 
 	(void)n;
-	l->nfound = l->n - l->at < CHUNK ? l->n - l->at : CHUNK;
-	for (i = 0; i < l->nfound; i++) {
-		struct found *f = &l->found[i];
-
-		*f = (struct found){ 0 };
-		f->rc = spool_read(sp, l->ids[l->at + i],
-				   l->show ? SPOOL_ALL : SPOOL_ENVELOPE,
-				   &f->text, &err);
-		if (spool_log_read(sp, l->ids[l->at + i], &f->log_mem, &f->log,
-				   &err) < 0)
-			f->log_mem = NULL; /* a listing without texts */
-	}
-}
-
-/* The last text of a recipient. */
-static struct str
-last_text(uint64_t id, struct str log, uint32_t rcpt)
-{
-	struct str text = STR_NULL;
-	struct qlog r;
-
-	while (qlog_next(id, &log, &r))
-		if (r.rcpt == rcpt)
-			text = r.text;
-	return str_head(text, TEXT_MAX);
+	for (l->nfound = 0;
+	     l->nfound < left && l->nfound < CHUNK && bytes < CHUNK_BYTES;
+	     l->nfound++)
+		bytes += read_one(l, l->ids[l->at + l->nfound],
+				  &l->found[l->nfound]);
 }
 
 static void
-send_row(struct listing *l, const struct message *m, const struct found *f,
+fill_row(struct listing *l, const struct message *m, const struct found *f,
 	 const struct buf *rcpts, uint32_t n)
 {
 	struct msg_queue_row row = {
@@ -155,42 +194,6 @@ send_row(struct listing *l, const struct message *m, const struct found *f,
 }
 
 static void
-list_rcpts(struct listing *l, const struct message *m, const struct found *f)
-{
-	struct str it = f->text.env.rcpts;
-	struct msg_queue_rcpt out;
-	struct msg_rcpt r;
-	uint32_t i, n = 0;
-	struct buf b;
-
-	buf_init(&b, MSG_FRAME_MAX);
-	for (i = 0; f->rc == 0 && i < f->text.head.nrcpts; i++) {
-		if (!msg_list_next(&it, &msg_rcpt_def, &r))
-			break;
-		out = (struct msg_queue_rcpt){
-			.address = r.address,
-			.original = r.original,
-			.type = r.type,
-			.done = f->text.rcpt_state[i] == QFILE_DONE,
-			.text = r.type == RCPT_ERROR
-					? r.text
-					: last_text(m->id, f->log, i),
-		};
-		if (msg_list_add(&b, &msg_queue_rcpt_def, &out, NULL) < 0)
-			continue; /* a text that may not travel */
-		n++;
-		if (b.n > ROW_BYTES) {
-			send_row(l, m, f, &b, n);
-			buf_reset(&b);
-			n = 0;
-		}
-	}
-	if (n || i == 0)
-		send_row(l, m, f, &b, n);
-	buf_fini(&b);
-}
-
-static void
 send_text(struct listing *l, struct str s)
 {
 	struct msg_queue_text msg;
@@ -202,33 +205,82 @@ send_text(struct listing *l, struct str s)
 	}
 }
 
+/* As many recipients of found[nsent] as a row takes, from the cursor on. */
+static uint32_t
+add_rcpts(struct listing *l, const struct found *f, struct buf *b)
+{
+	struct msg_queue_rcpt out;
+	struct msg_rcpt r;
+	uint32_t n = 0;
+
+	for (; f->rc == 0 && l->rcpt < f->text.head.nrcpts && b->n < ROW_BYTES;
+	     l->rcpt++) {
+		if (!msg_list_next(&l->rcpts, &msg_rcpt_def, &r)) {
+			l->rcpt = f->text.head.nrcpts;
+			break;
+		}
+		out = (struct msg_queue_rcpt){
+			.address = r.address,
+			.original = r.original,
+			.type = r.type,
+			.done = f->text.rcpt_state[l->rcpt] == QFILE_DONE,
+		};
+		if (r.type == RCPT_ERROR)
+			out.text = r.text;
+		else if (f->last)
+			out.text = f->last[l->rcpt];
+		/* One with a text that may not travel is left out. */
+		n += msg_list_add(b, &msg_queue_rcpt_def, &out, NULL) == 0;
+	}
+	return n;
+}
+
+/* The next row of found[nsent]; with its last one the message is sent. */
+static void
+send_row(struct listing *l)
+{
+	struct found *f = &l->found[l->nsent];
+	const struct message *m = message_find(l->q, f->text.head.id);
+	bool first = l->rcpt == 0;
+	struct buf b;
+	uint32_t n;
+
+	if (first)
+		l->rcpts = f->text.env.rcpts;
+	if (m && f->rc < 0 && m->state == MESSAGE_REMOVING)
+		m = NULL; /* as good as gone */
+	if (m) {
+		buf_init(&b, MSG_FRAME_MAX);
+		n = add_rcpts(l, f, &b);
+		if (n || first)
+			fill_row(l, m, f, &b, n);
+		buf_fini(&b);
+		l->count += first;
+	}
+	if (m && f->rc == 0 && l->rcpt < f->text.head.nrcpts)
+		return;
+	if (m && l->show && f->rc == 0) {
+		send_text(l, f->text.header);
+		send_text(l, f->text.body);
+		l->body = (enum qfile_body)f->text.head.body;
+		if (l->body != QFILE_INLINE)
+			l->text_len = f->text.head.body_len;
+	}
+	found_free(f);
+	l->nsent++;
+	l->rcpt = 0;
+}
+
 static void
 rows_done(struct io_job *j)
 {
 	struct listing *l = LIST_OF(j, struct listing, job);
-	const struct message *m;
-	struct found *f;
-	size_t i;
+	struct qmgr *q = l->q;
 
-	for (i = 0; i < l->nfound; i++) {
-		f = &l->found[i];
-		m = message_find(l->q, l->ids[l->at + i]);
-		if (m) {
-			l->count++;
-			list_rcpts(l, m, f);
-		}
-		if (m && l->show && f->rc == 0) {
-			send_text(l, f->text.header);
-			send_text(l, f->text.body);
-			l->body = (enum qfile_body)f->text.head.body;
-			if (l->body != QFILE_INLINE)
-				l->text_len = f->text.head.body_len;
-		}
-		free(f->text.mem);
-		free(f->log_mem);
-	}
 	l->at += l->nfound;
+	l->nsent = 0;
 	go_on(l);
+	qmgr_drain_step(q);
 }
 
 /* --- a body in a file of its own ------------------------------------------ */
@@ -253,6 +305,7 @@ static void
 text_done(struct io_job *j)
 {
 	struct listing *l = LIST_OF(j, struct listing, job);
+	struct qmgr *q = l->q;
 
 	if (l->part_len <= 0) {
 		l->text_len = 0; /* delivered meanwhile */
@@ -261,6 +314,7 @@ text_done(struct io_job *j)
 		l->text_at += (uint64_t)l->part_len;
 	}
 	go_on(l);
+	qmgr_drain_step(q);
 }
 
 void
@@ -269,6 +323,8 @@ listing_new(struct qmgr *q, struct chan *c, uint32_t tag,
 {
 	struct listing *l = calloc(1, sizeof(*l));
 
+	if (l)
+		list_init(&l->link);
 	if (l)
 		l->ids = admin_ids(q, msg->id, &l->n);
 	if (l && l->ids)
@@ -282,6 +338,7 @@ listing_new(struct qmgr *q, struct chan *c, uint32_t tag,
 	}
 	l->q = q;
 	l->chan = chan_ref(c);
+	list_append(&q->listings, &l->link);
 	l->tag = tag;
 	l->show = msg->verb == QUEUE_SHOW;
 	if (l->show && l->n > 1)
@@ -292,4 +349,11 @@ listing_new(struct qmgr *q, struct chan *c, uint32_t tag,
 		return;
 	}
 	go_on(l);
+}
+
+void
+listings_fini(struct qmgr *q)
+{
+	while (!list_empty(&q->listings))
+		listing_free(LIST_OF(q->listings.next, struct listing, link));
 }

@@ -13,6 +13,7 @@
 enum {
 	BIG_MAX = 1000, /* messages in hand with a body in its own file */
 	KILLS_MAX = 3,
+	RCPT_GUESS = 64,   /* bytes of a recipient in the envelope */
 	UNREADABLE_S = 60, /* a file that could not be read: again after */
 	STUCK_MS = 5000,   /* a result that could not be written: again after */
 	US = 1000000,
@@ -161,6 +162,13 @@ message_free(struct message *m)
 
 /* --- recipients ----------------------------------------------------------- */
 
+static void
+count_bytes(struct active *a, size_t bytes)
+{
+	a->m->q->active_bytes += bytes - a->bytes;
+	a->bytes = bytes;
+}
+
 static int
 read_rcpts(struct active *a, struct str raw, const uint8_t *states)
 {
@@ -179,9 +187,8 @@ read_rcpts(struct active *a, struct str raw, const uint8_t *states)
 		a->rcpts[i].to = r;
 		a->rcpts[i].state = states ? states[i] : QFILE_TODO;
 	}
-	a->bytes =
-		raw.n + a->header.n + a->body.n + a->nrcpts * sizeof(*a->rcpts);
-	m->q->active_bytes += a->bytes;
+	count_bytes(a, raw.n + a->header.n + a->body.n +
+			       a->nrcpts * sizeof(*a->rcpts));
 	return 0;
 }
 
@@ -365,6 +372,7 @@ message_hold(struct message *m, enum qfile_reason reason)
 	if (m->active)
 		active_free(m->active);
 	heap_remove(&m->q->due, &m->due);
+	m->wish = WISH_NONE;
 	m->reason = (uint8_t)reason;
 	enter(m, MESSAGE_HELD);
 	log_line(LOG_WARN_, qid_text(m->id, id), "hold: %s",
@@ -426,7 +434,7 @@ load_done(struct io_job *j)
 	if (a->rc == 0)
 		a->rc = take_text(a);
 	if (m->wish == WISH_DELETE) {
-		message_remove(m);
+		message_remove(m, true);
 	} else if (a->rc == 0 && m->wish == WISH_HOLD) {
 		finish(a);
 	} else if (a->rc == 0) {
@@ -488,6 +496,11 @@ message_schedule(struct qmgr *q)
 			message_defer(m, now + US);
 			break;
 		}
+		/* What it will take is taken now, or all that is due would be
+		 * read at once. */
+		count_bytes(m->active,
+			    m->nrcpts * (sizeof(struct rcpt) + RCPT_GUESS) +
+				    (m->body == QFILE_INLINE ? m->size : 0));
 		enter(m, MESSAGE_LOADING);
 		io_submit(q->io, IO_OTHER, &load_kind, &m->active->job);
 	}
@@ -647,10 +660,9 @@ mark_final(struct active *a)
 	for (uint32_t i = 0; i < a->nrcpts; i++)
 		m->has_log |= a->rcpts[i].text != NULL;
 	if (m->wish == WISH_DELETE) {
-		message_remove(m);
+		message_remove(m, true);
 	} else if (a->slot.state == QFILE_HELD) {
 		message_hold(m, a->slot.reason);
-		m->wish = WISH_NONE;
 	} else if (m->wish == WISH_HOLD) {
 		finish(a); /* the wish came while this was being written */
 	} else {
@@ -700,7 +712,7 @@ finish(struct active *a)
 		gave_up += a->rcpts[i].state == QFILE_GAVE_UP;
 	}
 	if (todo + gave_up == 0 || m->wish == WISH_DELETE) {
-		message_remove(m);
+		message_remove(m, todo + gave_up > 0);
 		return;
 	}
 	a->slot = (struct qfile_msg){
@@ -711,10 +723,10 @@ finish(struct active *a)
 	};
 	if (m->wish == WISH_HOLD)
 		a->slot.reason = QFILE_ADMIN;
-	else if (message_is_killer(a))
-		a->slot.reason = QFILE_KILLER;
 	else if (todo == 0)
 		a->slot.reason = QFILE_FAILED;
+	else if (message_is_killer(a))
+		a->slot.reason = QFILE_KILLER;
 	else if (retry_expired(&q->set.retry, m->arrival_us, now))
 		a->slot.reason = QFILE_EXPIRED;
 	else
@@ -755,7 +767,7 @@ message_mark_round(struct qmgr *q)
 /* --- the end -------------------------------------------------------------- */
 
 void
-message_remove(struct message *m)
+message_remove(struct message *m, bool unsent)
 {
 	struct qmgr *q = m->q;
 
@@ -766,6 +778,7 @@ message_remove(struct message *m)
 		m->wish = WISH_DELETE;
 		return;
 	}
+	m->active->unsent = unsent;
 	enter(m, MESSAGE_REMOVING);
 	io_submit(q->io, IO_OTHER, &remove_kind, &m->active->job);
 }
@@ -778,8 +791,10 @@ remove_run(struct io_job **v, size_t n)
 
 	for (i = 0; i < n; i++) {
 		a = LIST_OF(v[i], struct active, job);
+		/* What was not sent must not come back: its name goes at
+		 * once, its file is no spare. */
 		a->rc = spool_remove(a->m->q->spool, a->m->id, a->m->body,
-				     a->m->has_log, &a->err);
+				     a->m->has_log || a->unsent, &a->err);
 	}
 }
 

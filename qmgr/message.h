@@ -63,6 +63,7 @@ struct active {
 	uint64_t death;	   /* the worker's death that was counted last */
 	uint64_t retry_ms; /* stuck: not before */
 	bool marking;	   /* a mark job has not come back */
+	bool unsent;	   /* to be removed, though not all are done */
 	/* for the job */
 	struct qfile_msg slot;
 	struct spool_mark *marks;
@@ -94,8 +95,8 @@ void message_schedule(struct qmgr *q);
 /* To be tried at this time (DEFERRED or HELD before). */
 void message_defer(struct message *m, uint64_t when_us);
 void message_hold(struct message *m, enum qfile_reason reason);
-/* Unlink it, then forget it. */
-void message_remove(struct message *m);
+/* Unlink it, then forget it.  unsent: not all recipients are done. */
+void message_remove(struct message *m, bool unsent);
 /* A result: the recipient is not to do any more, or the try has failed. */
 void message_result(struct active *a, uint32_t rcpt, enum deliver_class class,
 		    struct str dsn, struct str text, uint64_t sent_us);

@@ -4,10 +4,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
-#include "message.h"
 
 enum { LOCK_STEP_MS = 100, DRAIN_MS = 4000 };
 
@@ -81,6 +81,7 @@ qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	list_init(&q->receivers);
 	list_init(&q->admins);
 	list_init(&q->opening);
+	list_init(&q->listings);
 	q->due_timer = evtimer_new(l->base, on_due, q);
 	q->tick = event_new(l->base, -1, EV_PERSIST, on_tick, q);
 	if (!q->due_timer || !q->tick) {
@@ -110,6 +111,7 @@ qmgr_fini(struct qmgr *q)
 	admin_fini(q);
 	io_stop(q->io);
 	q->io = NULL;
+	listings_fini(q);
 	deliver_fini(q);
 	while ((i = 0, m = map_next(&q->by_id, &i)))
 		message_free(m);
@@ -167,7 +169,9 @@ qmgr_drain_step(struct qmgr *q)
 		return;
 	if (io_pending(q->io))
 		return;
-	if (spool_untidy(q->spool) || !list_empty(&q->unmarked)) {
+	/* A disk that fails is not asked over and over. */
+	if ((spool_untidy(q->spool) && q->up.tidy_rc == 0) ||
+	    !list_empty(&q->unmarked)) {
 		upkeep_tick(q);
 		if (io_pending(q->io))
 			return;

@@ -47,6 +47,7 @@ struct qmgr {
 	size_t nactive, nbig;
 	uint64_t active_bytes;
 	struct list receivers, admins;
+	struct list listings; /* listing.c */
 	unsigned nstreams;
 	size_t nintakes;
 	struct map targets;

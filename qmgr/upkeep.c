@@ -28,6 +28,7 @@ reserve_done(struct io_job *j)
 		log_error("ids cannot be reserved: %s", q->up.reserve_err.text);
 		qmgr_disk_failed(q);
 	}
+	qmgr_drain_step(q);
 }
 
 static const struct io_kind reserve_kind = { reserve_run, reserve_done, 1 };
@@ -77,11 +78,12 @@ probe_done(struct io_job *j)
 	q->up.probing = false;
 	if (q->up.probe_rc < 0) {
 		log_warn("%s", q->up.probe_err.text);
-		return;
+	} else {
+		log_warn("the queue can be written again");
+		q->pressure.broken = false;
+		receivers_pressure(q);
 	}
-	log_warn("the queue can be written again");
-	q->pressure.broken = false;
-	receivers_pressure(q);
+	qmgr_drain_step(q);
 }
 
 static const struct io_kind probe_kind = { probe_run, probe_done, 1 };
@@ -97,12 +99,10 @@ space_run(struct io_job **v, size_t n)
 }
 
 static void
-space_done(struct io_job *j)
+take_space(struct qmgr *q)
 {
-	struct qmgr *q = UP(j, space);
 	bool full;
 
-	q->up.measuring = false;
 	if (q->up.space_rc < 0) {
 		log_warn("%s", q->up.space_err.text);
 		return;
@@ -113,6 +113,16 @@ space_done(struct io_job *j)
 			      : "enough free space in the queue file system");
 	q->pressure.full = full;
 	receivers_pressure(q);
+}
+
+static void
+space_done(struct io_job *j)
+{
+	struct qmgr *q = UP(j, space);
+
+	q->up.measuring = false;
+	take_space(q);
+	qmgr_drain_step(q);
 }
 
 static const struct io_kind space_kind = { space_run, space_done, 1 };
@@ -147,19 +157,21 @@ upkeep_tick(struct qmgr *q)
 	struct upkeep *up = &q->up;
 
 	message_mark_round(q);
-	want_ids(q);
+	if (!q->draining)
+		want_ids(q);
 	if (!up->tidying &&
 	    (spool_untidy(q->spool) || spool_has_spares(q->spool))) {
 		up->tidying = true;
 		io_submit(q->io, IO_OTHER, &tidy_kind, &up->tidy);
 	}
-	if (up->ticks++ % PROBE_TICKS)
+	if (q->draining || up->ticks++ % PROBE_TICKS)
 		return;
 	if (q->pressure.broken && !up->probing) {
 		up->probing = true;
 		io_submit(q->io, IO_OTHER, &probe_kind, &up->probe);
 	}
-	if (q->set.minfree && !up->measuring) {
+	/* Also once more after a reload has taken the limit away. */
+	if ((q->set.minfree || q->pressure.full) && !up->measuring) {
 		up->measuring = true;
 		io_submit(q->io, IO_OTHER, &space_kind, &up->space);
 	}
