@@ -27,6 +27,7 @@ struct target {
 	struct list touched; /* while a message is being cut into deliveries */
 	struct delivery *building;
 	struct asker *asker;
+	uint32_t open_tag; /* TARGET_OPENING: the request */
 	enum target_state state;
 	struct list waiting, sent; /* struct delivery */
 	unsigned nsent;
@@ -406,8 +407,9 @@ open_target(struct target *t)
 	}
 	q->nopen++;
 	t->state = TARGET_OPENING;
-	if (!asker_send(q->spawner, &msg_open_def, &msg, OPEN_MS, on_opened,
-			t)) {
+	t->open_tag = asker_send(q->spawner, &msg_open_def, &msg, OPEN_MS,
+				 on_opened, t);
+	if (!t->open_tag) {
 		t->state = TARGET_PAUSED;
 		set_timer(t, 1);
 	}
@@ -554,6 +556,8 @@ deliver_fini(struct qmgr *q)
 	while ((i = 0, t = map_next(&q->targets, &i))) {
 		a = t->asker;
 		t->asker = NULL;
+		if (t->state == TARGET_OPENING)
+			asker_cancel(q->spawner, t->open_tag);
 		if (a)
 			asker_free(a); /* sent ones go back to waiting */
 		while (!list_empty(&t->waiting)) {
