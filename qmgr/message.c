@@ -200,43 +200,6 @@ has_room(const struct qmgr *q, enum qfile_body body)
 	       (body == QFILE_INLINE || q->nbig < BIG_MAX);
 }
 
-/* A recipient's line in the log, as Postfix writes it. */
-static void
-log_rcpt(const struct message *m, const struct msg_rcpt *to,
-	 enum deliver_class class, struct str dsn, struct str text,
-	 uint64_t since_us, uint64_t sent_us)
-{
-	static const char *const relay[] = {
-		[RCPT_LOCAL] = "local",	 [RCPT_VIRTUAL] = "virtual",
-		[RCPT_REMOTE] = "smtp",	 [RCPT_ERROR] = "none",
-		[RCPT_DISCARD] = "none",
-	};
-	static const char *const status[] = { "sent", "deferred", "held" };
-	uint64_t now = clock_wall_us(), arrival = m->arrival_us;
-	char all[DELAY_MAX], wait[DELAY_MAX], queue[DELAY_MAX], send[DELAY_MAX];
-	char id[QID_MAX];
-	struct log_quoted orig;
-	bool other = to->original.n && !str_eq(to->original, to->address);
-
-	if (!since_us)
-		since_us = now;
-	if (!sent_us)
-		sent_us = now;
-	if (now < arrival) /* the clock was set back */
-		now = since_us = sent_us = arrival;
-	log_line(
-		LOG_INFO_, qid_text(m->id, id),
-		"to=<%s>%s%s%s, relay=%s, delay=%s, delays=%s/%s/0/%s, "
-		"dsn=%s, status=%s (%s)",
-		LOGQ(to->address), other ? ", orig_to=<" : "",
-		other ? log_quote(&orig, to->original) : "", other ? ">" : "",
-		relay[to->type], retry_delay(now - arrival, all),
-		retry_delay(since_us > arrival ? since_us - arrival : 0, wait),
-		retry_delay(sent_us > since_us ? sent_us - since_us : 0, queue),
-		retry_delay(now > sent_us ? now - sent_us : 0, send), LOGQ(dsn),
-		status[class], LOGQ(text));
-}
-
 /* --- the way in ----------------------------------------------------------- */
 
 static void
@@ -270,29 +233,10 @@ activate_stored(struct message *m, struct stored *s)
 	a->mem = s->mem;
 	a->rcpt_mem = s->rcpt_mem;
 	a->body_fd = s->body_fd;
+	a->logged = s->rcpt_state != NULL;
 	enter(m, MESSAGE_ACTIVE);
 	deliver_start(m->q, a);
 	return 0;
-}
-
-/* Recipients that had failed or were finished before the message was stored
- * have their lines in the log as well. */
-static void
-log_settled(const struct message *m, const struct stored *s)
-{
-	struct str it = s->rcpts;
-	struct msg_rcpt r;
-	uint32_t i;
-
-	for (i = 0; s->rcpt_state && i < m->nrcpts; i++) {
-		if (!msg_list_next(&it, &msg_rcpt_def, &r))
-			return;
-		if (s->rcpt_state[i] == QFILE_GAVE_UP)
-			log_rcpt(m, &r, DELIVER_PERM, r.dsn, r.text, 0, 0);
-		else if (s->rcpt_state[i] == QFILE_DONE)
-			log_rcpt(m, &r, DELIVER_OK, STR("2.0.0"),
-				 STR("discarded"), 0, 0);
-	}
 }
 
 void
@@ -310,9 +254,8 @@ message_stored(struct qmgr *q, struct stored *s)
 		return;
 	}
 	m->seq = 1;
-	log_line(LOG_INFO_, id, "from=<%s>, size=%llu, nrcpt=%u (queue active)",
-		 LOGQ(s->sender), (unsigned long long)m->size, m->nrcpts);
-	log_settled(m, s);
+	if (s->rcpt_state)
+		message_log_settled(m, s);
 	if (s->held) {
 		message_hold(m, QFILE_FAILED);
 		stored_free(s);
@@ -440,10 +383,7 @@ load_done(struct io_job *j)
 	} else if (a->rc == 0) {
 		m->unchecked = false;
 		a->since_us = clock_wall_us();
-		log_line(LOG_INFO_, id,
-			 "from=<%s>, size=%llu, nrcpt=%u (queue active)",
-			 LOGQ(a->sender), (unsigned long long)m->size,
-			 m->nrcpts);
+		message_log_active(a);
 		enter(m, MESSAGE_ACTIVE);
 		deliver_start(q, a);
 	} else if (a->err.class == ERR_PERM) {
@@ -531,7 +471,8 @@ message_result(struct active *a, uint32_t i, enum deliver_class class,
 		r->dirty = true;
 		a->ndirty++;
 	}
-	log_rcpt(m, &r->to, class, dsn, text, a->since_us, sent_us);
+	message_log_active(a);
+	message_log_rcpt(m, &r->to, class, dsn, text, a->since_us, sent_us);
 }
 
 void
@@ -707,6 +648,7 @@ finish(struct active *a)
 	if (a->marking)
 		return; /* mark_done() comes back */
 	list_remove(&a->link);
+	message_log_active(a);
 	for (i = 0; i < a->nrcpts; i++) {
 		todo += a->rcpts[i].state == QFILE_TODO;
 		gave_up += a->rcpts[i].state == QFILE_GAVE_UP;

@@ -63,6 +63,7 @@ struct active {
 	uint64_t death;	   /* the worker's death that was counted last */
 	uint64_t retry_ms; /* stuck: not before */
 	bool marking;	   /* a mark job has not come back */
+	bool logged;	   /* its line has been written */
 	bool unsent;	   /* to be removed, though not all are done */
 	/* for the job */
 	struct qfile_msg slot;
@@ -110,5 +111,18 @@ bool message_is_killer(const struct active *a);
  * again those that could not be written. */
 void message_mark_round(struct qmgr *q);
 const char *message_reason(enum qfile_reason reason);
+
+/* --- message_log.c -------------------------------------------------------- */
+
+/* "from=<a>, ... (queue active)", once an activation.  Not before there is
+ * something to say of a recipient: by then smtpd has logged its "client=",
+ * which programs that read the log (pflogsumm) want to see first. */
+void message_log_active(struct active *a);
+void message_log_rcpt(const struct message *m, const struct msg_rcpt *to,
+		      enum deliver_class class, struct str dsn, struct str text,
+		      uint64_t since_us, uint64_t sent_us);
+/* Recipients that had failed or were finished before the message was stored
+ * have their lines in the log as well. */
+void message_log_settled(const struct message *m, const struct stored *s);
 
 #endif

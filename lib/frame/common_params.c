@@ -88,6 +88,15 @@ const struct param common_params[] = {
 	  .text = "The first part of the program name in each line of the "
 		  "log: posthouse/smtpd. Set it to postfix for programs that "
 		  "look for that name." },
+	{ .name = "mailbox_syslog_name",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = LOGD,
+	  .text = "When set, the whole program name in the log of those "
+		  "processes whose lines are in Dovecot's words: login, authd, "
+		  "imapd, pop3d. Set it to dovecot for programs that look for "
+		  "that name; when empty, syslog_name counts for these "
+		  "processes as well." },
 	{ .name = "maillog_file",
 	  .kind = PARAM_STR,
 	  .def = "",

@@ -69,7 +69,9 @@ static void
 add_rest(struct buf *out, const struct log_sender *s,
 	 const struct log_record *r)
 {
-	buf_addf(out, "%s/%s", s->syslog_name, s->name);
+	buf_add_c(out, s->syslog_name);
+	if (!s->alone)
+		buf_addf(out, "/%s", s->name);
 	if (s->pid)
 		buf_addf(out, "[%ld]", s->pid);
 	buf_add_c(out, ": ");

@@ -10,6 +10,7 @@ struct log_sender {
 	const char *syslog_name; /* "posthouse" */
 	const char *name;	 /* "smtpd" */
 	long pid;		 /* 0: unknown */
+	bool alone;		 /* text: syslog_name without name */
 };
 
 struct log_record {

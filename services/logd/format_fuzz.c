@@ -6,7 +6,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	static const struct log_sender sender = { "posthouse", "smtpd", 1 };
+	static const struct log_sender sender = { "posthouse", "smtpd", 1,
+						  false };
 	struct str s = str_mem(data, n);
 	struct log_record r;
 	struct buf out;

@@ -5,7 +5,8 @@
 #include "base/unit.h"
 #include "format.h"
 
-static const struct log_sender smtpd = { "posthouse", "smtpd", 42 };
+static const struct log_sender smtpd = { "posthouse", "smtpd", 42, false };
+static const struct log_sender alone = { "dovecot", "imapd", 42, true };
 static const uint64_t noon = 1795348800u * 1000000ull + 7; /* 2026-11-22 */
 
 static void
@@ -49,6 +50,11 @@ lines(void **state)
 	format_syslog(&out, &smtpd, &rows[1].r, noon);
 	assert_string_equal(buf_cstr(&out), "<20>Nov 22 12:00:00 posthouse/"
 					    "smtpd[42]: warning: a?b\"\\");
+	buf_reset(&out);
+	format_text(&out, &alone, &rows[1].r, noon, "h");
+	assert_string_equal(
+		buf_cstr(&out),
+		"Nov 22 12:00:00 h dovecot[42]: warning: a?b\"\\\n");
 	buf_fini(&out);
 }
 

@@ -21,7 +21,7 @@ struct logd {
 	struct list sources;
 	struct buf line;
 	bool json, want_socket;
-	char syslog_name[64], host[256];
+	char syslog_name[64], mailbox_name[64], host[256];
 	char frames[FRAMES_A_TURN][LOG_FRAME_MAX]; /* being read */
 };
 
@@ -31,6 +31,7 @@ struct source {
 	struct logd *g;
 	struct event *ev;
 	char name[32];
+	bool mailbox; /* its lines are in Dovecot's words */
 };
 
 static void
@@ -95,7 +96,13 @@ sender_pid(struct msghdr *mh)
 static void
 take_frame(struct source *s, struct msghdr *mh, size_t n)
 {
-	struct log_sender from = { s->g->syslog_name, s->name, sender_pid(mh) };
+	bool alone = s->mailbox && s->g->mailbox_name[0];
+	struct log_sender from = {
+		.syslog_name = alone ? s->g->mailbox_name : s->g->syslog_name,
+		.name = s->name,
+		.pid = sender_pid(mh),
+		.alone = alone,
+	};
 	struct str rest = str_mem(mh->msg_iov->iov_base, n);
 	struct log_record r;
 	bool malformed;
@@ -150,6 +157,8 @@ add_source(struct logd *g, struct str name, int fd)
 	if (!s || !str_copy(s->name, sizeof(s->name), name))
 		goto fail;
 	s->g = g;
+	s->mailbox = str_eq(name, STR("login")) || str_eq(name, STR("authd")) ||
+		     str_eq(name, STR("imapd")) || str_eq(name, STR("pop3d"));
 	s->ev = event_new(g->d->loop.base, fd, EV_READ | EV_PERSIST, on_source,
 			  s);
 	if (!s->ev || event_add(s->ev, NULL) < 0)
@@ -173,6 +182,8 @@ configure(struct logd *g)
 	g->json = str_eq(params_str(p, "log_format"), STR("json"));
 	str_copy(g->syslog_name, sizeof(g->syslog_name),
 		 params_str(p, "syslog_name"));
+	str_copy(g->mailbox_name, sizeof(g->mailbox_name),
+		 params_str(p, "mailbox_syslog_name"));
 	str_copy(g->host, sizeof(g->host), params_str(p, "myhostname"));
 	/* The file is in log_directory, which is this process's root. */
 	sink_open(&g->sink, file.n ? file.p + (slash + 1) : "");

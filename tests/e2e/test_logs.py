@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: ISC
+"""The programs that read Postfix's and Dovecot's logs understand ours."""
+
+import re
+import smtplib
+
+import pytest
+
+import clients
+import posthouse as ph
+from clients import SENDER, Letter
+from wire import Wire
+
+
+def pflogsumm(log, *options):
+    return ph.run(["pflogsumm", *options, log]).stdout
+
+
+def totals(report):
+    """{"received": 3, ...}, the first block of the report."""
+    block = report.split("Per-Hour")[0].split("Per-Day")[0]
+    return {name: number for number, name in
+            re.findall(r"^ +(\d+[km]?) +(\D+?)(?: +\(\d+%\))?$", block, re.M)}
+
+
+def matches(log, name):
+    """The lines of the log that a filter of fail2ban takes for failures."""
+    r = ph.run(["fail2ban-regex", "--print-all-matched", log, name])
+    found = re.search(r"^Lines: \d+ lines, \d+ ignored, (\d+) matched", r.stdout,
+                      re.M)
+    assert found, r.stdout
+    lines = re.findall(r"^\|  (.*\]: .*)$", r.stdout.split("Matched line(s)")[-1],
+                       re.M) if int(found[1]) else []
+    assert len(lines) == int(found[1]), r.stdout
+    return lines
+
+
+@pytest.fixture(scope="module")
+def named(make_module_instance):
+    """An instance that logs under the names these programs look for."""
+    i = make_module_instance(start=False, syslog_name="postfix",
+                             mailbox_syslog_name="dovecot",
+                             auth_failure_delay="0s", auth_verbose="yes",
+                             mynetworks="192.0.2.0/24",
+                             smtpd_hard_error_limit="3")
+    return i.start()
+
+
+def refused(i, to):
+    with smtplib.SMTP("127.0.0.1", i.smtp_port, timeout=30) as s:
+        s.ehlo("client.example.com")
+        s.mail(SENDER)
+        return s.rcpt(to)[0]
+
+
+def test_pflogsumm_counts_right(named):
+    alice, bob = named.address("alice"), named.address("bob")
+    for to in ([alice], [alice, bob], [bob]):
+        clients.send_smtplib(named, Letter(), to)
+    named.mailbox("alice").wait(2)
+    named.mailbox("bob").wait(2)
+    assert refused(named, named.address("nobody")) == 550
+    assert refused(named, "who@nobody.example") == 554
+    named.wait_log(r"(?s)(removed.*){3}")
+    log = named.dir / "log" / "mail.log"
+    ph.wait_for(lambda: log.read_text().count("disconnect from") >= 5,
+                "the sessions' ends")
+    report = pflogsumm(log, "--smtpd-stats")
+    sums = totals(report)
+    assert {k: sums[k] for k in ("received", "delivered", "rejected",
+                                 "deferred", "bounced", "senders",
+                                 "recipients")} == {
+        "received": "3", "delivered": "4", "rejected": "2", "deferred": "0",
+        "bounced": "0", "senders": "1", "recipients": "2"}, report
+    # The sizes are only known if "client=" came before "from=".
+    assert int(sums["bytes received"]) > 300, report
+    assert int(sums["bytes delivered"]) > int(sums["bytes received"]), report
+    assert re.search(r"^ +3 +sender@example\.com$", report, re.M), report
+    assert re.search(r"^ +\d+ +alice@posthouse\.test$", report, re.M), report
+    assert "Relay access denied" in report and "User unknown" in report
+    assert "smtpd" in report and int(sums["connections"]) >= 5, report
+
+
+def test_fail2ban_sees_rejects(named):
+    refused(named, named.address("nobody"))
+    refused(named, "who@nobody.example")
+    with Wire(named.smtp_port) as w:
+        w.smtp()
+        while w.smtp("NONSENSE\r\n").startswith(b"5"):
+            pass
+    named.wait_log("too many errors after")
+    lines = matches(named.dir / "log" / "mail.log", "postfix")
+    for words in ("User unknown", "Relay access denied", "too many errors"):
+        assert any(words in line for line in lines), (words, lines)
+    assert all("postfix/smtpd[" in line for line in lines)
+
+
+def test_fail2ban_sees_failed_logins(named):
+    with Wire(named.imap_port) as w:
+        w.line()
+        w.imap(f"a LOGIN {named.address('alice')} wrong\r\n", "a")
+        w.imap("b LOGOUT\r\n", "b")
+    with Wire(named.pop3_port) as w:
+        w.line()
+        for said in (f"USER {named.address('nobody')}\r\n", "PASS wrong\r\n",
+                     "QUIT\r\n"):
+            w.send(said)
+            w.line()
+    clients.read_imaplib(named, "alice")
+    named.wait_log("pop3-login: Disconnected")
+    named.wait_log("imap-login: Login")
+    lines = matches(named.dir / "log" / "mail.log", "dovecot")
+    for words in ("imap-login: Disconnected", "pop3-login: Disconnected",
+                  "unknown user", "Password mismatch"):
+        assert any(words in line for line in lines), (words, lines)
+    assert not any("Login:" in line for line in lines)
+    assert matches(named.dir / "log" / "mail.log", "dovecot") == lines
