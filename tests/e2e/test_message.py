@@ -169,3 +169,18 @@ def test_two_instances_do_not_meet(make_instance):
     clients.send_smtplib(one, letter, [one.address("bob")])
     wait_letter(one, "bob", letter)
     assert not two.mailbox("bob").count()
+
+
+@pytest.mark.parametrize("to", [
+    "postmaster", "PostMaster", "postmaster@posthouse.test",
+    "Postmaster@mail.posthouse.test", "postmaster@localhost",
+    '"postmaster"@posthouse.test'])
+def test_postmaster(instance, to):
+    """RFC 5321 4.5.1: accepted, without a domain and at each of ours."""
+    letter = Letter()
+    with smtplib.SMTP("127.0.0.1", instance.smtp_port, timeout=30) as s:
+        s.ehlo("client.example.com")
+        assert s.docmd("MAIL", "FROM:<>")[0] == 250
+        assert s.docmd("RCPT", f"TO:<{to}>")[0] == 250
+        assert s.data(letter.bytes)[0] == 250
+    wait_letter(instance, "alice", letter)
