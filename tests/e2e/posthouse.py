@@ -233,6 +233,10 @@ class Instance:
                      seconds)
             assert not self.gone(), \
                 f"master ended: {self.gone()}\n{self.log_text()}"
+        # All are up: from now on orders are taken.
+        wait_for(lambda: "\nrunning" in
+                 self.posthouse("status", check=False).stdout,
+                 f"all daemons to be up; log:\n{self.log_text()}", seconds)
 
     def gone(self):
         """Why master is not there, or None."""

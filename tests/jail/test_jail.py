@@ -164,7 +164,9 @@ def test_intruder_is_held(make_instance):
 @pytest.mark.parametrize("attempt", DEADLY)
 def test_intruder_dies(make_instance, table, attempt):
     i = make_instance(start=False, master="intruder/master")
-    i.expected = ["SIGSYS", "signal 31", "Bad system call"]
+    i.expected = ["is not in this jail's list"]
+    i.expected = ["SIGSYS", "signal 31", "Bad system call",
+                  "is not in this jail's list"]
     (i.dir / "master.out").write_text(attempt + "\n")
     i.start()
     log = i.log_text
