@@ -27,6 +27,10 @@ enum intake_state {
 enum {
 	INTAKE_HEADER_MAX = 4 * 1024 * 1024,
 	INTAKE_STREAMS_MAX = 2000, /* of all receivers: two descriptors each */
+	/* Header and recipients of streamed messages that are not stored yet,
+	 * of one receiver and of all.  smtpd sends them just before COMMIT. */
+	INTAKE_HELD_MAX = 64 * 1024 * 1024,
+	INTAKE_HELD_ALL_MAX = 384 * 1024 * 1024,
 };
 
 /* What only a streamed message has. */
@@ -44,6 +48,7 @@ struct stream {
 	struct err err;
 	struct buf rcpts; /* RCPTS frames, each {u32 length, u32 count, raw} */
 	uint32_t nrcpts;
+	size_t held; /* bytes of parts that came */
 };
 
 struct intake {

@@ -49,6 +49,7 @@ struct qmgr {
 	struct list receivers, admins;
 	struct list listings; /* listing.c */
 	unsigned nstreams;
+	size_t held; /* by parts of streams, see INTAKE_HELD_ALL_MAX */
 	size_t nintakes;
 	struct map targets;
 	struct list opening; /* targets that wait for a place */

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "frame/msg_router.h"
 #include "frame/msg_spawner.h"
+#include "intake.h"
 #include "message.h"
 
 enum { BODIES = 200000, KEEP = 64 };
@@ -702,6 +703,65 @@ test_stream_abort(void **state)
 	w->pipe = -1;
 }
 
+/* A request that is taken back at once does not stay in the count of those in
+ * flight, on neither side. */
+static void
+test_stream_abort_credit(void **state)
+{
+	struct world *w = *state;
+	struct msg_stream begin = { 0 };
+	struct msg_abort abort_msg = { 0 };
+	uint32_t tag;
+
+	for (tag = 1; tag <= 2u * chan_row(w->rx)->inflight; tag++) {
+		chan_send(w->rx, tag, &msg_stream_def, &begin);
+		chan_send(w->rx, tag, &msg_abort_def, &abort_msg);
+		if (tag % 100 == 0)
+			UNTIL(w, chan_inflight(w->rx) == 0);
+	}
+	UNTIL(w, w->q.nintakes == 0 && chan_inflight(w->rx) == 0);
+	if (w->pipe >= 0)
+		close(w->pipe);
+	w->pipe = -1;
+	w->nrefused = 0;
+	stream(w, tag, BODIES, false, "v1@x", 100);
+	UNTIL(w, w->nstored == 1);
+}
+
+/* Parts without a COMMIT do not take all the memory. */
+static void
+test_stream_parts_limit(void **state)
+{
+	static char text[HEADER_PART_MAX];
+	struct world *w = *state;
+	struct msg_stream begin = { 0 };
+	struct msg_header h = { str_mem(text, sizeof(text)) };
+	struct msg_commit m = { .flags = COMMIT_STREAMED,
+				.rcpts.elem = &msg_rcpt_in_def };
+	uint32_t tag;
+	int i;
+
+	for (tag = 1; tag <= 20; tag++) {
+		chan_send(w->rx, tag, &msg_stream_def, &begin);
+		UNTIL(w, w->pipe >= 0);
+		close(w->pipe);
+		w->pipe = -1;
+		for (i = 0; i < 4000000 / HEADER_PART_MAX; i++) {
+			chan_send(w->rx, tag, &msg_header_def, &h);
+			m.header_len = (uint32_t)(i + 1) * HEADER_PART_MAX;
+			loop_turn(&w->loop, false);
+		}
+	}
+	assert_in_range(w->q.held, INTAKE_HELD_MAX / 2, INTAKE_HELD_MAX);
+	chan_send(w->rx, 20, &msg_commit_def, &m);
+	UNTIL(w, w->nrefused == 1);
+	assert_int_equal(w->refused_code, 451);
+	chan_close(w->rx);
+	w->rx = NULL;
+	UNTIL(w, w->q.nintakes == 0);
+	assert_int_equal(w->q.held, 0);
+}
+
 static void
 set_flag(void *arg)
 {
@@ -935,12 +995,26 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_deliver),	T(test_many),	T(test_errors),
-		T(test_admin),		T(test_failed), T(test_restart),
-		T(test_worker_dies),	T(test_stream), T(test_stream_deferred),
-		T(test_stream_abort),	T(test_drain),	T(test_lock),
-		T(test_list_many),	T(test_memory), T(test_places),
-		T(test_wish_is_over),	T(test_space),	T(test_delete_is_final),
+		T(test_deliver),
+		T(test_many),
+		T(test_errors),
+		T(test_admin),
+		T(test_failed),
+		T(test_restart),
+		T(test_worker_dies),
+		T(test_stream),
+		T(test_stream_deferred),
+		T(test_stream_abort),
+		T(test_stream_abort_credit),
+		T(test_stream_parts_limit),
+		T(test_drain),
+		T(test_lock),
+		T(test_list_many),
+		T(test_memory),
+		T(test_places),
+		T(test_wish_is_over),
+		T(test_space),
+		T(test_delete_is_final),
 		T(test_drain_is_quick),
 	};
 

@@ -14,6 +14,7 @@ struct receiver {
 	struct qmgr *q;
 	struct chan *chan;
 	struct list intakes;
+	size_t held; /* by the parts of its streams */
 };
 
 static void on_msg(struct chan *c, void *arg, uint32_t tag,
@@ -75,8 +76,12 @@ intake_free(struct intake *it)
 {
 	if (it->router_tag)
 		asker_cancel(it->q->router, it->router_tag);
-	if (it->stream)
+	if (it->stream) {
 		it->q->nstreams--;
+		it->q->held -= it->stream->held;
+		if (it->rx)
+			it->rx->held -= it->stream->held;
+	}
 	it->q->nintakes--;
 	list_remove(&it->link);
 	chan_unref(it->chan);
@@ -286,6 +291,19 @@ begin_stream(struct receiver *rx, uint32_t tag)
 		intake_free(it);
 }
 
+/* No receiver may take all the memory with parts it never commits. */
+static bool
+hold(struct intake *it, size_t n)
+{
+	if (n > INTAKE_HELD_MAX - it->rx->held ||
+	    n > INTAKE_HELD_ALL_MAX - it->q->held)
+		return false;
+	it->stream->held += n;
+	it->rx->held += n;
+	it->q->held += n;
+	return true;
+}
+
 static void
 take_part(struct receiver *rx, uint32_t tag, const struct msg_def *def,
 	  const void *msg)
@@ -294,13 +312,19 @@ take_part(struct receiver *rx, uint32_t tag, const struct msg_def *def,
 
 	if (!it || !it->stream)
 		return; /* of a message that was refused meanwhile */
-	if (def == &msg_header_def)
-		/* Overflow is seen at COMMIT. */
-		buf_add_str(&it->text,
-			    ((const struct msg_header *)msg)->header);
-	else if (add_rcpts(it->stream,
-			   &((const struct msg_rcpts *)msg)->rcpts) < 0)
-		it->text.overflown = true;
+	/* What cannot be kept is seen at COMMIT. */
+	if (def == &msg_header_def) {
+		struct str h = ((const struct msg_header *)msg)->header;
+
+		if (!hold(it, h.n) || buf_add_str(&it->text, h) < 0)
+			it->text.overflown = true;
+	} else {
+		const struct msg_rcpts *m = msg;
+
+		if (!hold(it, m->rcpts.raw.n) ||
+		    add_rcpts(it->stream, &m->rcpts) < 0)
+			it->text.overflown = true;
+	}
 }
 
 static void

@@ -93,7 +93,9 @@ create_done(struct io_job *j)
 
 	it->stream->moving = false;
 	if (it->state == INTAKE_DISCARDING) {
-		stream_discard(it);
+		/* Nobody waits for it, but both sides count requests that
+		 * have no answer. */
+		intake_refuse(it, 451, STR("4.3.0"), "Aborted");
 		return;
 	}
 	it->state = INTAKE_RECEIVING;
