@@ -367,6 +367,7 @@ fsx_mem_fail_at(uint64_t call, int code)
 {
 	disk.fail_call = call;
 	disk.fail_code = code;
+	disk.half = false;
 }
 
 void

@@ -157,15 +157,17 @@ ERR_WARN_UNUSED int mailbox_mtime(struct mailbox *mb, struct message *m,
 
 /* --- changing --------------------------------------------------------------
  */
-/* (flags & ~clear) | set on the disk and in memory.  err->code ENOENT: gone. */
+/* (flags & ~clear) | set on the disk and in memory.  err->code ENOENT: gone.
+ * Not synced: a power cut may bring back flags that the message had before. */
 ERR_WARN_UNUSED int mailbox_set_flags(struct mailbox *mb, struct message *m,
 				      uint64_t set, uint64_t clear,
 				      struct err *err);
 /* Move what is in new/ to cur/ (a session has selected the folder). */
 ERR_WARN_UNUSED int mailbox_take_new(struct mailbox *mb, struct err *err);
 /* Remove these messages; uids ascending.  Those already gone are no error. On
- * return they are durably gone; on failure some may be.  Whoever calls this
- * is not spared its own watcher. */
+ * return they are durably gone; on failure some may be, not durably: after a
+ * power cut they may be back.  Whoever calls this is not spared its own
+ * watcher. */
 ERR_WARN_UNUSED int mailbox_expunge(struct mailbox *mb, const uint32_t *uids,
 				    size_t n, struct err *err);
 

@@ -84,7 +84,7 @@ static uint64_t
 pick(struct run *r, uint64_t n)
 {
 	r->rng = r->rng * 6364136223846793005u + 1442695040888963407u;
-	return (r->rng >> 33) % n;
+	return n ? (r->rng >> 33) % n : 0;
 }
 
 /* The text of message k, as IMAP has it. */
@@ -515,7 +515,7 @@ static void
 check_box(struct run *r, struct store *st, unsigned b)
 {
 	unsigned there[MESSAGES] = { 0 }, k;
-	uint32_t uid[MESSAGES] = { 0 }, top = 0, t, new;
+	uint32_t uid[MESSAGES] = { 0 }, top = 0, t, new = 0;
 	struct store_append *a;
 	struct mailbox *mb;
 	struct err err;

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+/* After the four above, as cmocka wants it. */
+#include <cmocka.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "testbed.h"
+
+enum { SHORT_MS = 60, PATIENCE_MS = 10000 };
+
+static void
+assert_said(struct testbed *b, int i, const char *text)
+{
+	if (str_search(buf_str(&b->got[i]), str_of(text)) < 0)
+		fail_msg("\"%s\" is not in:\n%s", text, buf_cstr(&b->got[i]));
+}
+
+static bool
+has_ended(struct testbed *b)
+{
+	return b->u.nsessions == 0;
+}
+
+static void
+wait_for_end(struct testbed *b)
+{
+	uint64_t start = clock_mono_ms();
+
+	while (!has_ended(b) && clock_mono_ms() - start < PATIENCE_MS) {
+		usleep(1000);
+		testbed_settle(b);
+	}
+	testbed_settle(b);
+}
+
+/* RFC 3501 5.4: idle too long, in any state, is told and closed. */
+static void
+test_autologout(void **state)
+{
+	static const char *const before[] = {
+		"",
+		"a SELECT INBOX\r\n",
+		"a SELECT INBOX\r\nb IDLE\r\n",
+		"a APPEND INBOX {10}\r\nhalf",
+		"a APPEND INBOX {10", /* not even a line */
+	};
+	struct testbed b;
+	uint64_t start;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		testbed_init(&b, false);
+		b.u.timeout_ms = SHORT_MS;
+		start = clock_mono_ms();
+		testbed_connect(&b, 0);
+		testbed_say(&b, 0, str_of(before[i]));
+		wait_for_end(&b);
+		assert_true(has_ended(&b));
+		assert_true(clock_mono_ms() - start >= SHORT_MS / 2);
+		assert_said(&b, 0, "* BYE Autologout");
+		testbed_fini(&b);
+	}
+}
+
+/* Each command starts the time anew. */
+static void
+test_no_autologout_at_work(void **state)
+{
+	struct testbed b;
+	uint64_t start;
+
+	(void)state;
+	testbed_init(&b, false);
+	b.u.timeout_ms = 1000;
+	testbed_connect(&b, 0);
+	b.u.timeout_ms = 60000; /* from the first command on */
+	testbed_say(&b, 0, STR("a NOOP\r\n"));
+	start = clock_mono_ms();
+	while (clock_mono_ms() - start < 1100) {
+		usleep(5000);
+		testbed_settle(&b);
+	}
+	assert_false(has_ended(&b));
+	testbed_say(&b, 0, STR("b LOGOUT\r\n"));
+	assert_said(&b, 0, "b OK");
+	testbed_fini(&b);
+}
+
+/* Without inotify a client in IDLE hears of mail at the next poll, another one
+ * at its next command. */
+static void
+test_news_by_polling(void **state)
+{
+	struct testbed b;
+
+	(void)state;
+	testbed_init(&b, false);
+	testbed_connect(&b, 0);
+	testbed_connect(&b, 1);
+	testbed_say(&b, 0, STR("a SELECT INBOX\r\nb IDLE\r\n"));
+	testbed_say(&b, 1, STR("a SELECT INBOX\r\n"));
+	buf_reset(&b.got[0]);
+	buf_reset(&b.got[1]);
+	store_poll(b.u.store);
+	testbed_settle(&b);
+	assert_int_equal(b.got[0].n, 0); /* nothing new, nothing said */
+	testbed_arrive(&b);
+	testbed_settle(&b);
+	assert_said(&b, 0, "* 4 EXISTS\r\n");
+	testbed_say(&b, 1, STR("b NOOP\r\n"));
+	assert_said(&b, 1, "* 4 EXISTS\r\n");
+	testbed_fini(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_autologout),
+		cmocka_unit_test(test_no_autologout_at_work),
+		cmocka_unit_test(test_news_by_polling),
+	};
+
+	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), "imapd");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
