@@ -14,8 +14,6 @@
 #include "frame/jail.h"
 #include "store/maildir.h"
 
-enum { EX_NO_MAILBOX = 73 }; /* EX_CANTCREAT of sysexits(3) */
-
 /* --- descriptors and signals --------------------------------------------- */
 
 /* Everything above standard error but these. */

@@ -32,6 +32,8 @@ struct child_env {
 /* What the child says through its birth pipe when it is ready, or why it will
  * not be: CHILD_READY, or 'T' or 'P' (the class) and a text. */
 enum { CHILD_READY = 'R', BIRTH_MAX = 260 };
+/* Its exit status in the latter case: EX_CANTCREAT of sysexits(3). */
+enum { EX_NO_MAILBOX = 73 };
 
 /* In the child, after fork; never returns.  spawner: service end of its
  * channel; birth: writing end of the birth pipe. */

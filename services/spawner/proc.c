@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "proc.h"
 
@@ -161,6 +162,28 @@ log_end(const struct proc *p, pid_t pid, int status)
 			  LOGQ(str_of(user)));
 }
 
+/* deliver is left out: qmgr alone asks for it, and has a brake of its own that
+ * looks at the message. */
+static void
+note_end(struct proc *p, int status)
+{
+	bool badly =
+		WIFSIGNALED(status) ||
+		(WEXITSTATUS(status) && WEXITSTATUS(status) != EX_NO_MAILBOX);
+	uint64_t now = clock_mono_ms();
+	unsigned pause;
+
+	if (p->spec.service == SVC_DELIVER)
+		return;
+	pause = brake_note(&p->all->brake, str_mem(p->key, p->keylen), badly,
+			   now - p->born_ms, now);
+	if (pause)
+		log_warn("%s of %s ends badly again and again, next one in %u "
+			 "s at the earliest",
+			 services[p->spec.service].name,
+			 LOGQ(str_of(p->spec.id.user)), pause);
+}
+
 static void
 on_child(evutil_socket_t sig, short what, void *arg)
 {
@@ -179,6 +202,7 @@ on_child(evutil_socket_t sig, short what, void *arg)
 			if (p->pid != pid)
 				continue;
 			log_end(p, pid, status);
+			note_end(p, status);
 			p->pid = 0;
 			maybe_free(p);
 			break;
@@ -200,6 +224,7 @@ proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
 	memcpy(p->key, key.p, key.n);
 	p->keylen = key.n;
 	p->spec = *spec;
+	p->born_ms = clock_mono_ms();
 	p->all = ps;
 	p->birth = -1;
 	list_init(&p->waiting);
@@ -264,8 +289,16 @@ static struct proc *
 proc_start(struct procs *ps, const struct child_spec *spec, struct str key,
 	   struct err *err)
 {
+	uint64_t wait = brake_wait(&ps->brake, key, clock_mono_ms());
 	struct proc *p;
 
+	if (wait) {
+		err_set(err, ERR_TEMP, EAGAIN,
+			"the process of %s ended badly again and again, next "
+			"one in %u s",
+			spec->id.user, (unsigned)((wait + 999) / 1000));
+		return NULL;
+	}
 	if (ps->n >= ps->limit) {
 		err_set(err, ERR_TEMP, EAGAIN,
 			"user_process_limit (%u) is reached", ps->limit);
@@ -347,6 +380,7 @@ procs_fini(struct procs *ps)
 		maybe_free(p);
 	}
 	map_fini(&ps->by_key);
+	brake_fini(&ps->brake);
 	if (ps->on_child)
 		event_free(ps->on_child);
 }

@@ -2,6 +2,7 @@
 #ifndef SPAWNER_PROC_H
 #define SPAWNER_PROC_H
 
+#include "brake.h"
 #include "child.h"
 #include "frame/asker.h"
 
@@ -18,6 +19,7 @@ struct proc {
 	size_t keylen;
 	enum proc_state state;
 	struct child_spec spec;
+	uint64_t born_ms;
 	pid_t pid;	     /* 0: reaped */
 	struct asker *asker; /* row CH_SPAWNER_*; NULL: closed */
 	int birth;
@@ -39,6 +41,7 @@ struct procs {
 	struct map by_key; /* those that can be given work */
 	struct list list;  /* all, until reaped and closed */
 	unsigned n, limit;
+	struct brake brake; /* for those of users' clients */
 	struct event *on_child;
 	struct child_env env[SVC_COUNT];
 	/* Replaced in tests: runs the process in the child's place. */

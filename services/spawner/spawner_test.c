@@ -558,6 +558,37 @@ a_client_survives_one_death(void **state)
 	rig_close(&r);
 }
 
+/* A process that dies at every start is not forked at every login. */
+static void
+hot_loops_are_braked(void **state)
+{
+	uint64_t end = clock_mono_ms() + 20000;
+	struct rig r;
+	char text[200];
+
+	(void)state;
+	rig_open(&r);
+	r.spawner.procs.child = stillborn_child;
+	start(&r, 1, SVC_IMAPD, "mail/d", "x", text);
+	assert_ptr_equal(r.def, &msg_spawn_fail_def);
+	turn_until_procs(&r, 0);
+	r.spawner.procs.child = good_child;
+	start(&r, 2, SVC_IMAPD, "mail/d", "x", text);
+	assert_ptr_equal(r.def, &msg_spawn_fail_def);
+	assert_int_equal(r.class, DELIVER_TEMP);
+	assert_non_null(strstr(r.text, "again and again"));
+	assert_int_equal(r.spawner.procs.n, 0);
+	/* Another user is served, and this one after a while. */
+	start(&r, 3, SVC_IMAPD, "mail/e", "x", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	do {
+		usleep(100 * 1000);
+		start(&r, 4, SVC_IMAPD, "mail/d", "x", text);
+	} while (r.def != &msg_started_def && clock_mono_ms() < end);
+	assert_ptr_equal(r.def, &msg_started_def);
+	rig_close(&r);
+}
+
 static void
 qmgr_gets_channels(void **state)
 {
@@ -654,6 +685,7 @@ main(void)
 		cmocka_unit_test(a_login_gets_a_process),
 		cmocka_unit_test(authd_alone_says_who),
 		cmocka_unit_test(a_client_survives_one_death),
+		cmocka_unit_test(hot_loops_are_braked),
 		cmocka_unit_test(qmgr_gets_channels),
 		cmocka_unit_test(qmgr_is_told_why_not),
 		cmocka_unit_test(processes_are_limited),
