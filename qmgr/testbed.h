@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef QMGR_TESTBED_H
+#define QMGR_TESTBED_H
+
+/*
+ * The whole room over socket pairs: the test is receiver, router, spawner,
+ * delivery process and administrator.  The spool is real, in a directory of
+ * its own.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/enc.h"
+#include "base/log.h"
+#include "frame/msg_router.h"
+#include "frame/msg_spawner.h"
+#include "intake.h"
+#include "message.h"
+
+enum { KEEP = 64 };
+
+/* What deliver is to do with the next requests. */
+enum fate { FATE_OK, FATE_TEMP, FATE_PERM, FATE_DIE, FATE_WAIT };
+
+struct world {
+	char dir[64];
+	int root;
+	struct loop loop;
+	struct qmgr q;
+	struct chan *rx, *admin, *router, *spawner, *deliver;
+	enum fate fate;
+	const char *killer; /* sender whose messages kill, with FATE_DIE */
+	bool router_temp;
+	/* What came back. */
+	char stored[KEEP][QUEUE_ID_MAX + 1];
+	unsigned nstored, nrefused, nopened;
+	uint16_t refused_code;
+	char refused_dsn[16];
+	int pressure; /* -1: nothing said */
+	int pipe;
+	unsigned ndelivered, maybe;
+	char last_path[WHERE_MAX + 1];
+	uint64_t last_body;
+	struct msg_queue_done done;
+	char done_text[TEXT_MAX + 1], row_reason[TEXT_MAX + 1];
+	char row_text[TEXT_MAX + 1];
+	unsigned ndone, nrows, rows_state, nrow_rcpts;
+	size_t shown;
+};
+
+static const struct settings settings = {
+	.retry = { .min_us = 300000000,
+		   .max_us = 4000000000,
+		   .lifetime_us = 432000000000 },
+	.memory = 1 << 24,
+	.active_max = 1000,
+	.threads = 3,
+	.targets_max = 10,
+	.idle_s = 60,
+};
+
+/* --- the others ----------------------------------------------------------- */
+
+static void
+gone(struct chan *c, void *arg)
+{
+	struct world *w = arg;
+
+	if (c == w->deliver)
+		w->deliver = NULL;
+	if (c == w->rx)
+		w->rx = NULL;
+	if (c == w->admin)
+		w->admin = NULL;
+}
+
+static void
+deliver_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	    void *msg)
+{
+	struct world *w = arg;
+	struct msg_deliver *m = msg;
+	struct str it = m->rcpts.raw;
+	struct msg_deliver_result r;
+	struct msg_deliver_rcpt rcpt;
+	struct msg_delivered out;
+	struct buf b;
+	uint32_t n = 0;
+
+	assert_ptr_equal(def, &msg_deliver_def);
+	if (w->fate == FATE_WAIT)
+		return;
+	if (w->fate == FATE_DIE &&
+	    (!w->killer || str_eq(m->sender, str_of(w->killer)))) {
+		w->deliver = NULL;
+		chan_close(c);
+		return;
+	}
+	w->last_body = m->body_len;
+	if (m->body_fd >= 0)
+		assert_int_equal(lseek(m->body_fd, 0, SEEK_END), m->body_len);
+	else
+		assert_int_equal(m->body.n, m->body_len);
+	buf_init(&b, 65536);
+	while (msg_list_next(&it, m->rcpts.elem, &rcpt)) {
+		w->ndelivered++;
+		w->maybe += rcpt.maybe_done;
+		str_copy(w->last_path, sizeof(w->last_path), rcpt.path);
+		r = (struct msg_deliver_result){
+			.slot = rcpt.slot,
+			.class = w->fate == FATE_TEMP	? DELIVER_TEMP
+				 : w->fate == FATE_PERM ? DELIVER_PERM
+							: DELIVER_OK,
+			.dsn = STR("2.0.0"),
+			.text = STR("as the test wants"),
+		};
+		assert_int_equal(
+			msg_list_add(&b, &msg_deliver_result_def, &r, NULL), 0);
+		n++;
+	}
+	out.results = msg_list_of(&b, n, &msg_deliver_result_def);
+	chan_send(c, tag, &msg_delivered_def, &out);
+	buf_fini(&b);
+}
+
+static const struct chan_ops deliver_ops = { deliver_msg, gone };
+
+static int
+pair(int *other)
+{
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd), 0);
+	*other = fd[1];
+	return fd[0];
+}
+
+static void
+spawner_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	    void *msg)
+{
+	struct world *w = arg;
+	struct msg_open *m = msg;
+	struct msg_opened out;
+	int mine;
+
+	assert_ptr_equal(def, &msg_open_def);
+	w->nopened++;
+	if (str_eq(m->user, STR("nobody"))) {
+		struct msg_spawn_fail fail = { .class = DELIVER_PERM,
+					       .dsn = STR("5.1.1"),
+					       .text = STR("no such user") };
+
+		chan_send(c, tag, &msg_spawn_fail_def, &fail);
+		return;
+	}
+	out.fd = pair(&mine);
+	w->deliver = chan_new(&w->loop, mine, &channels[CH_QMGR_DELIVER],
+			      CHAN_SERVICE, &deliver_ops, w);
+	chan_send(c, tag, &msg_opened_def, &out);
+	close(out.fd);
+}
+
+static const struct chan_ops spawner_ops = { spawner_msg, gone };
+
+/* "v..." is virtual, "l..." a system user, "d..." is discarded, the rest are
+ * errors. */
+static uint32_t
+expand(struct buf *b, struct str raw)
+{
+	struct msg_rcpt_in in;
+	struct msg_rcpt r;
+	char where[600];
+	uint32_t n = 0;
+
+	while (msg_list_next(&raw, &msg_rcpt_in_def, &in)) {
+		r = (struct msg_rcpt){ .address = in.address,
+				       .original = in.address };
+		snprintf(where, sizeof(where), "%.*s/", STR_FMT(in.address));
+		r.where = str_of(where);
+		switch (in.address.p[0]) {
+		case 'v':
+			r.type = RCPT_VIRTUAL;
+			break;
+		case 'l':
+			r.type = RCPT_LOCAL;
+			r.where = str_from(in.address, 1);
+			break;
+		case 'd':
+			r.type = RCPT_DISCARD;
+			break;
+		default:
+			r.type = RCPT_ERROR;
+			r.dsn = STR("5.1.1");
+			r.text = STR("User unknown");
+		}
+		assert_int_equal(msg_list_add(b, &msg_rcpt_def, &r, NULL), 0);
+		n++;
+	}
+	return n;
+}
+
+static void
+router_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	   void *msg)
+{
+	struct world *w = arg;
+	struct msg_expand *m = msg;
+	struct msg_expanded out = { .rcpts.elem = &msg_rcpt_def };
+	struct buf b;
+	uint32_t n;
+
+	buf_init(&b, 65536);
+	if (def == &msg_expand_part_def) {
+		struct msg_expand_part *p = msg;
+		struct msg_expanded_part part;
+
+		n = expand(&b, p->rcpts.raw);
+		part.rcpts = msg_list_of(&b, n, &msg_rcpt_def);
+		chan_send(c, tag, &msg_expanded_part_def, &part);
+	} else {
+		out.temp = w->router_temp;
+		n = w->router_temp ? 0 : expand(&b, m->rcpts.raw);
+		out.rcpts = msg_list_of(&b, n, &msg_rcpt_def);
+		chan_send(c, tag, &msg_expanded_def, &out);
+	}
+	buf_fini(&b);
+}
+
+static const struct chan_ops router_ops = { router_msg, gone };
+
+static void
+rx_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+       void *msg)
+{
+	struct world *w = arg;
+
+	(void)c;
+	(void)tag;
+	if (def == &msg_stored_def) {
+		struct msg_stored *m = msg;
+
+		str_copy(w->stored[w->nstored++ % KEEP], QUEUE_ID_MAX + 1,
+			 m->id);
+	} else if (def == &msg_refused_def) {
+		struct msg_refused *m = msg;
+
+		w->nrefused++;
+		w->refused_code = m->code;
+		str_copy(w->refused_dsn, sizeof(w->refused_dsn), m->dsn);
+	} else if (def == &msg_pressure_def) {
+		w->pressure = ((struct msg_pressure *)msg)->on;
+	} else {
+		struct msg_stream_pipe *m = msg;
+
+		assert_ptr_equal(def, &msg_stream_pipe_def);
+		w->pipe = m->fd;
+		m->fd = -1;
+	}
+}
+
+static const struct chan_ops rx_ops = { rx_msg, gone };
+
+static void
+admin_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	  void *msg)
+{
+	struct world *w = arg;
+
+	(void)c;
+	(void)tag;
+	if (def == &msg_queue_row_def) {
+		struct msg_queue_row *m = msg;
+		struct msg_queue_rcpt r;
+		struct str it = m->rcpts.raw;
+
+		w->nrows++;
+		w->rows_state = m->state;
+		str_copy(w->row_reason, sizeof(w->row_reason), m->reason);
+		for (; msg_list_next(&it, m->rcpts.elem, &r); w->nrow_rcpts++)
+			if (r.text.n)
+				str_copy(w->row_text, sizeof(w->row_text),
+					 r.text);
+	} else if (def == &msg_queue_text_def) {
+		w->shown += ((struct msg_queue_text *)msg)->text.n;
+	} else {
+		w->done = *(struct msg_queue_done *)msg;
+		str_copy(w->done_text, sizeof(w->done_text), w->done.text);
+		w->ndone++;
+	}
+}
+
+static const struct chan_ops admin_ops = { admin_msg, gone };
+
+/* --- the world ------------------------------------------------------------ */
+
+static struct chan *
+join(struct world *w, enum channel_id row, const struct chan_ops *ops)
+{
+	int mine, fd = pair(&mine);
+
+	qmgr_peer(&w->q, &channels[row], fd);
+	return chan_new(&w->loop, mine, &channels[row], CHAN_ASKER, ops, w);
+}
+
+static struct chan *
+serve(struct world *w, enum channel_id row, const struct chan_ops *ops,
+      struct asker **a)
+{
+	int mine, fd = pair(&mine);
+
+	*a = asker_new_fd(&w->loop, fd, &channels[row], NULL, NULL);
+	assert_non_null(*a);
+	return chan_new(&w->loop, mine, &channels[row], CHAN_SERVICE, ops, w);
+}
+
+static void
+start(struct world *w)
+{
+	struct err err;
+
+	assert_int_equal(loop_init(&w->loop, &err), 0);
+	if (qmgr_init(&w->q, &w->loop, w->root, &settings, 0, &err) < 0)
+		fail_msg("%s", err.text);
+	w->router = serve(w, CH_QMGR_ROUTER, &router_ops, &w->q.router);
+	w->spawner = serve(w, CH_QMGR_SPAWNER, &spawner_ops, &w->q.spawner);
+	w->rx = join(w, CH_SMTPD_QMGR, &rx_ops);
+	w->admin = join(w, CH_CTL_QMGR, &admin_ops);
+	w->pressure = -1;
+	w->pipe = -1;
+	message_schedule(&w->q);
+}
+
+static void
+stop(struct world *w)
+{
+	int i;
+
+	qmgr_fini(&w->q);
+	for (i = 0; i < 4; i++) /* delivery processes see that it is gone */
+		loop_turn(&w->loop, false);
+	asker_free(w->q.router);
+	asker_free(w->q.spawner);
+	if (w->rx)
+		chan_close(w->rx);
+	if (w->admin)
+		chan_close(w->admin);
+	chan_close(w->router);
+	chan_close(w->spawner);
+	if (w->deliver)
+		chan_close(w->deliver);
+	w->deliver = NULL;
+	loop_fini(&w->loop);
+}
+
+static int
+setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	strcpy(w->dir, "/tmp/qmgr_test.XXXXXX");
+	assert_non_null(mkdtemp(w->dir));
+	w->root = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(w->root >= 0);
+	start(w);
+	*state = w;
+	return 0;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+
+	stop(w);
+	close(w->root);
+	nftw(w->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	free(w);
+	return 0;
+}
+
+/* Turn the loop until cond. */
+#define UNTIL(w, cond)                                          \
+	do {                                                    \
+		uint64_t end_ = clock_mono_ms() + 10000;        \
+		while (!(cond)) {                               \
+			loop_turn(&(w)->loop, true);            \
+			if (clock_mono_ms() > end_)             \
+				fail_msg("in vain: %s", #cond); \
+		}                                               \
+	} while (0)
+
+static void
+commit(struct world *w, uint32_t tag, const char *sender, const char *rcpts)
+{
+	struct msg_commit m = { .sender = str_of(sender),
+				.header = STR("Subject: x\n"),
+				.body = STR("\nHello\n") };
+	struct str it = str_of(rcpts), one;
+	struct msg_rcpt_in r;
+	uint32_t n = 0;
+	struct buf b;
+
+	buf_init(&b, 65536);
+	while (str_token(&it, " ", &one)) {
+		r = (struct msg_rcpt_in){ .address = one };
+		assert_int_equal(msg_list_add(&b, &msg_rcpt_in_def, &r, NULL),
+				 0);
+		n++;
+	}
+	m.rcpts = msg_list_of(&b, n, &msg_rcpt_in_def);
+	assert_int_equal(chan_send(w->rx, tag, &msg_commit_def, &m), 0);
+	buf_fini(&b);
+}
+
+static void
+order(struct world *w, enum queue_verb verb, const char *id)
+{
+	struct msg_queue m = { .verb = (uint8_t)verb, .id = str_of(id) };
+	unsigned before = w->ndone;
+
+	chan_send(w->admin, 1, &msg_queue_def, &m);
+	UNTIL(w, w->ndone > before);
+}
+
+static void
+set_flag(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+#endif
