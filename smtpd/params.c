@@ -194,8 +194,10 @@ const struct param smtpd_params[] = {
 	  .min = 1,
 	  .max = 1800,
 	  .users = SMTPD,
-	  .text = "The greatest number of clients of one smtpd process; "
-		  "further ones are turned away with 421 4.3.2." },
+	  .text = "The greatest number of clients of one smtpd process. For "
+		  "a further one whoever has been silent for longest, if for "
+		  "10 s or more, is disconnected; if nobody has, the new one "
+		  "is turned away with 421 4.3.2." },
 	{ .name = "smtpd_client_connection_count_limit",
 	  .kind = PARAM_INT,
 	  .def = "50",

@@ -4,12 +4,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "mail/reply.h"
 #include "worker.h"
 
 enum {
 	SPARE_MAX = 64,
+	IDLE_MS = 10000, /* silence that costs a client its place */
 	/* A worker that makes room for a fresh one leaves its sockets unserved
 	 * meanwhile: its clients get this long. */
 	RECYCLE_MS = 3000,
@@ -59,6 +61,28 @@ turn_away(int fd, const char *dsn, const char *text)
 	close(fd);
 }
 
+/* All places are taken: whoever has kept silent for longest makes room, if that
+ * is long.  Silent clients must not keep the others out for smtpd_timeout. */
+static bool
+make_room(struct worker *w)
+{
+	struct session *idle = NULL;
+	struct list *it;
+
+	list_for_each (it, &w->sessions) {
+		struct session *s = LIST_OF(it, struct session, link);
+
+		if (s->state != SMTPD_COMMIT && !s->pending &&
+		    (!idle || s->deadline < idle->deadline))
+			idle = s;
+	}
+	if (!idle ||
+	    idle->deadline + IDLE_MS > clock_mono_ms() + w->conf.timeout_ms)
+		return false;
+	session_shutdown(idle);
+	return true;
+}
+
 static bool
 is_over_limit(struct worker *w, const struct client *c, int fd,
 	      const struct addr *peer)
@@ -67,14 +91,6 @@ is_over_limit(struct worker *w, const struct client *c, int fd,
 	char ip[ADDR_TEXT_MAX], text[300];
 
 	addr_text(peer, ip);
-	if (w->nsessions >= conf->sessions) {
-		log_warn("session limit %u reached, refusing unknown[%s]",
-			 conf->sessions, ip);
-		snprintf(text, sizeof(text), "%.*s All server ports are busy",
-			 STR_FMT(conf->hostname));
-		turn_away(fd, "4.3.2", text);
-		return true;
-	}
 	if (conf->client_sessions && c->n > conf->client_sessions &&
 	    !nets_have(&conf->unlimited, peer)) {
 		log_warn("Connection concurrency limit exceeded: %u from "
@@ -84,6 +100,14 @@ is_over_limit(struct worker *w, const struct client *c, int fd,
 			 "%.*s Error: too many connections from %s",
 			 STR_FMT(conf->hostname), ip);
 		turn_away(fd, "4.7.0", text);
+		return true;
+	}
+	if (w->nsessions >= conf->sessions && !make_room(w)) {
+		log_warn("session limit %u reached, refusing unknown[%s]",
+			 conf->sessions, ip);
+		snprintf(text, sizeof(text), "%.*s All server ports are busy",
+			 STR_FMT(conf->hostname));
+		turn_away(fd, "4.3.2", text);
 		return true;
 	}
 	return false;

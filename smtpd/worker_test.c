@@ -128,6 +128,35 @@ test_lent_listener(void **state)
 	testbed_fini(&tb);
 }
 
+/* Who keeps silent does not keep a place that somebody else wants. */
+static void
+test_silent_clients(void **state)
+{
+	struct session *s;
+	struct testbed tb;
+	int fds[4], i;
+
+	(void)state;
+	testbed_init(&tb, "smtpd_session_limit = 3\n");
+	for (i = 0; i < 3; i++)
+		fds[i] = connect_one(&tb, "127.0.0.1");
+	for (i = 0; i < 3; i++)
+		expect_begin(fds[i], "220 ");
+	/* The second one has said nothing for 10 s, the third for 9. */
+	s = LIST_OF(tb.w->sessions.next->next, struct session, link);
+	s->deadline -= 10000;
+	s = LIST_OF(tb.w->sessions.prev, struct session, link);
+	s->deadline -= 9000;
+	fds[3] = connect_one(&tb, "127.0.0.1");
+	expect_begin(fds[3], "220 ");
+	expect_begin(fds[1], "421 4.3.2 ");
+	close(fds[1]);
+	fds[1] = connect_one(&tb, "127.0.0.1");
+	expect_begin(fds[1], "421 4.3.2 ");
+	close_all(&tb, fds, 4);
+	testbed_fini(&tb);
+}
+
 static void
 test_client_limit(void **state)
 {
@@ -350,6 +379,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session_limit),
 		cmocka_unit_test(test_client_limit),
+		cmocka_unit_test(test_silent_clients),
 		cmocka_unit_test(test_recycle),
 		cmocka_unit_test(test_recycle_while_storing),
 		cmocka_unit_test(test_lent_listener),
