@@ -470,26 +470,80 @@ try_deadly(const struct scene *s)
 	}
 }
 
+/* --- more channels than anybody needs --------------------------------------
+ */
+
+enum { HOARD = 200, HOARD_FAIR = 64 };
+
+struct hoard {
+	const struct service *svc;
+	unsigned answered, n;
+	int fds[HOARD];
+};
+
+static void
+on_channel(void *arg, int fd, bool never)
+{
+	struct hoard *h = arg;
+
+	(void)never;
+	if (fd >= 0)
+		h->fds[h->n++] = fd;
+	if (++h->answered < HOARD)
+		return;
+	log_info("intruder: %s: %s hoard_channels (%u)", h->svc->name,
+		 h->n > HOARD_FAIR ? "BREACH" : "held", h->n);
+	while (h->n)
+		close(h->fds[--h->n]);
+}
+
+/* All descriptors of a service, one channel each. */
+static void
+hoard_channels(struct daemon *d, struct hoard *h)
+{
+	unsigned id, i;
+
+	h->svc = d->svc;
+	for (id = SVC_LOGD; id <= SVC_SPAWNER; id++)
+		if (channel_find(d->svc->id, id))
+			break;
+	for (i = 0; id <= SVC_SPAWNER && i < HOARD; i++)
+		daemon_connect(d, id, on_channel, h);
+}
+
+/* --- after a while ---------------------------------------------------------
+ */
+
+struct later {
+	struct daemon *d;
+	struct scene scene;
+	struct hoard hoard;
+};
+
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct later *l = arg;
+
 	(void)fd;
 	(void)what;
-	try_deadly(arg);
+	try_deadly(&l->scene);
+	hoard_channels(l->d, &l->hoard);
 }
 
 void
 daemon_serve(struct daemon *d)
 {
-	struct scene s = { d->svc, daemon_fd(d, "root", 0),
-			   daemon_fd(d, "params", 0) };
+	struct later l = { .d = d,
+			   .scene = { d->svc, daemon_fd(d, "root", 0),
+				      daemon_fd(d, "params", 0) } };
 	/* When all the others are up as well. */
 	struct timeval tv = { 2, 0 };
 
 	if (d->svc->root == ROOT_EMPTY)
-		s.root = -1;
-	try_all(&s);
-	event_base_once(d->loop.base, -1, EV_TIMEOUT, on_timer, &s, &tv);
+		l.scene.root = -1;
+	try_all(&l.scene);
+	event_base_once(d->loop.base, -1, EV_TIMEOUT, on_timer, &l, &tv);
 	loop_run(&d->loop);
 }
 

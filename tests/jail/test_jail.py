@@ -150,6 +150,8 @@ def test_intruder_is_held(make_instance):
     imap, pop3 = wake_users(i)
     imap.logout()
     pop3.quit()
+    for name in ("smtpd", "qmgr", "login", "spawner"):
+        i.wait_log(f"intruder: {name}: held hoard_channels")
     log = i.log_text()
     for name in DAEMONS + USER_PROCESSES:
         assert re.search(rf"intruder: {name}: held become_root_group"
