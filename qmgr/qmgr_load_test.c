@@ -192,13 +192,70 @@ test_drain_is_quick(void **state)
 	assert_true(clock_mono_ms() - begun < 2000);
 }
 
+/* What could not be synced closes the door until the disk is well again. */
+static void
+test_broken_disk(void **state)
+{
+	struct world *w = *state;
+
+	w->q.up.ticks = 1; /* the disk is tried every five seconds */
+	qmgr_disk_failed(&w->q);
+	UNTIL(w, w->pressure == 1);
+	commit(w, 1, "a@b.c", "v1@x");
+	UNTIL(w, w->nrefused == 1);
+	assert_int_equal(w->refused_code, 451);
+	w->q.up.ticks = 0; /* its turn to try the disk */
+	upkeep_tick(&w->q);
+	UNTIL(w, w->pressure == 0);
+	commit(w, 2, "a@b.c", "v1@x");
+	UNTIL(w, w->nstored == 1 && w->ndelivered == 1);
+}
+
+/* A result that cannot be written is kept; the message is not sent again
+ * meanwhile, and not lost. */
+static void
+test_result_is_kept(void **state)
+{
+	char path[200], away[200];
+	struct world *w = *state;
+
+	w->fate = FATE_WAIT;
+	commit(w, 1, "a@b.c", "v1@x lnobody");
+	UNTIL(w, w->nstored == 1 && w->q.nsent == 1);
+	queue_path(w, w->stored[0], path, sizeof(path));
+	snprintf(away, sizeof(away), "%s/away", w->dir);
+	assert_int_equal(rename(path, away), 0);
+	w->fate = FATE_TEMP;
+	chan_close(w->deliver);
+	w->deliver = NULL;
+	UNTIL(w, w->ndelivered == 1 && !list_empty(&w->q.stuck));
+	order(w, QUEUE_FLUSH, "ALL");
+	assert_int_equal(w->done.count, 0);
+	message_mark_round(&w->q); /* not yet its time */
+	assert_int_equal(rename(away, path), 0);
+	LIST_OF(w->q.stuck.next, struct active, link)->retry_ms = 0;
+	UNTIL(w, w->q.nactive == 0);
+	assert_int_equal(w->ndelivered, 1);
+	/* Now it is on disk: one has failed, the other waits. */
+	stop(w);
+	w->fate = FATE_OK;
+	start(w);
+	order(w, QUEUE_FLUSH, "ALL");
+	UNTIL(w, w->ndelivered == 2 && w->q.nactive == 0);
+	assert_int_equal(w->maybe, 2);
+	order(w, QUEUE_LIST, "ALL");
+	assert_string_equal(w->row_reason, "delivery failed");
+}
+
 int
 main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_list_many),	T(test_wish_is_over),	 T(test_memory),
-		T(test_places),		T(test_delete_is_final), T(test_space),
+		T(test_broken_disk),	 T(test_result_is_kept),
+		T(test_list_many),	 T(test_wish_is_over),
+		T(test_memory),		 T(test_places),
+		T(test_delete_is_final), T(test_space),
 		T(test_drain_is_quick),
 	};
 
