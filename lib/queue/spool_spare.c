@@ -79,16 +79,15 @@ spool_spare_reuse(struct spool *sp, uint64_t id)
 
 /* Its message is finished for good: no head, no message. */
 static int
-wipe(struct spool *sp, uint64_t id)
+empty(struct spool *sp, uint64_t id)
 {
-	int dir = sp->dir[spool_dir_of(id)], rc = -1, fd;
+	int dir = sp->dir[spool_dir_of(id)], rc, fd;
 	char name[SPOOL_NAME_MAX];
 
 	fd = fsx_open(dir, spool_name(id, "", name), O_WRONLY, 0);
 	if (fd < 0)
 		return -1;
-	if (fsx_ftruncate(fd, 0) == 0)
-		rc = fsx_fdatasync(fd);
+	rc = fsx_ftruncate(fd, 0);
 	fsx_close(fd);
 	return rc;
 }
@@ -106,12 +105,26 @@ drop(struct spool *sp, uint64_t id)
 	pthread_mutex_unlock(&sp->lock);
 }
 
+static void
+put_back(struct spool *sp, uint64_t id)
+{
+	bool back;
+
+	pthread_mutex_lock(&sp->lock);
+	back = sp->nspare < SPOOL_SPARES;
+	if (back)
+		sp->spare[sp->nspare++] = (struct spool_spare){ id, true };
+	pthread_mutex_unlock(&sp->lock);
+	if (!back)
+		drop(sp, id);
+}
+
 void
 spool_spare_tidy(struct spool *sp)
 {
 	struct spool_spare v[SPOOL_SPARES];
-	bool idle, back;
-	size_t i, n;
+	bool idle, synced = true;
+	size_t i, n, fresh = 0;
 
 	pthread_mutex_lock(&sp->lock);
 	sp->idle_rounds = sp->spares_taken ? 0 : sp->idle_rounds + 1;
@@ -122,19 +135,21 @@ spool_spare_tidy(struct spool *sp)
 	sp->nspare = sp->fresh_spares = 0;
 	pthread_mutex_unlock(&sp->lock);
 
-	for (i = 0; i < n; i++) {
-		if (idle || (!v[i].blank && wipe(sp, v[i].id) < 0)) {
-			drop(sp, v[i].id);
+	for (i = 0; i < n && !idle; i++) {
+		if (v[i].blank)
 			continue;
-		}
-		pthread_mutex_lock(&sp->lock);
-		back = sp->nspare < SPOOL_SPARES;
-		if (back)
-			sp->spare[sp->nspare++] =
-				(struct spool_spare){ v[i].id, true };
-		pthread_mutex_unlock(&sp->lock);
-		if (!back)
+		fresh++;
+		if (empty(sp, v[i].id) < 0)
+			synced = false;
+	}
+	/* One sync for all of them. */
+	if (fresh && fsx_syncfs(sp->msg) < 0)
+		synced = false;
+	for (i = 0; i < n; i++) {
+		if (idle || (!v[i].blank && !synced))
 			drop(sp, v[i].id);
+		else
+			put_back(sp, v[i].id);
 	}
 }
 
