@@ -2,9 +2,10 @@
 /*
  * Spare files.  A small message that is finished leaves its file to the next
  * one, which takes it by one rename and writes over it, instead of an unlink
- * and a create: ext4 does not give a freed inode out again for minutes and
- * steps over all such inodes one by one at each create, which cost half the
- * CPU of the message path (docs/PERFORMANCE.md).
+ * and a create.  That spares the file system an inode each time; ext4 without
+ * a journal moreover gives a freed inode out again only after minutes and steps
+ * over all such inodes one by one at each create, which cost half the CPU of
+ * the message path there (docs/PERFORMANCE.md).
  *
  * After a power cut the name and the content of such a file may be of different
  * messages; the new one was not acknowledged, and the old one is on disk
