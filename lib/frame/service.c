@@ -112,17 +112,6 @@ const struct service services[SVC_COUNT] = {
 	},
 };
 
-const struct service *
-service_find(struct str name)
-{
-	size_t i;
-
-	for (i = 0; i < SVC_COUNT; i++)
-		if (str_eq(str_of(services[i].name), name))
-			return &services[i];
-	return NULL;
-}
-
 #define MSGS(...)                 \
 	(const struct chan_msg[]) \
 	{                         \

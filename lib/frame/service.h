@@ -71,8 +71,6 @@ struct service {
 
 extern const struct service services[SVC_COUNT];
 
-const struct service *service_find(struct str name); /* NULL: none */
-
 enum channel_id {
 	CH_NONE,
 	CH_CONTROL, /* child → master (asker: the child) */

@@ -154,12 +154,6 @@ chan_arg(const struct chan *c)
 	return c->arg;
 }
 
-void
-chan_set_arg(struct chan *c, void *arg)
-{
-	c->arg = arg;
-}
-
 const struct chan_row *
 chan_row(const struct chan *c)
 {

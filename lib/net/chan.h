@@ -74,7 +74,6 @@ void chan_pause(struct chan *c);
 void chan_resume(struct chan *c);
 
 void *chan_arg(const struct chan *c);
-void chan_set_arg(struct chan *c, void *arg);
 const struct chan_row *chan_row(const struct chan *c);
 /* Requests received and not answered yet (service), or sent and not answered
  * (asker). */

@@ -398,15 +398,3 @@ conn_deadline(struct conn *c, unsigned ms)
 	else
 		evtimer_del(c->timer);
 }
-
-int
-conn_fd(const struct conn *c)
-{
-	return c->fd;
-}
-
-void
-conn_set_arg(struct conn *c, void *arg)
-{
-	c->arg = arg;
-}

@@ -69,7 +69,4 @@ void conn_resume(struct conn *c);
 /* CONN_DEADLINE after ms without a new call; 0: none. */
 void conn_deadline(struct conn *c, unsigned ms);
 
-int conn_fd(const struct conn *c);
-void conn_set_arg(struct conn *c, void *arg);
-
 #endif

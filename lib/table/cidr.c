@@ -193,9 +193,3 @@ cidr_find(const struct cidr *c, const struct addr *a, struct str *value)
 	}
 	return false;
 }
-
-size_t
-cidr_count(const struct cidr *c)
-{
-	return c->n;
-}

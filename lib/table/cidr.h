@@ -18,6 +18,5 @@ struct cidr *cidr_parse(struct str text, text_warn_fn *warn, void *arg);
 void cidr_free(struct cidr *c);
 /* *value lives as long as c. */
 bool cidr_find(const struct cidr *c, const struct addr *a, struct str *value);
-size_t cidr_count(const struct cidr *c);
 
 #endif
