@@ -114,8 +114,8 @@ function(ph_registry)
 	set(rows "\tcommon_params,\n")
 	add_library(registry STATIC ${CMAKE_BINARY_DIR}/registry.c)
 	target_link_libraries(registry PUBLIC frame)
-	foreach(room logd smtpd qmgr router authd login spawner deliver local
-			imapd pop3d)
+	foreach(room logd smtpd submitd qmgr router keyd tlsd authd login
+			spawner deliver local imapd pop3d)
 		if(TARGET ${room}_params)
 			string(APPEND decls
 				"extern const struct param ${room}_params[];\n")

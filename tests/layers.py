@@ -24,6 +24,8 @@ LAYERS = {
     "queue": {"base", "mail", "queue"},
     "store": {"base", "mail", "store"},
     "frame": {"base", "net", "mail", "frame"},
+    "cert": {"base", "cert"},
+    "receive": {"base", "net", "mail", "frame", "receive"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 SPDX = "SPDX-License-Identifier: ISC"
@@ -33,6 +35,10 @@ LIBRARIES = {
     "seccomp.h": {"lib/frame"},
     "db.h": {"lib/table"},
     "crypt.h": {"services/authd", "ctl"},
+    "openssl/ssl.h": {"services/tlsd"},
+    "openssl/": {"services/tlsd", "services/keyd", "services/authd", "ctl",
+                 "lib/cert"},
+    "sasl/": {"services/authd"},
 }
 SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.M)
 

@@ -19,6 +19,8 @@ import documents  # noqa: E402
 ROOMS = {
     "master": "master", "logd": "services/logd", "smtpd": "smtpd",
     "qmgr": "qmgr", "router": "services/router", "authd": "services/authd",
+    "submitd": "submitd", "keyd": "services/keyd",
+    "tlsd_mx": "services/tlsd", "tlsd_user": "services/tlsd",
     "login": "services/login", "spawner": "services/spawner",
     "deliver": "local", "imapd": "imapd", "pop3d": "pop3d", "ctl": "ctl",
 }

@@ -9,9 +9,8 @@ enum {
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
 	LOGD = SVC_BIT(SVC_LOGD),
 	CTL = SVC_BIT(SVC_CTL),
-	JAILED = SVC_BIT(SVC_LOGD) | SVC_BIT(SVC_SMTPD) | SVC_BIT(SVC_QMGR) |
-		 SVC_BIT(SVC_ROUTER) | SVC_BIT(SVC_AUTHD) | SVC_BIT(SVC_LOGIN) |
-		 SVC_BIT(SVC_SPAWNER),
+	/* All that master starts: those from logd to spawner. */
+	JAILED = SVC_BIT(SVC_SPAWNER + 1) - SVC_BIT(SVC_LOGD),
 };
 
 const struct param common_params[] = {

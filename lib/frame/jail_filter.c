@@ -48,6 +48,7 @@ static const struct calls {
 	  "landlock_add_rule landlock_restrict_self socketpair getresuid "
 	  "getresgid getgroups setrlimit close_range syncfs "
 	  "set_tid_address" },
+	{ CALLS_PAIR, "socketpair" },
 	{ CALLS_INOTIFY, "inotify_init1 inotify_add_watch inotify_rm_watch" },
 };
 
@@ -276,6 +277,8 @@ load_deny_list(const struct jail *j)
 		note(&rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
 					   SCMP_SYS(setgroups), 1,
 					   SCMP_CMP(0, SCMP_CMP_NE, 0)));
+	}
+	if (c & (CALLS_FORK | CALLS_PAIR)) {
 		/* Only local pairs. */
 		note(&rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
 					   SCMP_SYS(socketpair), 1,

@@ -11,6 +11,8 @@ enum {
 	USER_MAX = 255,
 	PASSWORD_MAX = 1000,
 	TICKET_LEN = 32,
+	SASL_MECH_MAX = 32,
+	SASL_DATA_MAX = 8192, /* of a challenge or response, decoded */
 	PATH_LEN_MAX = 1024,
 };
 
@@ -22,13 +24,16 @@ struct msg_auth {
 	struct str client;   /* "192.0.2.1" */
 };
 
-/* reply: redeemable once, for the same service, within 10 s. */
+/* reply to AUTH, SASL_BEGIN or SASL_STEP: the ticket is redeemable once, for
+ * the same service, within 10 s. */
 struct msg_auth_ok {
-	struct str user;   /* canonical name, for the log */
-	struct str ticket; /* MSG_BYTES, TICKET_LEN */
+	struct str user;   /* canonical name: for the log, and, on submission,
+			      whose addresses may be used */
+	struct str ticket; /* MSG_BYTES, TICKET_LEN; empty where the service
+			      starts no process */
 };
 
-/* reply to AUTH or REDEEM. */
+/* reply to AUTH, SASL_BEGIN, SASL_STEP or REDEEM. */
 struct msg_auth_fail {
 	uint8_t temp;	 /* 1: could not be decided */
 	struct str text; /* for the log */

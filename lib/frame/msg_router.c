@@ -46,3 +46,15 @@ static const struct msg_field msg_expanded_fields[] = {
 };
 const struct msg_def msg_expanded_def =
 	MSG_DEF(msg_expanded, MSG_EXPANDED, MSG_REPLY);
+
+static const struct msg_field msg_owns_fields[] = {
+	MSG_FIELD(msg_owns, login, MSG_STR, 255),
+	MSG_FIELD(msg_owns, sender, MSG_STR, ADDRESS_MAX),
+};
+const struct msg_def msg_owns_def = MSG_DEF(msg_owns, MSG_OWNS, MSG_REQUEST);
+
+static const struct msg_field msg_owned_fields[] = {
+	MSG_FIELD(msg_owned, verdict, MSG_U8, ROUTE_PERM),
+	MSG_FIELD(msg_owned, text, MSG_STR, TEXT_MAX),
+};
+const struct msg_def msg_owned_def = MSG_DEF(msg_owned, MSG_OWNED, MSG_REPLY);

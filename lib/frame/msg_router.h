@@ -13,6 +13,8 @@ enum {
 	MSG_EXPAND,
 	MSG_EXPANDED_PART,
 	MSG_EXPANDED,
+	MSG_OWNS,
+	MSG_OWNED,
 };
 
 /* smtpd → router, request: may this address be accepted, and is it ours? */
@@ -31,6 +33,20 @@ struct msg_routed {
 	uint16_t code;	/* 550, 450 … */
 	struct str dsn; /* "5.1.1" */
 	struct str text;
+};
+
+/* submitd → router, request: may this login use this sender address
+ * (smtpd_sender_login_maps; without an entry: the login's own addresses)? */
+struct msg_owns {
+	struct str login;
+	struct str sender;
+};
+
+/* reply.  verdict ROUTE_OK: yes; ROUTE_PERM: no; ROUTE_TEMP: a table cannot be
+ * read now. */
+struct msg_owned {
+	uint8_t verdict;
+	struct str text; /* for the log */
 };
 
 /* qmgr → router: the recipients of one message, parts first, the last (or
@@ -56,6 +72,7 @@ struct msg_expanded {
 };
 
 extern const struct msg_def msg_route_def, msg_routed_def, msg_expand_part_def,
-	msg_expand_def, msg_expanded_part_def, msg_expanded_def;
+	msg_expand_def, msg_expanded_part_def, msg_expanded_def, msg_owns_def,
+	msg_owned_def;
 
 #endif

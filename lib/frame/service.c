@@ -3,9 +3,12 @@
 #include "frame/msg_authd.h"
 #include "frame/msg_control.h"
 #include "frame/msg_deliver.h"
+#include "frame/msg_keyd.h"
 #include "frame/msg_qmgr.h"
 #include "frame/msg_router.h"
+#include "frame/msg_sasl.h"
 #include "frame/msg_spawner.h"
+#include "frame/msg_tlsd.h"
 
 const struct service services[SVC_COUNT] = {
 	[SVC_MASTER] = {
@@ -34,6 +37,17 @@ const struct service services[SVC_COUNT] = {
 		.may = "receive on port 25",
 		.taken = "alters mail passing through that worker",
 	},
+	[SVC_SUBMITD] = {
+		.id = SVC_SUBMITD, .name = "submitd", .uid_slot = 8,
+		.root = ROOT_EMPTY, .calls = CALLS_NET,
+		.reload = RELOAD_REPLACE, .workers = "submitd_workers",
+		.listens = "listen_submission listen_submissions",
+		.nofile = 4096, .data_mb = 512, .stage = 3,
+		.may = "receive on ports 587 and 465, from users who have "
+		       "logged in",
+		.taken = "sends as the users whose sessions pass through that "
+			 "worker",
+	},
 	[SVC_QMGR] = {
 		.id = SVC_QMGR, .name = "qmgr", .uid_slot = 3,
 		.root = ROOT_SPOOL,
@@ -52,6 +66,38 @@ const struct service services[SVC_COUNT] = {
 		       "resolve addresses to routes",
 		.taken = "any route",
 	},
+	[SVC_KEYD] = {
+		.id = SVC_KEYD, .name = "keyd", .uid_slot = 9,
+		.root = ROOT_EMPTY, .calls = CALLS_NET,
+		.reload = RELOAD_INPLACE, .fds = "keys",
+		.nofile = 1024, .data_mb = 128, .stage = 1,
+		.may = "hold the private keys of TLS and sign with them, never "
+		       "give one away; check certificates; make and rotate "
+		       "the keys of session tickets",
+		.taken = "the private keys of TLS",
+	},
+	[SVC_TLSD_MX] = {
+		.id = SVC_TLSD_MX, .name = "tlsd_mx", .uid_slot = 10,
+		.root = ROOT_EMPTY, .calls = CALLS_NET | CALLS_PAIR,
+		.reload = RELOAD_INPLACE, .workers = "tlsd_workers",
+		.fds = "tls_ca",
+		.nofile = 16384, .data_mb = 1024, .stage = 2,
+		.may = "speak TLS with other hosts (port 25); has no private "
+		       "key",
+		.taken = "sessions with other hosts passing through that "
+			 "worker",
+	},
+	[SVC_TLSD_USER] = {
+		.id = SVC_TLSD_USER, .name = "tlsd_user", .uid_slot = 11,
+		.root = ROOT_EMPTY, .calls = CALLS_NET | CALLS_PAIR,
+		.reload = RELOAD_INPLACE, .workers = "tlsd_workers",
+		.fds = "tls_ca",
+		.nofile = 16384, .data_mb = 1024, .stage = 2,
+		.may = "speak TLS with people's programs (submission, IMAP, "
+		       "POP3); has no private key",
+		.taken = "sessions of people passing through that worker, "
+			 "passwords included",
+	},
 	[SVC_AUTHD] = {
 		.id = SVC_AUTHD, .name = "authd", .uid_slot = 5,
 		.root = ROOT_EMPTY, .calls = CALLS_NET | CALLS_THREADS,
@@ -64,7 +110,7 @@ const struct service services[SVC_COUNT] = {
 		.id = SVC_LOGIN, .name = "login", .uid_slot = 6,
 		.root = ROOT_EMPTY, .calls = CALLS_NET,
 		.reload = RELOAD_REPLACE, .workers = "login_workers",
-		.listens = "listen_imap listen_pop3",
+		.listens = "listen_imap listen_pop3 listen_imaps listen_pop3s",
 		.nofile = 4096, .data_mb = 256, .stage = 3,
 		.may = "IMAP and POP3 before authentication",
 		.taken = "passwords and sessions passing through that worker",
@@ -160,6 +206,40 @@ const struct chan_row channels[CH_COUNT] = {
 		.to_asker = MSGS(M(stream_pipe), M(stored), M(refused),
 				 M(pressure)),
 	},
+	[CH_SMTPD_TLSD] = {
+		.name = "smtpd-tlsd_mx", .asker = SVC_SMTPD,
+		.service = SVC_TLSD_MX, .inflight = 2048,
+		.to_service = MSGS(M(tls_server)),
+		.to_asker = MSGS(M(tls_up), M(tls_fail), M(tls_offer)),
+	},
+	[CH_SUBMITD_ROUTER] = {
+		.name = "submitd-router", .asker = SVC_SUBMITD,
+		.service = SVC_ROUTER, .inflight = 512,
+		.to_service = MSGS(M(route), M(owns)),
+		.to_asker = MSGS(M(routed), M(owned)),
+	},
+	[CH_SUBMITD_QMGR] = {
+		.name = "submitd-qmgr", .asker = SVC_SUBMITD,
+		.service = SVC_QMGR, .inflight = 512,
+		.to_service = MSGS(M(stream), M(rcpts), M(header), M(commit),
+				   M(abort), M(queue)),
+		.to_asker = MSGS(M(stream_pipe), M(stored), M(refused),
+				 M(pressure), M(queue_row), M(queue_text),
+				 M(queue_done)),
+	},
+	[CH_SUBMITD_TLSD] = {
+		.name = "submitd-tlsd_user", .asker = SVC_SUBMITD,
+		.service = SVC_TLSD_USER, .inflight = 2048,
+		.to_service = MSGS(M(tls_server)),
+		.to_asker = MSGS(M(tls_up), M(tls_fail), M(tls_offer)),
+	},
+	[CH_SUBMITD_AUTHD] = {
+		.name = "submitd-authd", .asker = SVC_SUBMITD,
+		.service = SVC_AUTHD, .inflight = 2048,
+		.to_service = MSGS(M(sasl_begin), M(sasl_step),
+				   M(sasl_cancel)),
+		.to_asker = MSGS(M(sasl_more), M(auth_ok), M(auth_fail)),
+	},
 	[CH_QMGR_ROUTER] = {
 		.name = "qmgr-router", .asker = SVC_QMGR,
 		.service = SVC_ROUTER, .inflight = 512,
@@ -178,11 +258,32 @@ const struct chan_row channels[CH_COUNT] = {
 		.to_service = MSGS(M(deliver)),
 		.to_asker = MSGS(M(delivered)),
 	},
+	[CH_TLSD_MX_KEYD] = {
+		.name = "tlsd_mx-keyd", .asker = SVC_TLSD_MX,
+		.service = SVC_KEYD, .inflight = 16,
+		.to_service = MSGS(M(key_watch), M(key_sign)),
+		.to_asker = MSGS(M(key_chain), M(key_set), M(key_tickets),
+				 M(key_signed), M(key_refused)),
+	},
+	[CH_TLSD_USER_KEYD] = {
+		.name = "tlsd_user-keyd", .asker = SVC_TLSD_USER,
+		.service = SVC_KEYD, .inflight = 16,
+		.to_service = MSGS(M(key_watch), M(key_sign)),
+		.to_asker = MSGS(M(key_chain), M(key_set), M(key_tickets),
+				 M(key_signed), M(key_refused)),
+	},
+	[CH_LOGIN_TLSD] = {
+		.name = "login-tlsd_user", .asker = SVC_LOGIN,
+		.service = SVC_TLSD_USER, .inflight = 2048,
+		.to_service = MSGS(M(tls_server)),
+		.to_asker = MSGS(M(tls_up), M(tls_fail), M(tls_offer)),
+	},
 	[CH_LOGIN_AUTHD] = {
 		.name = "login-authd", .asker = SVC_LOGIN,
-		.service = SVC_AUTHD, .inflight = 512,
-		.to_service = MSGS(M(auth)),
-		.to_asker = MSGS(M(auth_ok), M(auth_fail)),
+		.service = SVC_AUTHD, .inflight = 2048,
+		.to_service = MSGS(M(auth), M(sasl_begin), M(sasl_step),
+				   M(sasl_cancel)),
+		.to_asker = MSGS(M(sasl_more), M(auth_ok), M(auth_fail)),
 	},
 	[CH_LOGIN_SPAWNER] = {
 		.name = "login-spawner", .asker = SVC_LOGIN,

@@ -13,8 +13,12 @@ enum service_id {
 	SVC_MASTER,
 	SVC_LOGD,
 	SVC_SMTPD,
+	SVC_SUBMITD,
 	SVC_QMGR,
 	SVC_ROUTER,
+	SVC_KEYD,
+	SVC_TLSD_MX,   /* TLS with other hosts */
+	SVC_TLSD_USER, /* TLS with people's programs; the same program */
 	SVC_AUTHD,
 	SVC_LOGIN,
 	SVC_SPAWNER,
@@ -45,6 +49,7 @@ enum service_calls {
 	CALLS_FORK = 16,    /* spawner: fork, setres[ug]id, chroot, wait */
 	CALLS_DELIVER = 32, /* openat only to create anew or directories */
 	CALLS_INOTIFY = 64,
+	CALLS_PAIR = 128, /* socketpair, local ones only */
 };
 
 enum service_reload {
@@ -78,9 +83,17 @@ enum channel_id {
 	CH_CTL_QMGR,
 	CH_SMTPD_ROUTER,
 	CH_SMTPD_QMGR,
+	CH_SMTPD_TLSD,
+	CH_SUBMITD_ROUTER,
+	CH_SUBMITD_QMGR,
+	CH_SUBMITD_TLSD,
+	CH_SUBMITD_AUTHD,
 	CH_QMGR_ROUTER,
 	CH_QMGR_SPAWNER,
 	CH_QMGR_DELIVER, /* made by spawner */
+	CH_TLSD_MX_KEYD,
+	CH_TLSD_USER_KEYD,
+	CH_LOGIN_TLSD,
 	CH_LOGIN_AUTHD,
 	CH_LOGIN_SPAWNER,
 	CH_SPAWNER_AUTHD,

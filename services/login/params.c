@@ -15,6 +15,18 @@ const struct param login_params[] = {
 	  .def = "127.0.0.1:110 [::1]:110",
 	  .users = MASTER,
 	  .text = "The addresses and ports on which POP3 is served." },
+	{ .name = "listen_imaps",
+	  .kind = PARAM_LISTEN,
+	  .def = "",
+	  .users = MASTER,
+	  .text = "The addresses and ports on which IMAP is served under TLS "
+		  "from the first byte." },
+	{ .name = "listen_pop3s",
+	  .kind = PARAM_LISTEN,
+	  .def = "",
+	  .users = MASTER,
+	  .text = "The addresses and ports on which POP3 is served under TLS "
+		  "from the first byte." },
 	{ .name = "login_workers",
 	  .kind = PARAM_INT,
 	  .def = "2",
