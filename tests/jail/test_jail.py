@@ -13,7 +13,8 @@ import smtplib
 import posthouse
 import pytest
 
-DAEMONS = ("logd", "smtpd", "qmgr", "router", "authd", "login", "spawner")
+DAEMONS = ("logd", "smtpd", "submitd", "qmgr", "router", "keyd", "tlsd_mx",
+           "tlsd_user", "authd", "login", "spawner")
 USER_PROCESSES = ("deliver", "imapd", "pop3d")
 SETUID, SETGID, SYS_CHROOT = 7, 6, 18
 CALLS_FORK = 16
