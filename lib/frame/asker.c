@@ -453,6 +453,12 @@ asker_new_fd(struct loop *l, int fd, const struct chan_row *row,
 }
 
 void
+asker_set_note(struct asker *a, asker_note_cb *note)
+{
+	a->note = note;
+}
+
+void
 asker_free(struct asker *a)
 {
 	if (!a)

@@ -30,6 +30,8 @@ struct asker *asker_new(struct daemon *d, enum service_id service,
  * reconnect: after EOF every request fails. Takes fd. */
 struct asker *asker_new_fd(struct loop *l, int fd, const struct chan_row *row,
 			   asker_state_cb *state, void *arg);
+/* Notes from a service that asker_new_fd() talks to. */
+void asker_set_note(struct asker *a, asker_note_cb *note);
 /* Outstanding callbacks are called with NULL first. */
 void asker_free(struct asker *a);
 
