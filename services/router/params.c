@@ -37,6 +37,17 @@ const struct param router_params[] = {
 	  .text = "The characters that may separate a user name from an "
 		  "address extension (user+extension@domain). Tables are asked "
 		  "for the whole address first, then without the extension." },
+	{ .name = "smtpd_sender_login_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Tables from a sender address to the logins that may use it "
+		  "on the submission ports, asked like virtual_alias_maps. For "
+		  "an address that they do not know, a login may use what is "
+		  "its own: the address that it is called, with any "
+		  "extension; for a user of this machine, that name in "
+		  "$mydestination and $myorigin; and an alias whose only "
+		  "target is one of these." },
 	{ .name = "virtual_alias_maps",
 	  .kind = PARAM_MAPS,
 	  .def = "",

@@ -3,15 +3,7 @@
 #define ROUTER_RESOLVE_H
 
 #include "frame/msg_rcpt.h"
-#include "routes.h"
-
-/* What a domain is to us; the first that has it wins, in this order. */
-enum addr_class {
-	CLASS_LOCAL,   /* mydestination: aliases, then users of this machine */
-	CLASS_ALIAS,   /* virtual_alias_domains: nothing but aliases */
-	CLASS_MAILBOX, /* virtual_mailbox_domains */
-	CLASS_REMOTE,  /* everything else */
-};
+#include "parts.h"
 
 /* The recipients that the recipients of one message turn into; one delivery
  * goes to each mailbox, however many ways lead there.  Everything the structs
@@ -20,6 +12,7 @@ struct resolved {
 	struct pool *pool;
 	struct msg_rcpt *v;
 	size_t n, size;
+	size_t merged; /* results that were there already */
 	struct map seen;
 };
 
@@ -39,9 +32,5 @@ void resolved_fini(struct resolved *out);
 ERR_WARN_UNUSED int resolve(const struct routes *r,
 			    const struct msg_rcpt_in *in, bool check_local,
 			    struct resolved *out, struct err *err);
-
-/* The class of an address's domain (none: myorigin); -1 (TEMP). */
-ERR_WARN_UNUSED int resolve_class(const struct routes *r, struct str address,
-				  struct err *err);
 
 #endif

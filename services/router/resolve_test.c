@@ -42,7 +42,8 @@ static const char base[] =
 	"keep@box.test=box/keep/, v+x@box.test=box/vx/, "
 	"mbox@box.test=box/mbox, {slash@box.test=/box/slash/}, "
 	"bad1@box.test=../x/, bad2@box.test=a//b/, bad3@box.test=/, "
-	"@other.test=other/all/}\n";
+	"@other.test=other/all/}\n"
+	"smtpd_sender_login_maps =\n";
 
 static const char passwd[] = "root:x:0:0::/root:/bin/sh\n"
 			     "alice:x:1000:1000::/home/alice:/bin/sh\n"
@@ -231,6 +232,7 @@ open_with(struct routes *r, const char *lines)
 		"virtual_alias_domains",
 		"virtual_mailbox_domains",
 		"virtual_mailbox_maps",
+		"smtpd_sender_login_maps",
 		"virtual_alias_expansion_limit",
 		"virtual_alias_recursion_limit",
 	};
@@ -436,7 +438,8 @@ test_dirs(void **state)
 				"btree:/etc/m/v cidr:/c\n"
 				"virtual_mailbox_maps =\n"
 				"alias_maps = texthash:/etc/aliases\n"
-				"local_recipient_maps = unix:passwd.byname\n"),
+				"local_recipient_maps = unix:passwd.byname\n"
+				"smtpd_sender_login_maps =\n"),
 			    &err),
 		0);
 	pool_init(&pool, 10000);

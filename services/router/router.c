@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "frame/jail.h"
 #include "frame/msg_router.h"
+#include "owns.h"
 #include "resolve.h"
 #include "router.h"
 
@@ -146,7 +147,7 @@ on_route(struct router *r, struct chan *c, uint32_t tag,
 
 	pool_init(&pool, POOL_MAX);
 	resolved_init(&res, &pool);
-	class = resolve_class(&r->routes, q->address, &err);
+	class = parts_class(&r->routes, q->address, &err);
 	if (class < 0 || resolve(&r->routes, &in, true, &res, &err) < 0)
 		answer = temp_answer(&err);
 	else
@@ -155,6 +156,29 @@ on_route(struct router *r, struct chan *c, uint32_t tag,
 	(void)!chan_send(c, tag, &msg_routed_def, &answer);
 	resolved_fini(&res);
 	pool_fini(&pool);
+}
+
+/* --- OWNS ---------------------------------------------------------------- */
+
+static void
+on_owns(struct router *r, struct chan *c, uint32_t tag,
+	const struct msg_owns *q)
+{
+	struct msg_owned m = { .verdict = ROUTE_OK };
+	char text[TEXT_MAX];
+	struct err err;
+	int rc = owns(&r->routes, q->login, q->sender, &err);
+
+	if (rc < 0) {
+		m.verdict = ROUTE_TEMP;
+		m.text = temp_answer(&err).text;
+	} else if (rc == 0) {
+		m.verdict = ROUTE_PERM;
+		snprintf(text, sizeof(text), "not owned by user %.*s",
+			 STR_FMT(q->login));
+		m.text = str_of(text);
+	}
+	(void)!chan_send(c, tag, &msg_owned_def, &m);
 }
 
 /* --- EXPAND -------------------------------------------------------------- */
@@ -262,6 +286,9 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	switch (def->type) {
 	case MSG_ROUTE:
 		on_route(a->router, c, tag, msg);
+		break;
+	case MSG_OWNS:
+		on_owns(a->router, c, tag, msg);
 		break;
 	case MSG_EXPAND_PART:
 		if (pending_add(a, tag,

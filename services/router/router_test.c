@@ -23,7 +23,8 @@ static const char conf[] =
 	"virtual_alias_recursion_limit = 1000\n"
 	"virtual_mailbox_domains = box.test, down.test, many.test\n"
 	"virtual_mailbox_maps = inline:{v@box.test=box/v/, w@box.test=box/w/, "
-	"@many.test=many/} hash:/nowhere/x\n";
+	"@many.test=many/} hash:/nowhere/x\n"
+	"smtpd_sender_login_maps =\n";
 
 struct fixture {
 	struct loop loop;
@@ -147,6 +148,36 @@ test_route(void **state)
 		    "Temporary lookup failure");
 	check_route(&f, "a@far.test", ROUTE_PERM, 0, 550,
 		    "sending to other hosts is not available yet");
+	close_router(&f);
+}
+
+static void
+check_owns(struct fixture *f, const char *login, const char *sender,
+	   int verdict, const char *text)
+{
+	struct msg_owns q = { .login = str_of(login),
+			      .sender = str_of(sender) };
+	struct msg_owned *a;
+
+	ask(f, &msg_owns_def, 5, &q);
+	a = answer(f, &msg_owned_def, 5);
+	assert_int_equal(a->verdict, verdict);
+	assert_true(str_eq(a->text, str_of(text)));
+}
+
+static void
+test_owns(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	open_router(&f, CH_SUBMITD_ROUTER);
+	give_passwd(&f, "alice:x:1000:1000::/:/\n");
+	check_owns(&f, "alice", "alice@host.test", ROUTE_OK, "");
+	check_owns(&f, "alice", "v@box.test", ROUTE_PERM,
+		   "not owned by user alice");
+	check_owns(&f, "alice", "none@down.test", ROUTE_TEMP,
+		   "Temporary lookup failure");
 	close_router(&f);
 }
 
@@ -338,7 +369,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_route),  cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_expand), cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_flood),  cmocka_unit_test(test_owns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,7 +5,7 @@ static const char *const list_names[] = {
 	"mydestination",	   "virtual_alias_domains",
 	"virtual_mailbox_domains", "virtual_alias_maps",
 	"virtual_mailbox_maps",	   "alias_maps",
-	"local_recipient_maps"
+	"local_recipient_maps",	   "smtpd_sender_login_maps",
 };
 
 static int
@@ -23,6 +23,7 @@ open_lists(struct routes *r, const struct params *p, struct err *err)
 		{ "virtual_mailbox_maps", NULL, &r->virtual_mailbox },
 		{ "alias_maps", NULL, &r->alias },
 		{ "local_recipient_maps", NULL, &r->local_rcpt },
+		{ "smtpd_sender_login_maps", NULL, &r->sender_login },
 	};
 	struct str value;
 	size_t i;
@@ -78,6 +79,7 @@ routes_close(struct routes *r)
 	table_list_close(&r->virtual_mailbox);
 	table_list_close(&r->alias);
 	table_list_close(&r->local_rcpt);
+	table_list_close(&r->sender_login);
 	table_set_free(r->set);
 	r->set = NULL;
 	pool_fini(&r->pool);

@@ -12,6 +12,7 @@ struct routes {
 	struct table_set *set;
 	struct match_list mydestination, alias_domains, mailbox_domains;
 	struct table_list virtual_alias, virtual_mailbox, alias, local_rcpt;
+	struct table_list sender_login;
 	struct str myorigin, delimiters;
 	size_t expansion_limit, recursion_limit;
 	/* Uids that spawner may become; others cannot be delivered to. */
