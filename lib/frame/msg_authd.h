@@ -12,7 +12,10 @@ enum {
 	PASSWORD_MAX = 1000,
 	TICKET_LEN = 32,
 	SASL_MECH_MAX = 32,
-	SASL_DATA_MAX = 8192, /* of a challenge or response, decoded */
+	/* Of a challenge or response, decoded: PLAIN has at most 1.5 kB, SCRAM
+	 * less; tickets of Kerberos, which need more, are not spoken.  As
+	 * base64 (5.4 kB) it fits what is read ahead before a login. */
+	SASL_DATA_MAX = 4096,
 	PATH_LEN_MAX = 1024,
 };
 

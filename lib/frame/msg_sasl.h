@@ -9,7 +9,9 @@
  * SASL exchanges (RFC 4422) with authd, from login and submitd.  An exchange
  * has a number that the asker chooses, unique among its open ones on that
  * channel; BEGIN and each STEP are requests of their own, answered by
- * SASL_MORE, AUTH_OK or AUTH_FAIL; the latter two end it.  Types 96-103.
+ * SASL_MORE, AUTH_OK or AUTH_FAIL; the latter two end it.  A request that is
+ * unanswered when CANCEL comes may be answered still; a STEP of an exchange
+ * that is not known (authd was restarted) fails with temp.  Types 96-103.
  */
 enum { MSG_SASL_BEGIN = 96, MSG_SASL_STEP, MSG_SASL_MORE, MSG_SASL_CANCEL };
 

@@ -13,15 +13,19 @@
  */
 enum { SASL_LINE_MAX = (SASL_DATA_MAX + 2) / 3 * 4 }; /* of base64 */
 
+/* Zeroed before the first use; lives in its owner's session. */
 struct sasl_exchange {
 	/* private */
 	struct asker *authd;
-	uint32_t tag, number;
+	uint32_t tag, number; /* of the request in work, 0: none */
 	const struct sasl_events *events;
 	void *arg;
 	bool open;
 };
 
+/* After sasl_begin() or sasl_line() said SASL_ASKED exactly one of them comes,
+ * later; slices live during the call, which may free the exchange.  ok and fail
+ * end it. */
 struct sasl_events {
 	/* Send this challenge (base64, may be empty) and read a line. */
 	void (*more)(void *arg, struct str challenge);
@@ -40,25 +44,31 @@ enum sasl_input {
 /* Who asks for whom. */
 struct sasl_context {
 	uint8_t service;
-	const char *client; /* address as text */
+	const char *client; /* address as text; NULL or "": not known */
 	bool secured;
 	const struct tls_facts *tls; /* NULL: none */
 };
 
-/* Is this mechanism among those announced (blank-separated, upper case)? */
+/* Is this mechanism among those announced (blank-separated)?  Nobody may begin
+ * one that is not. */
 bool sasl_is_offered(struct str announced, struct str mech);
-/* The mechanisms to announce: those of auth_mechanisms that this connection may
- * use (plain ones only where secured), and -PLUS before each SCRAM under TLS.
- * Appended to out, blank-separated, each with the prefix ("AUTH="). */
-int sasl_announce(struct buf *out, struct str auth_mechanisms, bool secured,
-		  bool tls, const char *prefix);
+/*
+ * The mechanisms to announce, in the order of auth_mechanisms (separated by
+ * blanks or commas): without secured only those that do not send the password
+ * (SCRAM), and the -PLUS form of each SCRAM before it under TLS.  Each is
+ * appended in upper case with the prefix ("AUTH="), a blank before it unless
+ * out is empty.  -1: out is full.
+ */
+ERR_WARN_UNUSED int sasl_announce(struct buf *out, struct str auth_mechanisms,
+				  bool secured, bool tls, const char *prefix);
 
-/* initial: base64 as the client sent it, or STR_NULL (p = NULL) for none. */
+/* x must not be open.  initial: base64 as the client sent it, "=" for an empty
+ * one, or STR_NULL (p = NULL) for none.  The caller wipes it. */
 enum sasl_input sasl_begin(struct sasl_exchange *x, struct asker *authd,
 			   const struct sasl_events *events, void *arg,
 			   const struct sasl_context *c, struct str mech,
 			   struct str initial);
-/* A line of the client, without CR LF. */
+/* A line of the client, without CR LF, after `more`.  The caller wipes it. */
 enum sasl_input sasl_line(struct sasl_exchange *x, struct str line);
 /* Forget it: no event any more.  Safe on one that is not open. */
 void sasl_abandon(struct sasl_exchange *x);
