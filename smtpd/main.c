@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "worker.h"
+#include "smtpd.h"
 
 int
 main(int argc, char **argv)

@@ -4,6 +4,7 @@
 
 enum {
 	SMTPD = SVC_BIT(SVC_SMTPD),
+	RECEIVERS = SMTPD | SVC_BIT(SVC_SUBMITD),
 	MASTER = SVC_BIT(SVC_MASTER),
 	DAY = 86400,
 };
@@ -27,25 +28,25 @@ const struct param smtpd_params[] = {
 	{ .name = "smtpd_banner",
 	  .kind = PARAM_STR,
 	  .def = "$myhostname ESMTP $mail_name",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The text after the code 220 of the greeting. It has to "
 		  "begin with $myhostname (RFC 5321 4.2)." },
 	{ .name = "smtpd_helo_required",
 	  .kind = PARAM_BOOL,
 	  .def = "no",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "Refuse MAIL from a client that has not said HELO or "
 		  "EHLO." },
 	{ .name = "disable_vrfy_command",
 	  .kind = PARAM_BOOL,
 	  .def = "no",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "Refuse VRFY. Without this it is answered with 252 for "
 		  "every address, so it tells nobody who exists." },
 	{ .name = "strict_rfc821_envelopes",
 	  .kind = PARAM_BOOL,
 	  .def = "no",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "Insist on <> around the addresses of MAIL and RCPT, with "
 		  "no blank before them." },
 	{ .name = "allow_untrusted_routing",
@@ -59,19 +60,19 @@ const struct param smtpd_params[] = {
 	{ .name = "smtpd_discard_ehlo_keywords",
 	  .kind = PARAM_LIST,
 	  .def = "",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The keywords that are left out of the answer to EHLO: "
 		  "pipelining, size, 8bitmime, enhancedstatuscodes." },
 	{ .name = "smtpd_forbidden_commands",
 	  .kind = PARAM_LIST,
 	  .def = "CONNECT GET POST",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "Words that are never SMTP: a client that sends one is "
 		  "disconnected at once." },
 	{ .name = "smtpd_forbid_unauth_pipelining",
 	  .kind = PARAM_BOOL,
 	  .def = "yes",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "Disconnect a client that sends more without waiting for "
 		  "the answer to a command that has to be the last of its "
 		  "group (RFC 2920 3.1): HELO, EHLO, DATA, NOOP, VRFY, "
@@ -81,7 +82,7 @@ const struct param smtpd_params[] = {
 	  .def = "10240000",
 	  .min = 0,
 	  .max = INT64_C(1) << 40,
-	  .users = SMTPD | SVC_BIT(SVC_QMGR),
+	  .users = RECEIVERS | SVC_BIT(SVC_QMGR),
 	  .text = "The greatest size of a message, in bytes as they are "
 		  "sent (with CR LF), that is taken; 0: no limit. It is "
 		  "announced by SIZE." },
@@ -90,7 +91,7 @@ const struct param smtpd_params[] = {
 	  .def = "102400",
 	  .min = 1000,
 	  .max = 1024 * 1024,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The greatest length of one header field with all its "
 		  "lines. A message with a longer one is refused, not cut." },
 	{ .name = "header_block_size_limit",
@@ -98,7 +99,7 @@ const struct param smtpd_params[] = {
 	  .def = "131072",
 	  .min = 16384,
 	  .max = 4 * 1024 * 1024,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The greatest length of all header fields of a message "
 		  "together. The header block is held in memory until the "
 		  "message is complete." },
@@ -107,7 +108,7 @@ const struct param smtpd_params[] = {
 	  .def = "2048",
 	  .min = 512,
 	  .max = 32768,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The greatest length of an SMTP command with its CR LF "
 		  "(RFC 5321 4.5.3.1.4 asks for 512 and more for "
 		  "extensions)." },
@@ -116,7 +117,7 @@ const struct param smtpd_params[] = {
 	  .def = "65536",
 	  .min = 0,
 	  .max = INT64_C(1) << 30,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The greatest length of a line of a message; 0: no limit. "
 		  "Senders should stay below 998 (RFC 5321 4.5.3.1.6); "
 		  "longer lines are kept as they are, and above this limit "
@@ -126,7 +127,7 @@ const struct param smtpd_params[] = {
 	  .def = "50",
 	  .min = 1,
 	  .max = 1000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "A message with this many Received header fields is taken "
 		  "to be in a loop and refused." },
 	{ .name = "smtpd_recipient_limit",
@@ -134,7 +135,7 @@ const struct param smtpd_params[] = {
 	  .def = "1000",
 	  .min = 100,
 	  .max = 10000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The greatest number of recipients of one message; further "
 		  "ones are told to come in another (452)." },
 	{ .name = "smtpd_soft_error_limit",
@@ -142,7 +143,7 @@ const struct param smtpd_params[] = {
 	  .def = "10",
 	  .min = 0,
 	  .max = 1000000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "After this many errors without a message delivered each "
 		  "further answer comes smtpd_error_sleep_time late." },
 	{ .name = "smtpd_hard_error_limit",
@@ -150,7 +151,7 @@ const struct param smtpd_params[] = {
 	  .def = "20",
 	  .min = 1,
 	  .max = 1000000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "After this many errors without a message delivered the "
 		  "client is disconnected (421)." },
 	{ .name = "smtpd_error_sleep_time",
@@ -158,14 +159,14 @@ const struct param smtpd_params[] = {
 	  .def = "1s",
 	  .min = 0,
 	  .max = 60,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "How late answers come above smtpd_soft_error_limit." },
 	{ .name = "smtpd_junk_command_limit",
 	  .kind = PARAM_INT,
 	  .def = "100",
 	  .min = 1,
 	  .max = 1000000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The number of commands that bring no mail (HELO, EHLO, "
 		  "RSET, NOOP, VRFY, HELP) a client may send without a "
 		  "message delivered before each one counts as an error." },
@@ -174,7 +175,7 @@ const struct param smtpd_params[] = {
 	  .def = "300s",
 	  .min = 1,
 	  .max = DAY,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "How long a client may take for a whole command line "
 		  "(bytes of an unfinished line do not extend it). During "
 		  "DATA it is the time without progress, see "
@@ -184,7 +185,7 @@ const struct param smtpd_params[] = {
 	  .def = "500",
 	  .min = 1,
 	  .max = 1000000000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The slowest rate of DATA in bytes a second: so many bytes "
 		  "extend the client's time by one second, never beyond "
 		  "smtpd_timeout." },
@@ -193,7 +194,7 @@ const struct param smtpd_params[] = {
 	  .def = "1000",
 	  .min = 1,
 	  .max = 1800,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The greatest number of clients of one smtpd process. For "
 		  "a further one whoever has been silent for longest, if for "
 		  "10 s or more, is disconnected; if nobody has, the new one "
@@ -203,20 +204,20 @@ const struct param smtpd_params[] = {
 	  .def = "50",
 	  .min = 0,
 	  .max = 100000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The greatest number of connections of one client address "
 		  "to one smtpd process; 0: no limit." },
 	{ .name = "smtpd_client_event_limit_exceptions",
 	  .kind = PARAM_NETS,
 	  .def = "$mynetworks",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The networks that have no such limit." },
 	{ .name = "smtpd_worker_sessions",
 	  .kind = PARAM_INT,
 	  .def = "20000",
 	  .min = 0,
 	  .max = 1000000000,
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "After this many clients an smtpd process finishes its "
 		  "sessions and makes room for a fresh one; 0: never." },
 	{ .name = NULL },

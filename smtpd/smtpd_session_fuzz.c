@@ -2,7 +2,8 @@
 #include <fcntl.h>
 
 #include "base/log.h"
-#include "testbed.h"
+#include "receive/testbed.h"
+#include "smtpd.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,13 +28,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_open(null, "smtpd");
 	how = data[0];
 	rest = str_mem(data + 1, size - 1);
-	testbed_init(&tb, how & 64    ? "message_size_limit = 300\n"
-					"header_block_size_limit = 100\n"
-					"header_size_limit = 50\n"
-					"line_length_limit = 64\n"
-					"smtpd_forbid_unauth_pipelining = 0\n"
-			  : how & 128 ? "smtpd_forbid_unauth_pipelining = 0\n"
-				      : "");
+	testbed_init(&tb, &smtpd_ops,
+		     how & 64	 ? "message_size_limit = 300\n"
+				   "header_block_size_limit = 100\n"
+				   "header_size_limit = 50\n"
+				   "line_length_limit = 64\n"
+				   "smtpd_forbid_unauth_pipelining = 0\n"
+		     : how & 128 ? "smtpd_forbid_unauth_pipelining = 0\n"
+				 : "");
 	tb.refuse_code = how & 16 ? 451 : 0;
 	tb.die_on_commit = how & 32;
 	testbed_connect(&tb, how & 1 ? "127.0.0.1" : "192.0.2.1");

@@ -3,7 +3,7 @@
 """Check the includes of every source against the order of the layers.
 
     base <- net <- frame, table      base <- mail <- queue, store
-    mail <- frame
+    mail <- frame           net, mail, frame <- receive
     a daemon -> any layer of lib, never another daemon's headers
 
 Exceptions: spawner links local, imapd and pop3d through the headers that

@@ -25,6 +25,7 @@ ROOMS = {
     "deliver": "local", "imapd": "imapd", "pop3d": "pop3d", "ctl": "ctl",
 }
 FORKED = ("deliver", "imapd", "pop3d")
+RECEIVERS = ("smtpd", "submitd")  # and lib/receive is in both
 COMMON = {"sandbox_missing"}  # asked in lib/frame
 # master finds these through the service table; elsewhere they are names of
 # descriptors.
@@ -37,7 +38,7 @@ def literals(directory):
     found = set()
     for f in directory.glob("*.c"):
         if f.name != "params.c" and not f.stem.endswith(
-                ("_test", "_fuzz", "testbed")):
+                ("_test", "_fuzz")) and "testbed" not in f.stem:
             found |= {s[1:-1] for s in LITERAL.findall(f.read_text())}
     return found
 
@@ -49,6 +50,8 @@ def main():
     sent = {k: set(v) for k, v in documents.users(manual).items()}
     names = set().union(*sent.values()) - COMMON
     asked = {s: literals(top / d) & names for s, d in ROOMS.items()}
+    for process in RECEIVERS:
+        asked[process] |= literals(top / "lib/receive") & names
     wrong = []
     for process in ROOMS:
         has = sent.get(process, set())

@@ -5,6 +5,7 @@
 enum {
 	MASTER = SVC_BIT(SVC_MASTER),
 	SMTPD = SVC_BIT(SVC_SMTPD),
+	RECEIVERS = SMTPD | SVC_BIT(SVC_SUBMITD),
 	ROUTER = SVC_BIT(SVC_ROUTER),
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
 	LOGD = SVC_BIT(SVC_LOGD),
@@ -17,7 +18,7 @@ const struct param common_params[] = {
 	{ .name = "myhostname",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = LOGD | SMTPD | SPAWNER,
+	  .users = LOGD | RECEIVERS | SPAWNER,
 	  .text = "The fully qualified name of this mail system. When it is "
 		  "not set, it is the host's own name; if that has no dot, "
 		  "$mydomain (or localdomain) is put behind it." },
@@ -29,7 +30,7 @@ const struct param common_params[] = {
 	{ .name = "myorigin",
 	  .kind = PARAM_STR,
 	  .def = "$myhostname",
-	  .users = SMTPD | ROUTER,
+	  .users = RECEIVERS | ROUTER,
 	  .text = "The domain that is put behind an address that has none." },
 	{ .name = "mynetworks",
 	  .kind = PARAM_NETS,
@@ -41,7 +42,7 @@ const struct param common_params[] = {
 	{ .name = "mail_name",
 	  .kind = PARAM_STR,
 	  .def = "Posthouse",
-	  .users = SMTPD,
+	  .users = RECEIVERS,
 	  .text = "The name of the mail system in greetings and Received "
 		  "header fields." },
 	{ .name = "mail_version",

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_SESSION_H
-#define SMTPD_SESSION_H
+#ifndef RECEIVE_SESSION_H
+#define RECEIVE_SESSION_H
 
 #include "frame/asker.h"
 #include "mail/smtpline.h"
 #include "net/conn.h"
-#include "txn.h"
+#include "receive/txn.h"
 
 /*
  * One client's session.  session.c is the only writer of .state, by
@@ -13,17 +13,17 @@
  * while a reply is pending the session takes no input, so that replies keep
  * the order of the commands.
  */
-enum smtpd_state {
-	SMTPD_START, /* no HELO or EHLO yet */
-	SMTPD_READY,
-	SMTPD_MAIL,   /* MAIL was accepted */
-	SMTPD_RCPT,   /* and a recipient as well */
-	SMTPD_DATA,   /* the text comes in */
-	SMTPD_COMMIT, /* the text is complete; qmgr is to store it */
-	SMTPD_STATES,
+enum session_state {
+	SESSION_START, /* no HELO or EHLO yet */
+	SESSION_READY,
+	SESSION_MAIL,	/* MAIL was accepted */
+	SESSION_RCPT,	/* and a recipient as well */
+	SESSION_DATA,	/* the text comes in */
+	SESSION_COMMIT, /* the text is complete; qmgr is to store it */
+	SESSION_STATES,
 };
 
-extern const char *const smtpd_state_names[SMTPD_STATES];
+extern const char *const session_state_names[SESSION_STATES];
 
 struct worker;
 
@@ -31,13 +31,13 @@ struct session {
 	struct list link;
 	struct worker *w;
 	struct conn *conn;
-	enum smtpd_state state;
+	enum session_state state;
 	struct addr peer;
 	struct client *client;
 	char ip[ADDR_TEXT_MAX];
 	char who[ADDR_TEXT_MAX + 16]; /* "unknown[192.0.2.1]", for the log */
 	char helo[HELO_MAX + 1];
-	bool trusted; /* in mynetworks */
+	bool trusted; /* may send anywhere */
 	bool esmtp;
 	bool pending;	     /* a reply is due */
 	bool skipping;	     /* an overlong command, up to its CR LF */
@@ -90,8 +90,8 @@ void session_free(struct session *s);
 /* End it with 421, unless its message is just being stored. */
 void session_shutdown(struct session *s);
 
-void session_enter(struct session *s, enum smtpd_state state);
-/* Give up the transaction: back to SMTPD_READY (or SMTPD_START). */
+void session_enter(struct session *s, enum session_state state);
+/* Give up the transaction: back to SESSION_READY (or SESSION_START). */
 void session_reset(struct session *s);
 /* The reply that was pending. */
 void session_answer(struct session *s, struct reply r);

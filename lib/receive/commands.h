@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_COMMANDS_H
-#define SMTPD_COMMANDS_H
+#ifndef RECEIVE_COMMANDS_H
+#define RECEIVE_COMMANDS_H
 
-#include "session.h"
+#include "receive/session.h"
 
 /*
  * The one table that says which command may come in which state (security rule
@@ -16,7 +16,7 @@ enum command_flags {
 
 struct command {
 	struct reply (*handler)(struct session *s, struct str args);
-	unsigned states; /* bits 1 << enum smtpd_state */
+	unsigned states; /* bits 1 << enum session_state */
 	unsigned flags;
 	unsigned code; /* in another state: say this */
 	const char *dsn, *text;
@@ -31,7 +31,7 @@ struct reply cmd_mail(struct session *s, struct str args);
 struct reply cmd_rcpt(struct session *s, struct str args);
 struct reply cmd_data(struct session *s, struct str args);
 
-/* The text has come to its end: have it stored (session state SMTPD_DATA). */
+/* The text has come to its end: have it stored (session state SESSION_DATA). */
 struct reply data_end(struct session *s);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include "router_client.h"
-#include "worker.h"
+#include "receive/router_client.h"
+#include "receive/worker.h"
 
 enum { ROUTE_MS = 30 * 1000 };
 

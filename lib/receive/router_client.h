@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_ROUTER_CLIENT_H
-#define SMTPD_ROUTER_CLIENT_H
+#ifndef RECEIVE_ROUTER_CLIENT_H
+#define RECEIVE_ROUTER_CLIENT_H
 
-#include "session.h"
+#include "receive/session.h"
 
 /* Ask router about s->rcpt; rcpt_routed() gets its answer.  -1: cannot be
  * asked now. */

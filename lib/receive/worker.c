@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mail/reply.h"
-#include "worker.h"
+#include "receive/worker.h"
 
 enum {
 	SPARE_MAX = 64,
@@ -72,7 +72,7 @@ make_room(struct worker *w)
 	list_for_each (it, &w->sessions) {
 		struct session *s = LIST_OF(it, struct session, link);
 
-		if (s->state != SMTPD_COMMIT && !s->pending &&
+		if (s->state != SESSION_COMMIT && !s->pending &&
 		    (!idle || s->deadline < idle->deadline))
 			idle = s;
 	}
@@ -87,15 +87,15 @@ static bool
 is_over_limit(struct worker *w, const struct client *c, int fd,
 	      const struct addr *peer)
 {
-	const struct smtpd_conf *conf = &w->conf;
+	const struct receive_conf *conf = &w->conf;
 	char ip[ADDR_TEXT_MAX], text[300];
 
 	addr_text(peer, ip);
 	if (conf->client_sessions && c->n > conf->client_sessions &&
 	    !nets_have(&conf->unlimited, peer)) {
 		log_warn("Connection concurrency limit exceeded: %u from "
-			 "unknown[%s] for service smtp",
-			 c->n, ip);
+			 "unknown[%s] for service %s",
+			 c->n, ip, w->r->name);
 		snprintf(text, sizeof(text),
 			 "%.*s Error: too many connections from %s",
 			 STR_FMT(conf->hostname), ip);
@@ -208,16 +208,16 @@ on_connection(struct daemon *d, const char *name, int fd,
 	worker_take(d->app, fd, peer);
 }
 
-static void
-table(struct daemon *d, struct str name, int fd)
+void
+receiver_table(struct daemon *d, struct str name, int fd)
 {
 	struct worker *w = d->app;
 
 	listeners_lend(&w->listeners, name, fd);
 }
 
-static int
-start(struct daemon *d, struct err *err)
+int
+receiver_start(struct daemon *d, const struct receiver *r, struct err *err)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 
@@ -225,9 +225,11 @@ start(struct daemon *d, struct err *err)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	d->app = w;
 	w->d = d;
+	w->r = r;
 	list_init(&w->sessions);
 	list_init(&w->spare);
-	if (config_load(&w->conf, &d->params, err) < 0)
+	if (receive_conf_load(&w->conf, &d->params, err) < 0 ||
+	    r->load(&w->conf, &d->params, err) < 0)
 		return -1;
 	w->router = asker_new(d, SVC_ROUTER, NULL, NULL, w);
 	w->qmgr = asker_new(d, SVC_QMGR, on_qmgr_note, on_qmgr_state, w);
@@ -254,22 +256,15 @@ worker_free(struct worker *w)
 	clients_fini(&w->clients);
 	asker_free(w->router);
 	asker_free(w->qmgr);
-	config_fini(&w->conf);
+	receive_conf_fini(&w->conf);
 	free(w);
 }
 
-static void
-drain(struct daemon *d)
+void
+receiver_drain(struct daemon *d)
 {
 	struct worker *w = d->app;
 
 	listeners_close(&w->listeners);
 	leave_if_done(w);
 }
-
-const struct daemon_ops smtpd_ops = {
-	.id = SVC_SMTPD,
-	.start = start,
-	.table = table,
-	.drain = drain,
-};

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_WORKER_H
-#define SMTPD_WORKER_H
+#ifndef RECEIVE_WORKER_H
+#define RECEIVE_WORKER_H
 
 #include "frame/listeners.h"
 #include "net/clients.h"
-#include "session.h"
+#include "receive/receiver.h"
+#include "receive/session.h"
 
 /*
- * One smtpd process: listeners, sessions, the two peers it asks.  Limits are
- * counted here and nowhere else: each worker has its own.
+ * One process that receives mail: listeners, sessions, the two peers it asks.
+ * Limits are counted here and nowhere else: each worker has its own.
  */
 struct worker {
+	const struct receiver *r;
 	struct daemon *d;
-	struct smtpd_conf conf;
+	struct receive_conf conf;
 	struct listeners listeners;
 	struct asker *router, *qmgr;
 	unsigned qmgr_epoch; /* counts the lost connections */
@@ -26,8 +28,6 @@ struct worker {
 	struct clients clients;
 	char text[1024]; /* of reply_nowf() */
 };
-
-extern const struct daemon_ops smtpd_ops;
 
 /* An accepted connection; takes fd. */
 void worker_take(struct worker *w, int fd, const struct addr *peer);

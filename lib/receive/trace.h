@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_TRACE_H
-#define SMTPD_TRACE_H
+#ifndef RECEIVE_TRACE_H
+#define RECEIVE_TRACE_H
 
 #include <time.h>
 

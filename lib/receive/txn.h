@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_TXN_H
-#define SMTPD_TXN_H
+#ifndef RECEIVE_TXN_H
+#define RECEIVE_TXN_H
 
 #include "frame/msg_qmgr.h"
 #include "net/loop.h"
-#include "policy.h"
-#include "trace.h"
+#include "receive/policy.h"
+#include "receive/trace.h"
 
 /*
  * One mail transaction: the envelope, and the text as it comes in.  A small
@@ -65,16 +65,16 @@ void txn_reset(struct txn *t);
 int txn_add_rcpt(struct txn *t, const struct path *rcpt);
 
 /* DATA begins: our Received field goes first.  -1: no memory. */
-int txn_begin_text(struct txn *t, const struct smtpd_conf *c,
+int txn_begin_text(struct txn *t, const struct receive_conf *c,
 		   const struct trace *trace);
 
 /* Is there too much unsent text to take more now? */
 bool txn_is_full(const struct txn *t);
 /* Take text off the input; returns the octets used; t->scan.done at the end.
  * From a fault on the text is dropped, but its end is still looked for. */
-size_t txn_take(struct txn *t, const struct smtpd_conf *c, struct str in);
+size_t txn_take(struct txn *t, const struct receive_conf *c, struct str in);
 /* After the end: settle the header block and the faults. */
-void txn_finish(struct txn *t, const struct smtpd_conf *c);
+void txn_finish(struct txn *t, const struct receive_conf *c);
 
 /* Must (or may, already) the message be streamed? */
 bool txn_is_large(const struct txn *t);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/clock.h"
 #include "base/log.h"
-#include "commands.h"
-#include "qmgr_client.h"
-#include "worker.h"
+#include "receive/commands.h"
+#include "receive/qmgr_client.h"
+#include "receive/worker.h"
 
 struct reply
 cmd_data(struct session *s, struct str args)
 {
-	const struct smtpd_conf *c = &s->w->conf;
+	const struct receive_conf *c = &s->w->conf;
 	struct trace t = {
 		.helo = s->helo,
 		.client = s->ip,
@@ -26,7 +26,7 @@ cmd_data(struct session *s, struct str args)
 		session_reset(s);
 		return reply_now(451, "4.3.0", "Error: out of memory");
 	}
-	session_enter(s, SMTPD_DATA);
+	session_enter(s, SESSION_DATA);
 	return reply_now(354, NULL, "End data with <CR><LF>.<CR><LF>");
 }
 
@@ -34,7 +34,7 @@ struct reply
 data_end(struct session *s)
 {
 	txn_finish(&s->txn, &s->w->conf);
-	session_enter(s, SMTPD_COMMIT);
+	session_enter(s, SESSION_COMMIT);
 	if (s->txn.fault.code || qmgr_commit(s) < 0)
 		return data_refused(s);
 	return reply_later();

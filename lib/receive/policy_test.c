@@ -5,8 +5,8 @@
 
 #include <cmocka.h>
 
-#include "policy.h"
-#include "trace.h"
+#include "receive/policy.h"
+#include "receive/trace.h"
 
 static void
 test_rcpt(void **state)
@@ -46,7 +46,7 @@ static void
 test_routing(void **state)
 {
 	struct path p = { .routing = true }, plain = { .routing = false };
-	struct smtpd_conf c = { .untrusted_routing = false };
+	struct receive_conf c = { .untrusted_routing = false };
 
 	(void)state;
 	assert_true(policy_routing_denied(&c, false, &p));
@@ -59,7 +59,7 @@ test_routing(void **state)
 static void
 test_faults(void **state)
 {
-	struct smtpd_conf c = { .hops = 3, .message_size = 10 };
+	struct receive_conf c = { .hops = 3, .message_size = 10 };
 	struct header_scan h = { .received = 2 };
 
 	(void)state;

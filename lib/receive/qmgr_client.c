@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "qmgr_client.h"
-#include "worker.h"
+#include "receive/qmgr_client.h"
+#include "receive/worker.h"
 
 enum { STREAM_MS = 60 * 1000, RCPTS_PART = 60 * 1000 - 2048 };
 
@@ -178,7 +178,7 @@ advance(struct session *s)
 	if (s->txn.stream != STREAM_OPEN)
 		return 0;
 	rc = fill_pipe(s);
-	if (rc > 0 && s->state == SMTPD_COMMIT)
+	if (rc > 0 && s->state == SESSION_COMMIT)
 		return commit_streamed(s);
 	return rc < 0 ? -1 : 0;
 }
@@ -187,7 +187,7 @@ advance(struct session *s)
 static void
 advance_and_answer(struct session *s)
 {
-	if (advance(s) < 0 && s->state == SMTPD_COMMIT)
+	if (advance(s) < 0 && s->state == SESSION_COMMIT)
 		session_answer(s, data_refused(s));
 	else
 		session_input(s); /* there may be room again */

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "base/enc.h"
-#include "txn.h"
+#include "receive/txn.h"
 
 void
 txn_init(struct txn *t)
@@ -68,7 +68,7 @@ txn_add_rcpt(struct txn *t, const struct path *rcpt)
 }
 
 int
-txn_begin_text(struct txn *t, const struct smtpd_conf *c,
+txn_begin_text(struct txn *t, const struct receive_conf *c,
 	       const struct trace *trace)
 {
 	/* Header block, unsent text and one step more: what can come. */
@@ -126,7 +126,7 @@ header_done(struct txn *t)
 }
 
 static void
-look_at_header(struct txn *t, const struct smtpd_conf *c, bool last)
+look_at_header(struct txn *t, const struct receive_conf *c, bool last)
 {
 	if (t->header_state != HEADER_MORE || t->fault.code)
 		return;
@@ -140,7 +140,7 @@ look_at_header(struct txn *t, const struct smtpd_conf *c, bool last)
 }
 
 size_t
-txn_take(struct txn *t, const struct smtpd_conf *c, struct str in)
+txn_take(struct txn *t, const struct receive_conf *c, struct str in)
 {
 	char drop[TXN_STEP], *to = drop;
 	size_t used, n;
@@ -164,7 +164,7 @@ txn_take(struct txn *t, const struct smtpd_conf *c, struct str in)
 }
 
 void
-txn_finish(struct txn *t, const struct smtpd_conf *c)
+txn_finish(struct txn *t, const struct receive_conf *c)
 {
 	look_at_header(t, c, true);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include "commands.h"
-#include "worker.h"
+#include "receive/commands.h"
+#include "receive/worker.h"
 
 static struct reply
 refuse_syntax(struct session *s, enum smtp_syntax r, struct str bad)
@@ -30,12 +30,12 @@ refuse_syntax(struct session *s, enum smtp_syntax r, struct str bad)
 struct reply
 cmd_mail(struct session *s, struct str args)
 {
-	const struct smtpd_conf *c = &s->w->conf;
+	const struct receive_conf *c = &s->w->conf;
 	enum smtp_syntax r;
 	struct smtp_mail m;
 	struct str bad;
 
-	if (s->state == SMTPD_START && c->helo_required)
+	if (s->state == SESSION_START && c->helo_required)
 		return reply_now(503, "5.5.1", "Error: send HELO/EHLO first");
 	r = smtpline_mail(args, c->strict_envelopes, &m, &bad);
 	if (r != SMTP_SYNTAX_OK)
@@ -51,6 +51,6 @@ cmd_mail(struct session *s, struct str args)
 					   "Message size exceeds fixed limit"));
 	s->txn.declared = m.size;
 	s->txn.body_8bit = m.body == SMTP_8BITMIME;
-	session_enter(s, SMTPD_MAIL);
+	session_enter(s, SESSION_MAIL);
 	return reply_now(250, "2.1.0", "Ok");
 }

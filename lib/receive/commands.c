@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include "commands.h"
+#include "receive/commands.h"
 #include "base/log.h"
-#include "qmgr_client.h"
-#include "worker.h"
+#include "receive/qmgr_client.h"
+#include "receive/worker.h"
 
 /* RFC 5321 4.1.4: HELO and EHLO also end a transaction. */
 static void
@@ -11,7 +11,7 @@ begin(struct session *s, bool esmtp, struct str name)
 	session_reset(s);
 	s->esmtp = esmtp;
 	trace_helo(s->helo, name);
-	session_enter(s, SMTPD_READY);
+	session_enter(s, SESSION_READY);
 }
 
 static struct reply
@@ -26,7 +26,7 @@ cmd_helo(struct session *s, struct str args)
 static struct reply
 cmd_ehlo(struct session *s, struct str args)
 {
-	const struct smtpd_conf *c = &s->w->conf;
+	const struct receive_conf *c = &s->w->conf;
 	char size[40] = "";
 
 	if (args.n == 0)
@@ -99,11 +99,11 @@ cmd_unknown(struct session *s, struct str args)
 }
 
 enum {
-	BEFORE = 1 << SMTPD_START,
-	READY = 1 << SMTPD_READY,
-	MAIL = 1 << SMTPD_MAIL,
-	RCPT = 1 << SMTPD_RCPT,
-	/* Not SMTPD_DATA and SMTPD_COMMIT: no command is read there. */
+	BEFORE = 1 << SESSION_START,
+	READY = 1 << SESSION_READY,
+	MAIL = 1 << SESSION_MAIL,
+	RCPT = 1 << SESSION_RCPT,
+	/* Not SESSION_DATA and SESSION_COMMIT: no command is read there. */
 	ANY = BEFORE | READY | MAIL | RCPT,
 	LAST = COMMAND_LAST,
 	JUNK = COMMAND_JUNK,
@@ -131,7 +131,7 @@ const struct command commands[SMTP_VERBS] = {
 
 /* GET, POST: a browser was tricked into talking to us. */
 static bool
-is_forbidden(const struct smtpd_conf *c, struct str name)
+is_forbidden(const struct receive_conf *c, struct str name)
 {
 	struct str list = c->forbidden, word;
 
@@ -144,7 +144,7 @@ is_forbidden(const struct smtpd_conf *c, struct str name)
 struct reply
 command_run(struct session *s, const struct smtp_line *line)
 {
-	const struct smtpd_conf *c = &s->w->conf;
+	const struct receive_conf *c = &s->w->conf;
 	const struct command *cmd = &commands[line->verb];
 
 	if (line->verb == SMTP_UNKNOWN && is_forbidden(c, line->name)) {

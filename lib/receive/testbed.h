@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_TESTBED_H
-#define SMTPD_TESTBED_H
+#ifndef RECEIVE_TESTBED_H
+#define RECEIVE_TESTBED_H
 
-#include "worker.h"
+#include "receive/worker.h"
+
+/* Those that a test can link. */
+extern const struct daemon_ops smtpd_ops;
 
 /*
  * For tests: a worker in this process, with a router and a qmgr at the other
@@ -38,11 +41,12 @@ struct testbed {
 	struct buf sender, rcpts, header, body; /* rcpts: a line each */
 	uint32_t nrcpts;
 	int pipe;	   /* reading end */
-	const char *fault; /* a breach of the protocol by smtpd, or NULL */
+	const char *fault; /* a breach of the protocol by the worker, or NULL */
 };
 
 /* overrides: "name = value" lines, or "". */
-void testbed_init(struct testbed *tb, const char *overrides);
+void testbed_init(struct testbed *tb, const struct daemon_ops *ops,
+		  const char *overrides);
 void testbed_fini(struct testbed *tb);
 
 void testbed_connect(struct testbed *tb, const char *ip);

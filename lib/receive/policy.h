@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_POLICY_H
-#define SMTPD_POLICY_H
+#ifndef RECEIVE_POLICY_H
+#define RECEIVE_POLICY_H
 
-#include "config.h"
 #include "frame/msg_router.h"
 #include "mail/header.h"
 #include "mail/path.h"
 #include "mail/smtpdata.h"
+#include "receive/conf.h"
 
 /* Decisions, as pure functions of values. */
 
@@ -18,14 +18,14 @@ enum policy_rcpt {
 };
 
 /* Before router is asked: must this address be refused for its form alone? */
-bool policy_routing_denied(const struct smtpd_conf *c, bool trusted,
+bool policy_routing_denied(const struct receive_conf *c, bool trusted,
 			   const struct path *rcpt);
 /* What router said (NULL: it did not answer) for a client that is trusted
  * (mynetworks) or not. */
 enum policy_rcpt policy_rcpt(bool trusted, const struct msg_routed *m);
 
 /* May a message of this declared size come (RFC 1870 6.1)? */
-bool policy_size_ok(const struct smtpd_conf *c, uint64_t size);
+bool policy_size_ok(const struct receive_conf *c, uint64_t size);
 
 /* Why a message is refused at its end. */
 struct policy_fault {
@@ -36,7 +36,7 @@ struct policy_fault {
 /* What the DATA scanner saw (enum smtpdata_fault). */
 struct policy_fault policy_data_fault(unsigned faults);
 /* What the header block showed. */
-struct policy_fault policy_header_fault(const struct smtpd_conf *c,
+struct policy_fault policy_header_fault(const struct receive_conf *c,
 					enum header_result r,
 					const struct header_scan *h);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "trace.h"
+#include "receive/trace.h"
 #include "mail/date.h"
 
 int

@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "commands.h"
 #include "mail/reply.h"
 #include "net/line.h"
-#include "qmgr_client.h"
-#include "worker.h"
+#include "receive/commands.h"
+#include "receive/qmgr_client.h"
+#include "receive/worker.h"
 
 enum {
 	IN_LIMIT = 64 * 1024,
@@ -23,10 +23,10 @@ enum {
 	EXCESS_MAX = 1024 * 1024,
 };
 
-const char *const smtpd_state_names[SMTPD_STATES] = {
-	[SMTPD_START] = "START", [SMTPD_READY] = "READY",
-	[SMTPD_MAIL] = "MAIL",	 [SMTPD_RCPT] = "RCPT",
-	[SMTPD_DATA] = "DATA",	 [SMTPD_COMMIT] = "COMMIT",
+const char *const session_state_names[SESSION_STATES] = {
+	[SESSION_START] = "START", [SESSION_READY] = "READY",
+	[SESSION_MAIL] = "MAIL",   [SESSION_RCPT] = "RCPT",
+	[SESSION_DATA] = "DATA",   [SESSION_COMMIT] = "COMMIT",
 };
 
 /* --- replies -------------------------------------------------------------- */
@@ -75,10 +75,10 @@ reply_close(struct reply r)
 /* --- states and the log --------------------------------------------------- */
 
 void
-session_enter(struct session *s, enum smtpd_state state)
+session_enter(struct session *s, enum session_state state)
 {
-	log_debug("%s: %s -> %s", s->who, smtpd_state_names[s->state],
-		  smtpd_state_names[state]);
+	log_debug("%s: %s -> %s", s->who, session_state_names[s->state],
+		  session_state_names[state]);
 	s->state = state;
 }
 
@@ -87,8 +87,8 @@ session_reset(struct session *s)
 {
 	qmgr_abort(s);
 	txn_reset(&s->txn);
-	if (s->state != SMTPD_START)
-		session_enter(s, s->helo[0] ? SMTPD_READY : SMTPD_START);
+	if (s->state != SESSION_START)
+		session_enter(s, s->helo[0] ? SESSION_READY : SESSION_START);
 }
 
 /* Where the session stands, in Postfix's words. */
@@ -97,7 +97,7 @@ where(const struct session *s)
 {
 	if (!s->greeted)
 		return "CONNECT";
-	if (s->state == SMTPD_COMMIT)
+	if (s->state == SESSION_COMMIT)
 		return "END-OF-MESSAGE";
 	return smtp_verb_names[s->verb];
 }
@@ -207,7 +207,7 @@ finish(struct session *s)
 void
 session_shutdown(struct session *s)
 {
-	if (s->state == SMTPD_COMMIT)
+	if (s->state == SESSION_COMMIT)
 		return;
 	(void)!conn_writef(s->conn,
 			   "421 4.3.2 %.*s Service closing, try again\r\n",
@@ -221,7 +221,7 @@ on_end(struct conn *c, void *arg, enum conn_end why)
 	struct session *s = arg;
 	const char *what = why == CONN_DEADLINE ? "timeout" : "lost connection";
 
-	if (s->state == SMTPD_DATA)
+	if (s->state == SESSION_DATA)
 		log_info("%s after DATA (%llu bytes) from %s", what,
 			 (unsigned long long)s->txn.scan.size, s->who);
 	else
@@ -285,7 +285,7 @@ count_reply(struct session *s, const struct reply *r)
 static bool
 send_reply(struct session *s, struct reply r)
 {
-	const struct smtpd_conf *c = &s->w->conf;
+	const struct receive_conf *c = &s->w->conf;
 	struct buf *out;
 	bool late;
 
@@ -336,7 +336,7 @@ after_reply(struct session *s, struct reply r)
 	if (r.kind == REPLY_NOW)
 		return send_reply(s, r) ? STEP_AGAIN : STEP_GONE;
 	s->pending = true;
-	if (s->state == SMTPD_COMMIT)
+	if (s->state == SESSION_COMMIT)
 		set_deadline(s, COMMIT_MS);
 	return STEP_WAIT;
 }
@@ -438,7 +438,7 @@ step_command(struct session *s, struct str in)
 static enum step
 step_data(struct session *s, struct str in)
 {
-	const struct smtpd_conf *c = &s->w->conf;
+	const struct receive_conf *c = &s->w->conf;
 	struct txn *t = &s->txn;
 	size_t used;
 
@@ -473,8 +473,8 @@ session_input(struct session *s)
 		in = conn_input(s->conn);
 		if (in.n == 0)
 			break;
-		step = s->state == SMTPD_DATA ? step_data(s, in)
-					      : step_command(s, in);
+		step = s->state == SESSION_DATA ? step_data(s, in)
+						: step_command(s, in);
 	}
 	if (step != STEP_GONE)
 		s->busy = false;
@@ -514,8 +514,8 @@ session_new(struct worker *w, int fd, const struct addr *peer)
 	}
 	s->w = w;
 	s->peer = *peer;
-	s->state = SMTPD_START;
-	s->trusted = nets_have(&w->conf.mynetworks, peer);
+	s->state = SESSION_START;
+	s->trusted = nets_have(&w->conf.trusted, peer);
 	addr_text(peer, s->ip);
 	snprintf(s->who, sizeof(s->who), "unknown[%s]", s->ip);
 	buf_init(&s->held, HELD_LIMIT);

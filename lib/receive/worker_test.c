@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "frame/msg_qmgr.h"
-#include "testbed.h"
+#include "receive/testbed.h"
 
 enum { MANY = 12 };
 
@@ -56,7 +56,7 @@ test_session_limit(void **state)
 	int fds[MANY], i;
 
 	(void)state;
-	testbed_init(&tb, "smtpd_session_limit = 10\n");
+	testbed_init(&tb, &smtpd_ops, "smtpd_session_limit = 10\n");
 	for (i = 0; i < MANY; i++) {
 		fds[i] = connect_one(&tb, "127.0.0.1");
 		expect_begin(fds[i], i < 10 ? "220 " : "421 4.3.2 ");
@@ -107,7 +107,7 @@ test_lent_listener(void **state)
 	int fd, i;
 
 	(void)state;
-	testbed_init(&tb, "");
+	testbed_init(&tb, &smtpd_ops, "");
 	for (i = 0; i < 3; i++) {
 		smtpd_ops.table(&tb.d, str_of(names[i]), listening(&at));
 		fd = dial(&at);
@@ -137,7 +137,7 @@ test_silent_clients(void **state)
 	int fds[4], i;
 
 	(void)state;
-	testbed_init(&tb, "smtpd_session_limit = 3\n");
+	testbed_init(&tb, &smtpd_ops, "smtpd_session_limit = 3\n");
 	for (i = 0; i < 3; i++)
 		fds[i] = connect_one(&tb, "127.0.0.1");
 	for (i = 0; i < 3; i++)
@@ -164,7 +164,8 @@ test_client_limit(void **state)
 	int fds[MANY], i;
 
 	(void)state;
-	testbed_init(&tb, "smtpd_client_connection_count_limit = 3\n");
+	testbed_init(&tb, &smtpd_ops,
+		     "smtpd_client_connection_count_limit = 3\n");
 	for (i = 0; i < 4; i++) {
 		fds[i] = connect_one(&tb, "192.0.2.1");
 		expect_begin(fds[i], i < 3 ? "220 " : "421 4.7.0 ");
@@ -201,7 +202,7 @@ test_recycle(void **state)
 	int fds[2];
 
 	(void)state;
-	testbed_init(&tb, "smtpd_worker_sessions = 2\n");
+	testbed_init(&tb, &smtpd_ops, "smtpd_worker_sessions = 2\n");
 	fds[0] = connect_one(&tb, "127.0.0.1");
 	expect_begin(fds[0], "220 ");
 	fds[1] = connect_one(&tb, "127.0.0.1");
@@ -227,7 +228,7 @@ test_recycle_while_storing(void **state)
 	int fd;
 
 	(void)state;
-	testbed_init(&tb, "smtpd_worker_sessions = 2\n");
+	testbed_init(&tb, &smtpd_ops, "smtpd_worker_sessions = 2\n");
 	testbed_connect(&tb, "192.0.2.1");
 	fd = connect_one(&tb, "192.0.2.2");
 	tb.mute = true;
@@ -253,7 +254,7 @@ test_drain(void **state)
 	int fd;
 
 	(void)state;
-	testbed_init(&tb, "");
+	testbed_init(&tb, &smtpd_ops, "");
 	fd = connect_one(&tb, "127.0.0.1");
 	tb.d.draining = true;
 	smtpd_ops.drain(&tb.d);
@@ -283,7 +284,7 @@ test_two_streams(void **state)
 	for (i = 0; i < (int)sizeof(text); i++)
 		text[i] = "0123456789\r\n"[i % 12];
 	piece = str_mem(text, sizeof(text));
-	testbed_init(&tb, "");
+	testbed_init(&tb, &smtpd_ops, "");
 	/* Both connections first, so that the pipes get the same number. */
 	second = connect_one(&tb, "192.0.2.2");
 	testbed_connect(&tb, "192.0.2.1");
@@ -324,7 +325,7 @@ test_slow_command(void **state)
 	struct str line;
 
 	(void)state;
-	testbed_init(&tb, "smtpd_timeout = 1\n");
+	testbed_init(&tb, &smtpd_ops, "smtpd_timeout = 1\n");
 	testbed_connect(&tb, "192.0.2.1");
 	assert_true(testbed_line(&tb, &line));
 	end = clock_mono_ms() + 5000;
@@ -352,7 +353,8 @@ test_slow_data(void **state)
 	size_t lines = 0;
 
 	(void)state;
-	testbed_init(&tb, "smtpd_timeout = 1\nsmtpd_min_data_rate = 500\n");
+	testbed_init(&tb, &smtpd_ops,
+		     "smtpd_timeout = 1\nsmtpd_min_data_rate = 500\n");
 	testbed_connect(&tb, "192.0.2.1");
 	testbed_send(&tb, STR("EHLO x\r\n"));
 	testbed_send(&tb, STR("MAIL FROM:<>\r\nRCPT TO:<alice@own.test>\r\n"

@@ -2,17 +2,19 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "config.h"
+#include "receive/conf.h"
 
-static int
-load_nets(struct nets *nets, struct str list, struct err *err)
+int
+nets_load(struct nets *nets, const struct params *p, const char *name,
+	  struct err *err)
 {
+	struct str list = params_str(p, name);
 	struct addr_net *v, net;
 	struct str item;
 
 	while (str_token(&list, ", \t", &item)) {
 		if (addr_net_parse(item, &net, err) < 0)
-			return -1;
+			return err_prefix(err, "%s", name);
 		v = reallocarray(nets->v, nets->n + 1, sizeof(*v));
 		if (!v)
 			return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
@@ -38,7 +40,7 @@ load_ehlo(struct str list)
 {
 	static const struct {
 		const char *word;
-		enum smtpd_ehlo bit;
+		enum receive_ehlo bit;
 	} words[] = {
 		{ "pipelining", EHLO_NO_PIPELINING },
 		{ "size", EHLO_NO_SIZE },
@@ -63,9 +65,10 @@ number(const struct params *p, const char *name)
 }
 
 int
-config_load(struct smtpd_conf *c, const struct params *p, struct err *err)
+receive_conf_load(struct receive_conf *c, const struct params *p,
+		  struct err *err)
 {
-	*c = (struct smtpd_conf){
+	*c = (struct receive_conf){
 		.hostname = params_str(p, "myhostname"),
 		.origin = params_str(p, "myorigin"),
 		.banner = params_str(p, "smtpd_banner"),
@@ -74,7 +77,6 @@ config_load(struct smtpd_conf *c, const struct params *p, struct err *err)
 		.helo_required = params_bool(p, "smtpd_helo_required"),
 		.no_vrfy = params_bool(p, "disable_vrfy_command"),
 		.strict_envelopes = params_bool(p, "strict_rfc821_envelopes"),
-		.untrusted_routing = params_bool(p, "allow_untrusted_routing"),
 		.forbid_pipelining =
 			params_bool(p, "smtpd_forbid_unauth_pipelining"),
 		.ehlo = load_ehlo(params_str(p, "smtpd_discard_ehlo_keywords")),
@@ -96,19 +98,14 @@ config_load(struct smtpd_conf *c, const struct params *p, struct err *err)
 			number(p, "smtpd_client_connection_count_limit"),
 		.worker_sessions = number(p, "smtpd_worker_sessions"),
 	};
-	if (load_nets(&c->mynetworks, params_str(p, "mynetworks"), err) < 0)
-		return err_prefix(err, "mynetworks");
-	if (load_nets(&c->unlimited,
-		      params_str(p, "smtpd_client_event_limit_exceptions"),
-		      err) < 0)
-		return err_prefix(err, "smtpd_client_event_limit_exceptions");
-	return 0;
+	return nets_load(&c->unlimited, p,
+			 "smtpd_client_event_limit_exceptions", err);
 }
 
 void
-config_fini(struct smtpd_conf *c)
+receive_conf_fini(struct receive_conf *c)
 {
-	free(c->mynetworks.v);
+	free(c->trusted.v);
 	free(c->unlimited.v);
-	c->mynetworks = c->unlimited = (struct nets){ 0 };
+	c->trusted = c->unlimited = (struct nets){ 0 };
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include "policy.h"
+#include "receive/policy.h"
 
 bool
-policy_routing_denied(const struct smtpd_conf *c, bool trusted,
+policy_routing_denied(const struct receive_conf *c, bool trusted,
 		      const struct path *rcpt)
 {
 	return rcpt->routing && !trusted && !c->untrusted_routing;
@@ -20,7 +20,7 @@ policy_rcpt(bool trusted, const struct msg_routed *m)
 }
 
 bool
-policy_size_ok(const struct smtpd_conf *c, uint64_t size)
+policy_size_ok(const struct receive_conf *c, uint64_t size)
 {
 	return c->message_size == 0 || size <= c->message_size;
 }
@@ -46,7 +46,7 @@ policy_data_fault(unsigned faults)
 }
 
 struct policy_fault
-policy_header_fault(const struct smtpd_conf *c, enum header_result r,
+policy_header_fault(const struct receive_conf *c, enum header_result r,
 		    const struct header_scan *h)
 {
 	if (r == HEADER_TOO_LONG)

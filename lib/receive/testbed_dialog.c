@@ -12,20 +12,14 @@
 
 #include "base/enc.h"
 #include "base/log.h"
-#include "testbed.h"
+#include "receive/testbed_dialog.h"
 
-/*
- * Runs the dialogues in tests/dialog/smtpd/ (or those named as arguments)
- * against the worker.  tests/dialog/README.md has their language.
- */
-#ifndef DIALOG_DIR
-#define DIALOG_DIR "../tests/dialog/smtpd"
-#endif
-
+/* tests/dialog/README.md has the language. */
 enum { FILE_MAX = 256 * 1024, FILES_MAX = 200 };
 
 struct dialog {
 	struct testbed tb;
+	const struct daemon_ops *ops;
 	bool running;
 	const char *file;
 	unsigned line;
@@ -145,7 +139,7 @@ static int
 start(struct dialog *d)
 {
 	if (!d->running)
-		testbed_init(&d->tb, d->params);
+		testbed_init(&d->tb, d->ops, d->params);
 	d->running = true;
 	if (d->tb.client < 0)
 		testbed_connect(&d->tb, d->ip);
@@ -277,7 +271,7 @@ do_qmgr_has(struct dialog *d, struct str arg)
 
 	testbed_settle(tb);
 	if (tb->fault)
-		return wrong(d, "smtpd's fault: %s", tb->fault);
+		return wrong(d, "the worker's fault: %s", tb->fault);
 	str_token(&arg, " ", &word);
 	arg = str_trim(arg);
 	if (str_eq(word, STR("stored")))
@@ -428,10 +422,18 @@ do_line(struct dialog *d, struct str line)
 	return wrong(d, "what is \"%.*s\"?", STR_FMT(word));
 }
 
+struct task {
+	const struct daemon_ops *ops;
+	char file[300];
+};
+
 static void
 run_file(void **state)
 {
-	struct dialog d = { .file = *state, .ip = "192.0.2.1" };
+	const struct task *task = *state;
+	struct dialog d = { .file = task->file,
+			    .ops = task->ops,
+			    .ip = "192.0.2.1" };
 	static char text[FILE_MAX];
 	struct str rest, line;
 	int fd = open(d.file, O_RDONLY | O_CLOEXEC), rc = 0;
@@ -441,7 +443,7 @@ run_file(void **state)
 	if (n < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, log) < 0)
 		fail_msg("%s: cannot read", d.file);
 	close(fd);
-	log_open(log[0], "smtpd");
+	log_open(log[0], services[d.ops->id].name);
 	d.log = log[1];
 	buf_init(&d.lines, 4 << 20);
 	rest = str_mem(text, (size_t)n);
@@ -451,7 +453,7 @@ run_file(void **state)
 		read_log(&d);
 	}
 	if (d.running && rc == 0 && d.tb.fault)
-		rc = wrong(&d, "smtpd's fault: %s", d.tb.fault);
+		rc = wrong(&d, "the worker's fault: %s", d.tb.fault);
 	if (d.running)
 		testbed_fini(&d.tb);
 	log_open(-1, "");
@@ -469,31 +471,34 @@ is_dialog(const struct dirent *e)
 }
 
 int
-main(int argc, char **argv)
+testbed_dialogs(const struct daemon_ops *ops, const char *dir, int argc,
+		char **argv)
 {
 	static struct CMUnitTest tests[FILES_MAX];
-	static char names[FILES_MAX][300];
+	static struct task tasks[FILES_MAX];
 	struct dirent **list = NULL;
-	size_t n = 0;
+	size_t n = 0, size = sizeof(tasks[0].file);
 	int i, found;
 
 	for (i = 1; i < argc && n < FILES_MAX; i++)
-		snprintf(names[n++], sizeof(names[0]), "%s", argv[i]);
-	found = argc > 1 ? 0 : scandir(DIALOG_DIR, &list, is_dialog, alphasort);
+		snprintf(tasks[n++].file, size, "%s", argv[i]);
+	found = argc > 1 ? 0 : scandir(dir, &list, is_dialog, alphasort);
 	if (found < 0 || (argc == 1 && found == 0)) {
-		fprintf(stderr, "no dialogues in %s\n", DIALOG_DIR);
+		fprintf(stderr, "no dialogues in %s\n", dir);
 		return 1;
 	}
 	for (i = 0; i < found; i++) {
 		if (n < FILES_MAX)
-			snprintf(names[n++], sizeof(names[0]), "%s/%s",
-				 DIALOG_DIR, list[i]->d_name);
+			snprintf(tasks[n++].file, size, "%s/%s", dir,
+				 list[i]->d_name);
 		free(list[i]);
 	}
 	free(list);
-	for (i = 0; i < (int)n; i++)
-		tests[i] = (struct CMUnitTest){ .name = names[i],
+	for (i = 0; i < (int)n; i++) {
+		tasks[i].ops = ops;
+		tests[i] = (struct CMUnitTest){ .name = tasks[i].file,
 						.test_func = run_file,
-						.initial_state = names[i] };
+						.initial_state = &tasks[i] };
+	}
 	return _cmocka_run_group_tests("dialogues", tests, n, NULL, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SMTPD_QMGR_CLIENT_H
-#define SMTPD_QMGR_CLIENT_H
+#ifndef RECEIVE_QMGR_CLIENT_H
+#define RECEIVE_QMGR_CLIENT_H
 
-#include "session.h"
+#include "receive/session.h"
 
 /*
  * Storing a message.  A large one is begun with qmgr_stream() as soon as it is

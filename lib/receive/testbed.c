@@ -9,9 +9,8 @@
 #include "base/clock.h"
 #include "base/enc.h"
 #include "base/log.h"
-#include "testbed.h"
-
-extern const struct param smtpd_params[];
+#include "frame/registry.h"
+#include "receive/testbed.h"
 
 /* Turns without anything to see: enough for a full socket of input and the hops
  * between the processes. */
@@ -342,7 +341,7 @@ daemon_connect(struct daemon *d, enum service_id service, daemon_connect_cb *cb,
 {
 	struct testbed *tb = bed_of(d);
 	bool router = service == SVC_ROUTER;
-	const struct chan_row *row = channel_find(SVC_SMTPD, service);
+	const struct chan_row *row = channel_find(d->svc->id, service);
 	struct chan *c;
 	int fds[2];
 
@@ -358,7 +357,8 @@ daemon_connect(struct daemon *d, enum service_id service, daemon_connect_cb *cb,
 }
 
 static void
-add_params(struct buf *b, const struct param *rows, const char *overrides)
+add_params(struct buf *b, const struct param *rows, enum service_id id,
+	   const char *overrides)
 {
 	static const struct {
 		const char *name, *value;
@@ -377,8 +377,7 @@ add_params(struct buf *b, const struct param *rows, const char *overrides)
 
 	for (; rows->name; rows++) {
 		snprintf(line, sizeof(line), "%s = ", rows->name);
-		if (!(rows->users & SVC_BIT(SVC_SMTPD)) ||
-		    strstr(overrides, line))
+		if (!(rows->users & SVC_BIT(id)) || strstr(overrides, line))
 			continue;
 		value = str_of(rows->def);
 		for (i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
@@ -387,8 +386,6 @@ add_params(struct buf *b, const struct param *rows, const char *overrides)
 		BUG_ON(params_put(b, rows, value) < 0);
 	}
 }
-
-extern const struct param common_params[];
 
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
@@ -399,11 +396,13 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-testbed_init(struct testbed *tb, const char *overrides)
+testbed_init(struct testbed *tb, const struct daemon_ops *ops,
+	     const char *overrides)
 {
 	struct timeval tv = { 0, 10 * 1000 };
 	struct buf text;
 	struct err err;
+	size_t i;
 
 	*tb = (struct testbed){ .client = -1, .pipe = -1 };
 	buf_init(&tb->got, 16 << 20);
@@ -412,14 +411,14 @@ testbed_init(struct testbed *tb, const char *overrides)
 	buf_init(&tb->header, 16 << 20);
 	buf_init(&tb->body, 256 << 20);
 	buf_init(&text, 1 << 20);
-	add_params(&text, smtpd_params, overrides);
-	add_params(&text, common_params, overrides);
+	for (i = 0; param_sets[i]; i++)
+		add_params(&text, param_sets[i], ops->id, overrides);
 	buf_add_c(&text, overrides);
-	tb->d.svc = &services[SVC_SMTPD];
+	tb->d.svc = &services[ops->id];
 	list_init(&tb->d.connects);
 	if (loop_init(&tb->d.loop, &err) < 0 ||
 	    params_load(&tb->d.params, buf_str(&text), &err) < 0 ||
-	    smtpd_ops.start(&tb->d, &err) < 0)
+	    ops->start(&tb->d, &err) < 0)
 		BUG("%s", err.text);
 	buf_fini(&text);
 	tb->w = tb->d.app;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-#include "commands.h"
-#include "router_client.h"
-#include "worker.h"
+#include "receive/commands.h"
+#include "receive/router_client.h"
+#include "receive/worker.h"
 
 static struct reply
 refuse_syntax(struct session *s, enum smtp_syntax r, struct str bad)
@@ -40,7 +40,7 @@ no_answer(struct session *s)
 struct reply
 cmd_rcpt(struct session *s, struct str args)
 {
-	const struct smtpd_conf *c = &s->w->conf;
+	const struct receive_conf *c = &s->w->conf;
 	enum smtp_syntax r;
 	struct smtp_rcpt m;
 	struct str bad;
@@ -88,6 +88,6 @@ rcpt_routed(struct session *s, const struct msg_routed *m)
 	if (txn_add_rcpt(&s->txn, &s->rcpt) < 0)
 		return reply_log(
 			reply_now(452, "4.5.3", "Error: too many recipients"));
-	session_enter(s, SMTPD_RCPT);
+	session_enter(s, SESSION_RCPT);
 	return reply_now(250, "2.1.5", "Ok");
 }

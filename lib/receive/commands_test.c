@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "commands.h"
-#include "testbed.h"
+#include "receive/commands.h"
+#include "receive/testbed.h"
 
 /*
  * Security rule 6: every pair of state and verb, against this picture of RFC
@@ -28,16 +28,16 @@ static const struct {
 };
 
 /* What a client says to get there. */
-static const char *const way[SMTPD_STATES] = {
-	[SMTPD_START] = "",
-	[SMTPD_READY] = "EHLO x\r\n",
-	[SMTPD_MAIL] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n",
-	[SMTPD_RCPT] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n"
-		       "RCPT TO:<alice@own.test>\r\n",
-	[SMTPD_DATA] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n"
-		       "RCPT TO:<alice@own.test>\r\nDATA\r\n",
-	[SMTPD_COMMIT] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n"
-			 "RCPT TO:<alice@own.test>\r\nDATA\r\n+.\r\n",
+static const char *const way[SESSION_STATES] = {
+	[SESSION_START] = "",
+	[SESSION_READY] = "EHLO x\r\n",
+	[SESSION_MAIL] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n",
+	[SESSION_RCPT] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n"
+			 "RCPT TO:<alice@own.test>\r\n",
+	[SESSION_DATA] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n"
+			 "RCPT TO:<alice@own.test>\r\nDATA\r\n",
+	[SESSION_COMMIT] = "EHLO x\r\n+MAIL FROM:<a@b.test>\r\n"
+			   "RCPT TO:<alice@own.test>\r\nDATA\r\n+.\r\n",
 };
 
 static const char *const line[SMTP_VERBS] = {
@@ -55,7 +55,7 @@ static const char *const line[SMTP_VERBS] = {
 };
 
 static struct session *
-bring_to(struct testbed *tb, enum smtpd_state state)
+bring_to(struct testbed *tb, enum session_state state)
 {
 	struct str rest = str_of(way[state]), part;
 	struct session *s;
@@ -73,7 +73,7 @@ bring_to(struct testbed *tb, enum smtpd_state state)
 }
 
 static void
-check_pair(struct testbed *tb, enum smtp_verb verb, enum smtpd_state state,
+check_pair(struct testbed *tb, enum smtp_verb verb, enum session_state state,
 	   bool allowed)
 {
 	const struct command *cmd = &commands[verb];
@@ -83,7 +83,7 @@ check_pair(struct testbed *tb, enum smtp_verb verb, enum smtpd_state state,
 	struct reply r;
 
 	print_message("%s in %s\n", smtp_verb_names[verb],
-		      smtpd_state_names[state]);
+		      session_state_names[state]);
 	smtpline_parse(str_of(line[verb]), &l);
 	assert_int_equal(l.verb, verb);
 	s->verb = verb;
@@ -113,10 +113,10 @@ test_every_pair(void **state)
 
 	(void)state;
 	assert_int_equal(sizeof(want) / sizeof(want[0]), SMTP_VERBS);
-	testbed_init(&tb, "");
+	testbed_init(&tb, &smtpd_ops, "");
 	for (i = 0; i < SMTP_VERBS; i++)
-		for (k = 0; k < SMTPD_STATES; k++)
-			check_pair(&tb, want[i].verb, (enum smtpd_state)k,
+		for (k = 0; k < SESSION_STATES; k++)
+			check_pair(&tb, want[i].verb, (enum session_state)k,
 				   want[i].states[k] == 'A');
 	testbed_fini(&tb);
 }

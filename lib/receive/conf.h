@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef RECEIVE_CONF_H
+#define RECEIVE_CONF_H
+
+#include "base/param.h"
+#include "net/addr.h"
+
+/* The parameters of a receiver as values.  Strings live as long as the params
+ * they came from. */
+struct nets {
+	struct addr_net *v;
+	size_t n;
+};
+
+enum receive_ehlo { /* what is not announced */
+		    EHLO_NO_PIPELINING = 1,
+		    EHLO_NO_SIZE = 2,
+		    EHLO_NO_8BITMIME = 4,
+		    EHLO_NO_STATUSCODES = 8,
+};
+
+struct receive_conf {
+	struct str hostname, origin, banner, mail_name, forbidden;
+	struct nets trusted; /* may send anywhere */
+	struct nets unlimited;
+	bool helo_required, no_vrfy, strict_envelopes, untrusted_routing;
+	bool forbid_pipelining;
+	unsigned ehlo;	       /* enum receive_ehlo */
+	uint64_t message_size; /* 0: no limit */
+	size_t field_size, header_size, command_line, text_line;
+	unsigned hops, rcpts, soft_errors, hard_errors, junk, sleep_ms;
+	unsigned timeout_ms, data_rate, sessions, client_sessions,
+		worker_sessions;
+};
+
+ERR_WARN_UNUSED int receive_conf_load(struct receive_conf *c,
+				      const struct params *p, struct err *err);
+void receive_conf_fini(struct receive_conf *c);
+
+/* Append the networks of this parameter. */
+ERR_WARN_UNUSED int nets_load(struct nets *nets, const struct params *p,
+			      const char *name, struct err *err);
+bool nets_have(const struct nets *nets, const struct addr *a);
+
+#endif

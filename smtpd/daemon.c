@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: ISC */
+#include "receive/receiver.h"
+#include "smtpd.h"
+
+static int
+load(struct receive_conf *c, const struct params *p, struct err *err)
+{
+	c->untrusted_routing = params_bool(p, "allow_untrusted_routing");
+	return nets_load(&c->trusted, p, "mynetworks", err);
+}
+
+static const struct receiver receiver = {
+	.id = SVC_SMTPD,
+	.name = "smtp",
+	.load = load,
+};
+
+static int
+start(struct daemon *d, struct err *err)
+{
+	return receiver_start(d, &receiver, err);
+}
+
+const struct daemon_ops smtpd_ops = {
+	.id = SVC_SMTPD,
+	.start = start,
+	.table = receiver_table,
+	.drain = receiver_drain,
+};
