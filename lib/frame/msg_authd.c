@@ -22,6 +22,7 @@ const struct msg_def msg_auth_ok_def =
 static const struct msg_field msg_auth_fail_fields[] = {
 	MSG_FIELD(msg_auth_fail, temp, MSG_U8, 1),
 	MSG_FIELD(msg_auth_fail, text, MSG_STR, TEXT_MAX),
+	MSG_FIELD(msg_auth_fail, user, MSG_STR, USER_MAX),
 };
 const struct msg_def msg_auth_fail_def =
 	MSG_DEF(msg_auth_fail, MSG_AUTH_FAIL, MSG_REPLY);

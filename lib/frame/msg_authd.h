@@ -40,6 +40,8 @@ struct msg_auth_ok {
 struct msg_auth_fail {
 	uint8_t temp;	 /* 1: could not be decided */
 	struct str text; /* for the log */
+	struct str user; /* SASL: as the client named it, "" if unknown; for
+			    the log.  Not for the answers to AUTH, REDEEM */
 };
 
 /* spawner → authd, request. */

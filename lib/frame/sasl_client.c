@@ -80,14 +80,22 @@ cancel(struct sasl_exchange *x)
 }
 
 static void
+fail_temp(struct sasl_exchange *x, struct str text)
+{
+	struct msg_auth_fail why = { .temp = 1, .text = text };
+
+	cancel(x);
+	x->events->fail(x->arg, &why);
+}
+
+static void
 send_challenge(struct sasl_exchange *x, struct str challenge)
 {
 	struct buf text;
 
 	buf_init(&text, SASL_LINE_MAX);
 	if (enc_base64(&text, challenge) < 0) {
-		cancel(x);
-		x->events->fail(x->arg, true, STR("out of memory"));
+		fail_temp(x, STR("out of memory"));
 	} else {
 		x->events->more(x->arg, buf_str(&text));
 	}
@@ -108,13 +116,10 @@ on_answer(void *arg, const struct msg_def *def, void *msg)
 		x->open = false;
 		x->events->ok(x->arg, m->user, m->ticket);
 	} else if (def == &msg_auth_fail_def) {
-		struct msg_auth_fail *m = msg;
-
 		x->open = false;
-		x->events->fail(x->arg, m->temp, m->text);
+		x->events->fail(x->arg, msg);
 	} else {
-		cancel(x);
-		x->events->fail(x->arg, true, STR("no answer from authd"));
+		fail_temp(x, STR("no answer from authd"));
 	}
 }
 

@@ -30,8 +30,8 @@ struct sasl_events {
 	/* Send this challenge (base64, may be empty) and read a line. */
 	void (*more)(void *arg, struct str challenge);
 	void (*ok)(void *arg, struct str user, struct str ticket);
-	/* temp: could not be decided. */
-	void (*fail)(void *arg, bool temp, struct str text);
+	/* Also what is not known for lack of an answer: with temp. */
+	void (*fail)(void *arg, const struct msg_auth_fail *why);
 };
 
 enum sasl_input {

@@ -78,11 +78,10 @@ on_ok(void *arg, struct str user, struct str ticket)
 }
 
 static void
-on_fail(void *arg, bool temp, struct str text)
+on_fail(void *arg, const struct msg_auth_fail *why)
 {
 	(void)arg;
-	(void)temp;
-	(void)text;
+	(void)why;
 	BUG("nobody said no");
 }
 

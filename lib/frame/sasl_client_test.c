@@ -93,13 +93,13 @@ on_ok(void *arg, struct str user, struct str ticket)
 }
 
 static void
-on_fail(void *arg, bool temp, struct str text)
+on_fail(void *arg, const struct msg_auth_fail *why)
 {
 	struct world *w = arg;
 
 	w->fail++;
-	w->temp = temp;
-	assert_true(str_copy(w->text, sizeof(w->text), text));
+	w->temp = why->temp;
+	assert_true(str_copy(w->text, sizeof(w->text), why->text));
 }
 
 static const struct sasl_events events = { on_more, on_ok, on_fail };
