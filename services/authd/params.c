@@ -21,6 +21,17 @@ const struct param authd_params[] = {
 		  "cost that crypt(3) thinks right. A password takes about "
 		  "1 ms of processor time with sha512, 13 ms with "
 		  "yescrypt." },
+	{ .name = "auth_mechanisms",
+	  .kind = PARAM_LIST,
+	  .def = "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256",
+	  .users = SVC_BIT(SVC_AUTHD) | SVC_BIT(SVC_LOGIN) |
+		   SVC_BIT(SVC_SUBMITD),
+	  .text = "The SASL mechanisms offered to people's programs, of PLAIN, "
+		  "LOGIN, SCRAM-SHA-1 and SCRAM-SHA-256. PLAIN and LOGIN are "
+		  "offered only where plain passwords may be sent. Under TLS "
+		  "each SCRAM mechanism is offered with channel binding as "
+		  "well (SCRAM-SHA-256-PLUS). SCRAM needs keys in the users "
+		  "file, which \"posthouse user\" writes." },
 	{ .name = "auth_hash_threads",
 	  .kind = PARAM_INT,
 	  .def = "2",
