@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 
 #include "mail/path.h"
+#include "mail/utf8.h"
 
 static bool
 is_alnum(char c)
@@ -15,6 +16,13 @@ static bool
 is_atext(char c)
 {
 	return is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+}
+
+/* A byte of a character beyond ASCII; whether it is one is seen at the end. */
+static bool
+is_wide(char c, unsigned flags)
+{
+	return flags & PATH_UTF8 && (unsigned char)c > 127;
 }
 
 static enum path_result
@@ -55,13 +63,14 @@ is_literal(struct str s)
 }
 
 static bool
-is_name(struct str s)
+is_name(struct str s, unsigned flags)
 {
 	size_t i, start = 0;
 
 	for (i = 0; i <= s.n; i++) {
 		if (i < s.n && s.p[i] != '.') {
-			if (!is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '_')
+			if (!is_alnum(s.p[i]) && s.p[i] != '-' &&
+			    s.p[i] != '_' && !is_wide(s.p[i], flags))
 				return false;
 			continue;
 		}
@@ -73,16 +82,23 @@ is_name(struct str s)
 	return true;
 }
 
-bool
-path_is_domain(struct str s)
+static bool
+is_domain(struct str s, unsigned flags)
 {
 	if (s.n == 0 || s.n > PATH_DOMAIN_MAX)
 		return false;
-	return s.p[0] == '[' ? is_literal(s) : is_name(s);
+	return s.p[0] == '[' ? is_literal(s) : is_name(s, flags);
+}
+
+bool
+path_is_domain(struct str s)
+{
+	return is_domain(s, 0);
 }
 
 static enum path_result
-parse_domain(struct str *in, struct str *domain, struct err *err)
+parse_domain(struct str *in, unsigned flags, struct str *domain,
+	     struct err *err)
 {
 	size_t i = 0;
 
@@ -92,20 +108,21 @@ parse_domain(struct str *in, struct str *domain, struct err *err)
 		i += i < in->n;
 	} else {
 		while (i < in->n && (is_alnum(in->p[i]) || in->p[i] == '-' ||
-				     in->p[i] == '_' || in->p[i] == '.'))
+				     in->p[i] == '_' || in->p[i] == '.' ||
+				     is_wide(in->p[i], flags)))
 			i++;
 	}
 	*domain = str_head(*in, i);
 	*in = str_from(*in, i);
 	if (in->n && (unsigned char)in->p[0] > 126)
 		return bad(err, *in, "");
-	return path_is_domain(*domain) ? PATH_OK
-				       : bad(err, STR_NULL, "bad domain");
+	return is_domain(*domain, flags) ? PATH_OK
+					 : bad(err, STR_NULL, "bad domain");
 }
 
 /* The local part's own characters, unquoted, into raw. */
 static enum path_result
-parse_local(struct str *in, char raw[PATH_LOCAL_MAX], size_t *n,
+parse_local(struct str *in, unsigned flags, char raw[PATH_LOCAL_MAX], size_t *n,
 	    struct err *err)
 {
 	bool quoted = eat(in, '"');
@@ -116,13 +133,14 @@ parse_local(struct str *in, char raw[PATH_LOCAL_MAX], size_t *n,
 		c = in->p[0];
 		if (quoted && c == '"')
 			break;
-		if (!quoted && !is_atext(c) && c != '.')
+		if (!quoted && !is_atext(c) && c != '.' && !is_wide(c, flags))
 			break;
 		if (quoted && c == '\\') {
 			*in = str_from(*in, 1);
 			c = in->n ? in->p[0] : '\0';
 		}
-		if (c < ' ' || c > '~') /* RFC 5321 4.1.2 qtextSMTP */
+		if ((c < ' ' || c > '~') &&
+		    !is_wide(c, flags)) /* RFC 5321 4.1.2 qtextSMTP */
 			return bad(err, *in, "control character in address");
 		if (m == PATH_LOCAL_MAX)
 			return bad(err, STR_NULL, "local part too long");
@@ -136,21 +154,23 @@ parse_local(struct str *in, char raw[PATH_LOCAL_MAX], size_t *n,
 }
 
 static bool
-needs_quotes(const char *raw, size_t n)
+needs_quotes(const char *raw, size_t n, unsigned flags)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (!is_atext(raw[i]) && (raw[i] != '.' || i == 0 ||
-					  i + 1 == n || raw[i - 1] == '.'))
+		if (!is_atext(raw[i]) && !is_wide(raw[i], flags) &&
+		    (raw[i] != '.' || i == 0 || i + 1 == n ||
+		     raw[i - 1] == '.'))
 			return true;
 	return false;
 }
 
 static enum path_result
-put_local(struct path *p, const char *raw, size_t n, struct err *err)
+put_local(struct path *p, unsigned flags, const char *raw, size_t n,
+	  struct err *err)
 {
-	bool quote = needs_quotes(raw, n);
+	bool quote = needs_quotes(raw, n, flags);
 	size_t i, o = 0;
 
 	for (i = 0; i < n; i++)
@@ -173,7 +193,7 @@ put_local(struct path *p, const char *raw, size_t n, struct err *err)
 
 /* RFC 5321 4.1.2 A-d-l and appendix C: understood, and ignored. */
 static enum path_result
-skip_route(struct str *in, struct path *p, struct err *err)
+skip_route(struct str *in, unsigned flags, struct path *p, struct err *err)
 {
 	enum path_result r;
 	struct str domain;
@@ -184,7 +204,7 @@ skip_route(struct str *in, struct path *p, struct err *err)
 	do {
 		if (!eat(in, '@') || n++ == PATH_ROUTE_MAX)
 			return bad(err, STR_NULL, "bad source route");
-		r = parse_domain(in, &domain, err);
+		r = parse_domain(in, flags, &domain, err);
 		if (r != PATH_OK)
 			return r;
 	} while (eat(in, ','));
@@ -195,21 +215,21 @@ skip_route(struct str *in, struct path *p, struct err *err)
 }
 
 static enum path_result
-parse_mailbox(struct str *in, struct path *p, struct err *err)
+parse_mailbox(struct str *in, unsigned flags, struct path *p, struct err *err)
 {
 	char raw[PATH_LOCAL_MAX];
 	enum path_result r;
 	struct str domain;
 	size_t n;
 
-	r = skip_route(in, p, err);
+	r = skip_route(in, flags, p, err);
 	if (r == PATH_OK)
-		r = parse_local(in, raw, &n, err);
+		r = parse_local(in, flags, raw, &n, err);
 	if (r == PATH_OK)
-		r = put_local(p, raw, n, err);
+		r = put_local(p, flags, raw, n, err);
 	if (r != PATH_OK || !eat(in, '@'))
 		return r;
-	r = parse_domain(in, &domain, err);
+	r = parse_domain(in, flags, &domain, err);
 	if (r != PATH_OK)
 		return r;
 	p->literal = domain.p[0] == '[';
@@ -218,8 +238,25 @@ parse_mailbox(struct str *in, struct path *p, struct err *err)
 		       : PATH_OK;
 }
 
-enum path_result
-path_parse(struct str *in, unsigned flags, struct path *p, struct err *err)
+/* RFC 6531 3.3: UTF-8, but no control characters of the upper half. */
+static enum path_result
+check_utf8(struct path *p, struct err *err)
+{
+	struct str s = path_str(p);
+	int32_t c;
+
+	while (s.n) {
+		c = utf8_next(&s);
+		if (c < 0 || (c > '~' && c < 0xa0))
+			return bad(err, STR_NULL, "address is not UTF-8");
+		if (c > '~')
+			p->utf8 = true;
+	}
+	return PATH_OK;
+}
+
+static enum path_result
+parse(struct str *in, unsigned flags, struct path *p, struct err *err)
 {
 	enum path_result r;
 	bool angle;
@@ -227,6 +264,7 @@ path_parse(struct str *in, unsigned flags, struct path *p, struct err *err)
 	p->text[0] = '\0';
 	p->n = p->at = 0;
 	p->source_route = p->literal = p->routing = false;
+	p->utf8 = false;
 	while (!(flags & PATH_STRICT) && eat(in, ' '))
 		;
 	angle = eat(in, '<');
@@ -234,7 +272,7 @@ path_parse(struct str *in, unsigned flags, struct path *p, struct err *err)
 		return bad(err, *in, "address is not in <>");
 	if (angle && flags & PATH_NULL_OK && eat(in, '>'))
 		return PATH_OK;
-	r = parse_mailbox(in, p, err);
+	r = parse_mailbox(in, flags, p, err);
 	if (r != PATH_OK)
 		return r;
 	if (angle && !eat(in, '>'))
@@ -242,7 +280,16 @@ path_parse(struct str *in, unsigned flags, struct path *p, struct err *err)
 	if (in->n && in->p[0] != ' ')
 		return bad(err, *in, "text after address");
 	p->text[p->n] = '\0';
-	return PATH_OK;
+	return check_utf8(p, err);
+}
+
+enum path_result
+path_parse(struct str *in, unsigned flags, struct path *p, struct err *err)
+{
+	enum path_result r = parse(in, flags, p, err);
+
+	/* Whoever takes UTF-8 cannot be asked for it. */
+	return r == PATH_NOT_ASCII && flags & PATH_UTF8 ? PATH_BAD : r;
 }
 
 int

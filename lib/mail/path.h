@@ -7,7 +7,7 @@
 
 /*
  * Envelope addresses: Reverse-path, Forward-path and Mailbox of RFC 5321
- * 4.1.2, ASCII only (SMTPUTF8 is not offered).  '%' and '!' are ordinary
+ * 4.1.2, with PATH_UTF8 as RFC 6531 3.3 widens them.  '%' and '!' are ordinary
  * characters of a local part; path.routing says that they are there.
  */
 enum {
@@ -27,18 +27,20 @@ struct path {
 	size_t at;	   /* offset of the '@' before the domain; n: none */
 	bool source_route; /* <@a,@b:user@c>: read, checked, and ignored */
 	bool literal;	   /* the domain is an address literal */
+	bool utf8;	   /* it needs SMTPUTF8 */
 	bool routing;	   /* '%', '!' or '@' in the local part */
 };
 
 enum path_flags {
 	PATH_STRICT = 1,  /* no blank before '<', and '<' '>' must be there */
 	PATH_NULL_OK = 2, /* <> is allowed */
+	PATH_UTF8 = 4,	  /* any character from U+00A0 on, too */
 };
 
 enum path_result {
 	PATH_OK,
 	PATH_BAD,
-	PATH_NOT_ASCII, /* a byte above 126: needs SMTPUTF8 (RFC 6531) */
+	PATH_NOT_ASCII, /* a byte above 126 without PATH_UTF8 (RFC 6531) */
 };
 
 /*

@@ -11,7 +11,7 @@
 struct row {
 	const char *in, *want;
 	unsigned flags;
-	const char *marks; /* r source route, l literal, % routing */
+	const char *marks; /* r source route, l literal, % routing, 8 UTF-8 */
 };
 
 static const struct row rows[] = {
@@ -74,6 +74,18 @@ static const struct row rows[] = {
 	{ "<\"\xc3\xa9\"@b.test>", "8", 0, "" },
 	{ "<a@b\xc3\xa9.test>", "8", 0, "" },
 	{ "<a\x7f@b.test>", "8", 0, "" },
+	{ "<\xc3\xa9@b.test>", "\xc3\xa9@b.test", PATH_UTF8, "8" },
+	{ "<\"\xc3\xa9\"@b.test>", "\xc3\xa9@b.test", PATH_UTF8, "8" },
+	{ "<\"\xc3\xa9 a\"@b.test>", "\"\xc3\xa9 a\"@b.test", PATH_UTF8, "8" },
+	{ "<a@b\xc3\xa9.\xe2\x82\xac>", "a@b\xc3\xa9.\xe2\x82\xac", PATH_UTF8,
+	  "8" },
+	{ "<a@b.test>", "a@b.test", PATH_UTF8, "" },
+	{ "<\xc3@b.test>", NULL, PATH_UTF8, "" },
+	{ "<\xc0\xaf@b.test>", NULL, PATH_UTF8, "" },
+	{ "<\xed\xa0\x80@b.test>", NULL, PATH_UTF8, "" },
+	{ "<\xc2\x85@b.test>", NULL, PATH_UTF8, "" },
+	{ "<a@\xff>", NULL, PATH_UTF8, "" },
+	{ "<a\x7f@b.test>", NULL, PATH_UTF8, "" },
 	{ "", NULL, 0, "" },
 	{ "<", NULL, 0, "" },
 };
@@ -104,6 +116,7 @@ test_rows(void **state)
 		assert_int_equal(p.source_route, strchr(w->marks, 'r') != NULL);
 		assert_int_equal(p.literal, strchr(w->marks, 'l') != NULL);
 		assert_int_equal(p.routing, strchr(w->marks, '%') != NULL);
+		assert_int_equal(p.utf8, strchr(w->marks, '8') != NULL);
 	}
 }
 

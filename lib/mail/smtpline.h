@@ -36,17 +36,47 @@ void smtpline_parse(struct str line, struct smtp_line *l);
 
 enum smtp_body { SMTP_7BIT, SMTP_8BITMIME };
 
-/* MAIL FROM:<path> [SIZE=n] [BODY=7BIT|8BITMIME] */
+enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
+enum smtp_notify {
+	SMTP_NOTIFY_NEVER = 1,
+	SMTP_NOTIFY_SUCCESS = 2,
+	SMTP_NOTIFY_FAILURE = 4,
+	SMTP_NOTIFY_DELAY = 8,
+};
+
+enum {
+	SMTP_ENVID_MAX = 100, /* RFC 3461 4.4 */
+	SMTP_ORCPT_MAX = 500, /* RFC 3461 4.2 */
+};
+
+/* What the server announces, and so takes, beside SIZE and 8BITMIME. */
+enum smtp_offer {
+	SMTP_STRICT = 1, /* PATH_STRICT */
+	SMTP_DSN = 2,	 /* RFC 3461 */
+	SMTP_UTF8 = 4,	 /* RFC 6531; at RCPT: declared at MAIL */
+	SMTP_AUTH = 8,	 /* RFC 4954 5 */
+};
+
+/* MAIL FROM:<path> [SIZE=n] [BODY=7BIT|8BITMIME] [RET=FULL|HDRS]
+ * [ENVID=xtext] [SMTPUTF8] [AUTH=xtext] */
 struct smtp_mail {
 	struct path sender;
 	bool has_size;
 	uint64_t size; /* RFC 1870; octets on the wire */
 	enum smtp_body body;
+	bool smtputf8;
+	enum smtp_ret ret;
+	size_t envid_n;
+	char envid[SMTP_ENVID_MAX]; /* decoded: printable ASCII */
 };
 
-/* RCPT TO:<path>; no parameters are offered. */
+/* RCPT TO:<path> [NOTIFY=NEVER|SUCCESS,FAILURE,DELAY] [ORCPT=type;xtext] */
 struct smtp_rcpt {
 	struct path rcpt;
+	unsigned notify; /* smtp_notify; 0: not given */
+	size_t orcpt_n;
+	char orcpt[SMTP_ORCPT_MAX]; /* "type;address", decoded: printable ASCII
+				       (RFC 6533 with SMTP_UTF8: or UTF-8) */
 };
 
 enum smtp_syntax {
@@ -61,12 +91,13 @@ enum smtp_syntax {
 enum { SMTP_PARAMS_MAX = 16 };
 
 /*
- * args as smtpline_parse() gave them.  *bad is the part that is at fault,
- * where there is one (path: all of the argument; parameter: that parameter).
+ * args as smtpline_parse() gave them; offer is made of smtp_offer.  *bad is the
+ * part that is at fault, where there is one (path: all of the argument;
+ * parameter: that parameter).
  */
-enum smtp_syntax smtpline_mail(struct str args, bool strict,
+enum smtp_syntax smtpline_mail(struct str args, unsigned offer,
 			       struct smtp_mail *m, struct str *bad);
-enum smtp_syntax smtpline_rcpt(struct str args, bool strict,
+enum smtp_syntax smtpline_rcpt(struct str args, unsigned offer,
 			       struct smtp_rcpt *r, struct str *bad);
 
 #endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MAIL_XTEXT_H
+#define MAIL_XTEXT_H
+
+#include "base/buf.h"
+
+/*
+ * xtext (RFC 3461 4): '!' to '~', of which '+' and '=' are written as "+2B"
+ * and "+3D", like everything else that has to be.
+ */
+
+/* Append what in stands for; -1: not xtext (lower-case digits are taken), or
+ * no room. */
+int xtext_decode(struct buf *out, struct str in);
+int xtext_encode(struct buf *out, struct str in);
+
+#endif
