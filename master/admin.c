@@ -6,7 +6,6 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -137,50 +136,6 @@ on_accept(evutil_socket_t fd, short what, void *arg)
 		 &admin_ops, m);
 }
 
-/* Sockets are bound by a relative name, so that long paths and directories
- * that only root can walk are no hindrance. */
-static int
-bind_in(const char *dir, const char *name)
-{
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int back = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd, err;
-	mode_t old;
-
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (back < 0 || fd < 0 || chdir(dir) < 0)
-		goto fail;
-	snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", name);
-	/* Another instance listens there? */
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0 ||
-	    errno == EAGAIN) {
-		(void)!fchdir(back);
-		errno = EADDRINUSE;
-		goto fail;
-	}
-	unlink(name);
-	old = umask(0177);
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-	    listen(fd, 16) < 0) {
-		err = errno;
-		umask(old);
-		(void)!fchdir(back);
-		errno = err;
-		goto fail;
-	}
-	umask(old);
-	(void)!fchdir(back);
-	close(back);
-	return fd;
-fail:
-	err = errno;
-	if (back >= 0)
-		close(back);
-	if (fd >= 0)
-		close(fd);
-	errno = err;
-	return -1;
-}
-
 /* The pid file is locked as long as this master lives. */
 static int
 lock_pid_file(struct master *m, struct buf *out)
@@ -214,17 +169,23 @@ int
 admin_open(struct master *m, struct buf *out)
 {
 	const char *dir = config_get(&m->conf, "socket_directory").p;
+	struct unix_place place = { .path = m->control_path,
+				    .type = SOCK_SEQPACKET,
+				    .mode = 0600,
+				    .gid = (gid_t)-1,
+				    .backlog = 16 };
+	struct err err;
 
 	(void)!mkdir(dir, 0755);
 	if (lock_pid_file(m, out) < 0)
 		return -1;
-	m->control_sock = bind_in(dir, "control.sock");
-	if (m->control_sock < 0) {
-		buf_addf(out, "%s/control.sock: %s\n", dir, strerror(errno));
-		return -1;
-	}
 	snprintf(m->control_path, sizeof(m->control_path), "%s/control.sock",
 		 dir);
+	m->control_sock = unix_listen(&place, &err);
+	if (m->control_sock < 0) {
+		buf_addf(out, "%s\n", err.text);
+		return -1;
+	}
 	m->ev_ctl = event_new(m->loop.base, m->control_sock,
 			      EV_READ | EV_PERSIST, on_accept, m);
 	return m->ev_ctl ? event_add(m->ev_ctl, NULL) : -1;

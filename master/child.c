@@ -172,7 +172,8 @@ build_args(struct child *c, struct args *a)
 		struct str rest = str_of(c->svc->listens), word;
 
 		while (str_token(&rest, " ", &word))
-			if (l->worker == c->worker &&
+			if ((l->worker == c->worker ||
+			     l->worker == ALL_WORKERS) &&
 			    str_eq(word, str_of(l->param)))
 				add_arg(a, l->param, l->fd, false);
 	}

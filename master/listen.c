@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <grp.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -73,25 +75,16 @@ wait_free(const struct master *m, const struct addr *a, struct err *err)
 	return 0;
 }
 
-static bool
-same_addr(const struct addr *a, const struct addr *b)
-{
-	char at[ADDR_TEXT_MAX], bt[ADDR_TEXT_MAX];
-
-	return strcmp(addr_text_port(a, at), addr_text_port(b, bt)) == 0;
-}
-
 static struct listener *
-find(struct master *m, const char *param, const struct addr *a, unsigned worker,
-     bool any_worker)
+find(struct master *m, const char *param, const char *at, unsigned worker)
 {
 	struct list *it;
 
 	list_for_each (it, &m->listeners) {
 		struct listener *l = LIST_OF(it, struct listener, link);
 
-		if (strcmp(l->param, param) == 0 && same_addr(&l->addr, a) &&
-		    (any_worker || l->worker == worker))
+		if (strcmp(l->param, param) == 0 && strcmp(l->at, at) == 0 &&
+		    (l->worker == worker || l->worker == ALL_WORKERS))
 			return l;
 	}
 	return NULL;
@@ -115,29 +108,61 @@ have_port(struct master *m, const struct addr *a)
 	return false;
 }
 
+/* A socket in the file system may be meant for one group: auth_socket has
+ * auth_socket_group. */
 static int
-want(struct master *m, const char *param, const struct addr *a, unsigned worker,
-     struct err *err)
+open_path(struct master *m, const struct listener *l, struct err *err)
 {
-	struct listener *l = find(m, param, a, worker, false);
+	struct unix_place place = { .path = l->at,
+				    .type = SOCK_STREAM,
+				    .mode = 0666,
+				    .gid = (gid_t)-1,
+				    .backlog = LISTEN_BACKLOG,
+				    .patience_ms =
+					    m->up ? 0 : BIND_PATIENCE_MS };
+	const struct config_value *v;
+	const struct group *g;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s_group", l->param);
+	v = config_find(&m->conf, str_of(name));
+	if (v && v->row) {
+		place.mode = 0660;
+		g = v->text.n ? getgrnam(v->text.p) : NULL;
+		if (v->text.n && !g)
+			return err_set(err, ERR_PERM, 0,
+				       "there is no group %s (%s)", v->text.p,
+				       name);
+		if (g && !m->opt.unprivileged)
+			place.gid = g->gr_gid;
+	}
+	return unix_listen(&place, err);
+}
+
+static int
+want(struct master *m, const struct listener *wanted, struct err *err)
+{
+	struct listener *l = find(m, wanted->param, wanted->at, wanted->worker);
+	bool tcp = wanted->addr.sa.sa_family != AF_UNSPEC;
 
 	if (l) {
 		l->keep = true;
 		return 0;
 	}
-	if (!have_port(m, a) && wait_free(m, a, err) < 0)
-		return -1;
-	l = calloc(1, sizeof(*l));
+	l = malloc(sizeof(*l));
 	if (!l)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	*l = (struct listener){
-		.param = param,
-		.addr = *a,
-		.worker = worker,
-		.keep = true,
-		.fresh = true,
-	};
-	l->fd = bind_one(a, err);
+	*l = *wanted;
+	l->keep = l->fresh = true;
+	l->fd = given_take(&m->given, l->at);
+	if (l->fd >= 0) {
+		l->given = true;
+		l->worker = ALL_WORKERS;
+	} else if (!tcp) {
+		l->fd = open_path(m, l, err);
+	} else if (have_port(m, &l->addr) || wait_free(m, &l->addr, err) == 0) {
+		l->fd = bind_one(&l->addr, err);
+	}
 	if (l->fd < 0) {
 		free(l);
 		return -1;
@@ -147,22 +172,68 @@ want(struct master *m, const char *param, const struct addr *a, unsigned worker,
 }
 
 static int
-want_param(struct master *m, const char *param, unsigned workers,
+want_address(struct master *m, const char *param, struct str item,
+	     unsigned workers, struct err *err)
+{
+	struct listener l = { .param = param };
+	char text[ADDR_TEXT_MAX];
+
+	if (addr_parse_port(item, &l.addr, err) < 0)
+		return -1;
+	snprintf(l.at, sizeof(l.at), "%s", addr_text_port(&l.addr, text));
+	for (; l.worker < workers; l.worker++)
+		if (want(m, &l, err) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+want_path(struct master *m, const char *param, struct str path, struct err *err)
+{
+	struct listener l = { .param = param, .worker = ALL_WORKERS };
+
+	if (path.n == 0)
+		return 0;
+	if (!str_copy(l.at, sizeof(l.at), path))
+		return err_set(err, ERR_PERM, ENAMETOOLONG,
+			       "the name is too long");
+	return want(m, &l, err);
+}
+
+static int
+want_param(struct master *m, const struct param *row, unsigned workers,
 	   struct buf *out)
 {
-	struct str rest = config_get(&m->conf, param), item;
-	struct addr a;
+	struct str rest = config_get(&m->conf, row->name), item;
 	struct err err;
-	unsigned w;
+	int rc = 0;
 
-	while (str_token(&rest, ", \t", &item))
-		for (w = 0; w < workers; w++)
-			if (addr_parse_port(item, &a, &err) < 0 ||
-			    want(m, param, &a, w, &err) < 0) {
-				buf_addf(out, "%s: %s\n", param, err.text);
-				return -1;
-			}
-	return 0;
+	if (row->kind == PARAM_PATH)
+		rc = want_path(m, row->name, rest, &err);
+	else
+		while (rc == 0 && str_token(&rest, ", \t", &item))
+			rc = want_address(m, row->name, item, workers, &err);
+	if (rc < 0)
+		buf_addf(out, "%s: %s\n", row->name, err.text);
+	return rc;
+}
+
+static void
+listener_free(struct listener *l)
+{
+	list_remove(&l->link);
+	if (l->at[0] == '/' && !l->given)
+		unlink(l->at);
+	close(l->fd);
+	free(l);
+}
+
+void
+listeners_close(struct master *m)
+{
+	while (!list_empty(&m->listeners))
+		listener_free(
+			LIST_OF(m->listeners.next, struct listener, link));
 }
 
 int
@@ -186,7 +257,7 @@ listeners_update(struct master *m, struct buf *out)
 				config_find(&m->conf, word);
 
 			if (str_copy(name, sizeof(name), word) && v && v->row &&
-			    want_param(m, v->row->name,
+			    want_param(m, v->row,
 				       master_workers(m, &services[i]),
 				       out) < 0)
 				rc = -1;
@@ -197,11 +268,8 @@ listeners_update(struct master *m, struct buf *out)
 
 		next = it->next;
 		/* Clients must not wait at a socket nobody will serve. */
-		if (rc == 0 ? !l->keep : l->fresh) {
-			list_remove(&l->link);
-			close(l->fd);
-			free(l);
-		}
+		if (rc == 0 ? !l->keep : l->fresh)
+			listener_free(l);
 	}
 	return rc;
 }

@@ -377,6 +377,7 @@ begin(struct master *m, struct buf *problems)
 	if (master_prepare(m, problems) < 0)
 		return DAEMON_BAD_CONFIG;
 	open_log(m);
+	given_complain(&m->given);
 	return 0;
 }
 
@@ -396,6 +397,7 @@ master_run(const struct options *opt)
 	log_open(-1, "master");
 	/* Users' processes that outlive their spawner are reaped here. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	given_read(&m.given);
 	buf_init(&problems, 65536);
 	m.exit_code = begin(&m, &problems);
 	if (problems.n)
@@ -405,6 +407,7 @@ master_run(const struct options *opt)
 		start_stage(&m);
 		loop_run(&m.loop);
 	}
+	listeners_close(&m);
 	if (m.control_sock >= 0 || m.pid_fd >= 0)
 		admin_close(&m);
 	return m.exit_code;

@@ -2,6 +2,8 @@
 #ifndef MASTER_MASTER_H
 #define MASTER_MASTER_H
 
+#include <limits.h>
+
 #include "frame/config.h"
 #include "frame/service.h"
 #include "net/addr.h"
@@ -38,14 +40,60 @@ int options_parse(struct options *o, int argc, char **argv);
 
 /* --- listening sockets (listen.c) ----------------------------------------- */
 
+enum { ALL_WORKERS = UINT_MAX };
+
+/* TCP sockets are bound once for each worker (SO_REUSEPORT); one in the file
+ * system, or one that was given to us, is shared by all workers. */
 struct listener {
 	struct list link;
-	const char *param; /* "listen_smtp" */
-	struct addr addr;
-	unsigned worker;
+	const char *param; /* "listen_smtp", "submit_socket" */
+	char at[PATH_MAX]; /* "127.0.0.1:25", "/run/posthouse/submit.sock" */
+	struct addr addr;  /* AF_UNSPEC: in the file system */
+	unsigned worker;   /* or ALL_WORKERS */
 	int fd;
+	bool given;	  /* by systemd, which keeps it and its name */
 	bool keep, fresh; /* while a new configuration is laid over the old */
 };
+
+/* --- sockets in the file system (unix.c)
+ * ------------------------------------- */
+
+struct unix_place {
+	const char *path;
+	int type;    /* SOCK_STREAM, SOCK_SEQPACKET */
+	mode_t mode; /* who may connect */
+	gid_t gid;   /* -1: our own */
+	int backlog;
+	int patience_ms; /* to wait for the end of whoever listens there */
+};
+
+/*
+ * A listening socket at this place; what a dead process left there is replaced.
+ * Refused: where somebody listens, where something else than a socket is, and
+ * in a directory that others than its owner may write.
+ */
+ERR_WARN_UNUSED int unix_listen(const struct unix_place *place,
+				struct err *err);
+
+/* --- sockets that systemd hands over (given.c)
+ * ------------------------------- */
+
+enum { GIVEN_MAX = 64 };
+
+struct given {
+	int fd[GIVEN_MAX]; /* kept open, for a configuration to come */
+	char *at[GIVEN_MAX];
+	bool used[GIVEN_MAX];
+	unsigned n;
+};
+
+/* sd_listen_fds(3): what LISTEN_FDS says, if LISTEN_PID is this process. */
+void given_read(struct given *g);
+/* A duplicate of the one that listens at this place ("127.0.0.1:25", a path);
+ * -1: none. */
+int given_take(struct given *g, const char *at);
+/* Say which ones the configuration does not name. */
+void given_complain(const struct given *g);
 
 /* --- files handed out as sealed memfds (table.c)
  * ------------------------------ */
@@ -111,6 +159,7 @@ struct master {
 	struct options opt;
 	struct config conf;
 	struct list children, listeners, pending, orphans;
+	struct given given;
 	struct table tables[2]; /* users, passwd */
 	int empty_dir, spool_dir, log_dir;
 	int syslog;
@@ -147,6 +196,8 @@ int sealed_memfd(const char *name, struct str content);
 /* Make the set of listening sockets what m->conf says, keeping what is there
  * already; -1 (with lines in out) changes nothing. */
 int listeners_update(struct master *m, struct buf *out);
+/* Close them all; their names in the file system go, too. */
+void listeners_close(struct master *m);
 
 /* --- table.c
  * ---------------------------------------------------------------------- */

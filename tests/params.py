@@ -29,7 +29,7 @@ RECEIVERS = ("smtpd", "submitd")  # and lib/receive is in both
 COMMON = {"sandbox_missing"}  # asked in lib/frame
 # master finds these through the service table; elsewhere they are names of
 # descriptors.
-BY_TABLE = re.compile(r"listen_\w+|\w+_workers")
+BY_TABLE = re.compile(r"listen_\w+|\w+_workers|(submit|auth)_socket\w*")
 LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 

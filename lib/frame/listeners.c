@@ -153,3 +153,16 @@ listeners_close(struct listeners *ls)
 		listener_free(l);
 	}
 }
+
+int
+listeners_peer_uid(int fd, uint32_t *uid, struct err *err)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 ||
+	    len != sizeof(cred))
+		return err_sys(err, errno, "SO_PEERCRED");
+	*uid = cred.uid;
+	return 0;
+}

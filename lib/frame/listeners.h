@@ -14,7 +14,9 @@ struct listeners {
 	struct daemon *d;
 	struct listener *first;
 	/* A connection; takes fd, which is non-blocking.  name is the
-	 * parameter ("listen_smtp").  May close the listeners. */
+	 * parameter ("listen_smtp").  peer's family is AF_UNIX for a socket in
+	 * the file system; then there is nothing else in it, see
+	 * listeners_peer_uid().  May close the listeners. */
 	void (*on_connection)(struct daemon *d, const char *name, int fd,
 			      const struct addr *peer);
 	bool closed; /* takes nothing any more */
@@ -29,5 +31,8 @@ void listeners_lend(struct listeners *ls, struct str name, int fd);
 /* Close them all, also for the sake of an address that is configured no
  * longer: it must not go on taking clients whom nobody greets. */
 void listeners_close(struct listeners *ls);
+
+/* Who has connected through a socket in the file system. */
+ERR_WARN_UNUSED int listeners_peer_uid(int fd, uint32_t *uid, struct err *err);
 
 #endif

@@ -41,7 +41,8 @@ const struct service services[SVC_COUNT] = {
 		.id = SVC_SUBMITD, .name = "submitd", .uid_slot = 8,
 		.root = ROOT_EMPTY, .calls = CALLS_NET,
 		.reload = RELOAD_REPLACE, .workers = "submitd_workers",
-		.listens = "listen_submission listen_submissions",
+		.listens = "listen_submission listen_submissions "
+			   "submit_socket",
 		.nofile = 4096, .data_mb = 512, .stage = 3,
 		.may = "receive on ports 587 and 465, from users who have "
 		       "logged in",

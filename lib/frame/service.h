@@ -65,7 +65,8 @@ struct service {
 	unsigned calls;
 	enum service_reload reload;
 	const char *workers; /* parameter that holds the number, NULL: one */
-	const char *listens; /* blank-separated names of listen_* parameters */
+	const char *listens; /* blank-separated names of parameters that say
+				where: PARAM_LISTEN, PARAM_PATH */
 	const char *fds;     /* blank-separated names of other descriptors */
 	uint16_t nofile;
 	uint16_t nproc;		 /* RLIMIT_NPROC; 0: may not fork or thread */

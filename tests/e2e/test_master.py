@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -319,3 +320,65 @@ def test_without_root(make_instance, tree):
             master.wait(20)
     log = (where / "log" / "mail.log").read_text()
     assert not [a for a in ph.ALARMS if a in log]
+
+
+# --- sockets in the file system
+
+def listens(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        try:
+            s.connect(str(path))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
+
+
+def test_socket_of_submission(make_instance):
+    i = make_instance()
+    path = i.dir / "sock" / "submit.sock"
+    assert listens(path)
+    assert stat.S_IMODE(path.lstat().st_mode) == 0o666
+    other = i.dir / "sock" / "other.sock"
+    i.set(submit_socket=other)
+    i.reload()
+    assert listens(other) and not path.exists()
+    i.set(submit_socket="")
+    i.reload()
+    assert not other.exists()
+    i.set(submit_socket=path)
+    i.reload()
+    first = path.stat().st_ino
+    i.reload()
+    assert listens(path) and path.stat().st_ino == first
+    # What a dead master left is replaced, and goes at an orderly end.
+    i.kill_all()
+    assert path.exists() and not listens(path)
+    i.start()
+    assert listens(path)
+    i.stop()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("there", ["file", "link", "socket", "directory"])
+def test_socket_takes_nobodys_place(make_instance, there):
+    i = make_instance(submit_socket="")
+    path = i.dir / "sock" / "taken"
+    target = i.dir / "target"
+    with socket.socket(socket.AF_UNIX) as s:
+        if there == "socket":
+            s.bind(str(path))
+            s.listen()
+        elif there == "link":
+            target.write_text("mine")
+            path.symlink_to(target)
+        elif there == "directory":
+            path = i.dir / "open" / "taken"
+            path.parent.mkdir()
+            path.parent.chmod(0o1777)
+        else:
+            path.write_text("mine")
+        i.set(submit_socket=path)
+        r = i.posthouse("reload", check=False)
+    assert r.returncode == 64 and str(path) in r.stdout + r.stderr
+    assert path.exists() or there == "directory"
+    assert there != "link" or target.read_text() == "mine"
