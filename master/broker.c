@@ -53,18 +53,16 @@ widen(int fd)
 static bool
 has_too_many(struct child *asker, const struct child *service)
 {
-	enum service_id id = service->svc->id;
+	struct joined *j = &asker->joined[service->svc->id][service->worker];
 
-	if (asker->joined_to[id] != service->pid) {
-		asker->joined_to[id] = service->pid;
-		asker->joined[id] = 0;
-	}
-	if (asker->joined[id] < CHANNELS_MAX) {
-		asker->joined[id]++;
+	if (j->to != service->pid)
+		*j = (struct joined){ .to = service->pid };
+	if (j->n < CHANNELS_MAX) {
+		j->n++;
 		return false;
 	}
-	if (asker->joined[id] == CHANNELS_MAX) {
-		asker->joined[id]++; /* said once */
+	if (j->n == CHANNELS_MAX) {
+		j->n++; /* said once */
 		log_warn("%s[%ld] has had %u channels to %s, no more",
 			 asker->svc->name, (long)asker->pid, CHANNELS_MAX,
 			 service->svc->name);

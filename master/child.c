@@ -283,7 +283,7 @@ child_start(struct child *c)
 	c->pid = pid;
 	c->state = CHILD_STARTING;
 	c->started_ms = clock_mono_ms();
-	memset(c->joined_to, 0, sizeof(c->joined_to));
+	memset(c->joined, 0, sizeof(c->joined));
 	if (logd && logd->control && logd != c)
 		child_give_logs(c, logd);
 	else if (c->svc->id == SVC_LOGD) {

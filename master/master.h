@@ -117,6 +117,11 @@ enum child_state {
 	CHILD_FAILED,	/* exit 64: not started again */
 };
 
+struct joined {
+	pid_t to;
+	uint16_t n;
+};
+
 struct child {
 	struct list link; /* master.children */
 	struct master *m;
@@ -132,10 +137,8 @@ struct child {
 	struct event *timer;
 	bool replaces; /* drain the older one of this worker when READY */
 	pid_t lent_to; /* the sibling that has its listening sockets too */
-	/* Channels made for this process, by service, and to which process of
-	 * that service. */
-	uint16_t joined[SVC_COUNT];
-	pid_t joined_to[SVC_COUNT];
+	/* Channels made for this process, by service and its worker. */
+	struct joined joined[SVC_COUNT][WORKERS_MAX];
 };
 
 /* A log channel whose writer died while logd was away: the next one reads what
