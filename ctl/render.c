@@ -96,7 +96,7 @@ put_form(FILE *to, const struct param *p)
 	(void)fputc(' ', to);
 	for (c = p->choices; *c; c++)
 		if (*c == '|')
-			(void)fputs(", ", to);
+			(void)fputs(c == p->choices ? "empty, " : ", ", to);
 		else
 			(void)fputc(*c, to);
 }

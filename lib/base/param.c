@@ -77,6 +77,8 @@ check_enum(const struct param *p, struct str value, struct err *err)
 {
 	struct str rest = str_of(p->choices), word;
 
+	if (!value.n && p->choices[0] == '|')
+		return 0;
 	while (str_token(&rest, "|", &word))
 		if (str_eq(word, value))
 			return 0;

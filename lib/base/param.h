@@ -19,7 +19,7 @@ enum param_kind {
 	PARAM_INT,    /* min..max */
 	PARAM_BYTES,  /* min..max, bytes; suffix k, m, g allowed */
 	PARAM_TIME,   /* min..max, seconds; suffix s m h d w, default s */
-	PARAM_ENUM,   /* one of choices, "a|b|c" */
+	PARAM_ENUM,   /* one of choices, "a|b|c"; "|a|b": or empty */
 	PARAM_LIST,   /* items separated by commas or blanks */
 	PARAM_MAPS,   /* list of TYPE:NAME lookup tables */
 	PARAM_NETS,   /* list of networks (addr_net) */

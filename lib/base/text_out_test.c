@@ -182,6 +182,8 @@ test_param_check(void **state)
 		{ { "e", PARAM_ENUM, .choices = "a|bc" }, "bc", 0, -1 },
 		{ { "e", PARAM_ENUM, .choices = "a|bc" }, "b", -1, 0 },
 		{ { "e", PARAM_ENUM, .choices = "a|bc" }, "", -1, 0 },
+		{ { "e", PARAM_ENUM, .choices = "|a|bc" }, "", 0, -1 },
+		{ { "e", PARAM_ENUM, .choices = "|a|bc" }, "bc", 0, -1 },
 		{ { "x", PARAM_STR }, "any text", 0, -1 },
 		{ { "x", PARAM_STR }, "two\nlines", -1, 0 },
 	};

@@ -32,7 +32,45 @@ const char *const config_without_effect[] = {
 	"sendmail_path",
 	"setgid_group",
 	"shlib_directory",
+	"smtpd_tls_CApath",
+	"smtpd_tls_always_issue_session_ids",
+	"smtpd_tls_dh1024_param_file",
+	"smtpd_tls_dh512_param_file",
+	"smtpd_tls_eecdh_grade",
+	"smtpd_tls_enable_rpk",
+	"smtpd_tls_session_cache_database",
+	"tls_append_default_CA",
+	"tls_config_file",
+	"tls_config_name",
+	"tls_daemon_random_bytes",
+	"tls_disable_workarounds",
+	"tls_eecdh_strong_curve",
+	"tls_eecdh_ultra_curve",
+	"tls_export_cipherlist",
+	"tls_ffdhe_auto_groups",
+	"tls_low_cipherlist",
+	"tls_null_cipherlist",
+	"tls_random_bytes",
+	"tls_random_exchange_name",
+	"tls_random_prng_update_period",
+	"tls_random_reseed_period",
+	"tls_random_source",
+	"tls_session_ticket_cipher",
+	"tls_ssl_options",
+	"tlsmgr_service_name",
+	"tlsproxy_service_name",
 	NULL,
+};
+
+/* Names that Postfix replaced long ago, or that a listener replaces here: to
+ * pass over them in silence could leave a door open. */
+static const struct {
+	const char *name, *by;
+} replaced[] = {
+	{ "smtpd_enforce_tls", "smtpd_tls_security_level = encrypt" },
+	{ "smtpd_use_tls", "smtpd_tls_security_level = may" },
+	{ "smtpd_tls_cipherlist", "smtpd_tls_ciphers" },
+	{ "smtpd_tls_wrappermode", "listen_submissions" },
 };
 
 struct problem {
@@ -213,6 +251,21 @@ mark_used(struct reader *r)
 				to->used = true;
 }
 
+static bool
+is_replaced(struct reader *r, const struct config_value *v)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(replaced) / sizeof(replaced[0]); i++) {
+		if (!str_eq(str_of(replaced[i].name), v->name))
+			continue;
+		problem(r, v->line, true, "%s has no effect here, see %s",
+			replaced[i].name, replaced[i].by);
+		return true;
+	}
+	return false;
+}
+
 static void
 refuse_unknown(struct reader *r)
 {
@@ -222,7 +275,8 @@ refuse_unknown(struct reader *r)
 
 	for (i = 0; i < r->c->n; i++) {
 		v = r->c->v[i];
-		if (v->row || v->used || is_without_effect(v->name))
+		if (v->row || v->used || is_without_effect(v->name) ||
+		    is_replaced(r, v))
 			continue;
 		near = param_nearest(r->sets, v->name);
 		if (near)

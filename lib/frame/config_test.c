@@ -194,6 +194,9 @@ test_problems(void **state)
 		{ "maps = hash:", "1: maps: \"hash:\": want hash:FILE\n" },
 		{ "maps = inline:{a=b", "1: maps: \"inline:{a=b\": want "
 					"inline:{ key = value, ... }\n" },
+		{ "smtpd_use_tls = yes",
+		  "1: warning: smtpd_use_tls has no effect here, see "
+		  "smtpd_tls_security_level = may\n" },
 		{ "what\non = maybe\n",
 		  "1: \"what\": the \"=\" is missing, want NAME = VALUE\n"
 		  "2: on: \"maybe\": want yes or no\n" },
