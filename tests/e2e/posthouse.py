@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -121,6 +122,63 @@ class UidBlock:
         self._file.close()
 
 
+# Name and names of each certificate of a test instance.
+CERTIFICATES = {
+    "ecdsa": ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
+    "rsa": ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+}
+ALT_NAMES = f"DNS:mail.{DOMAIN},DNS:localhost,IP:127.0.0.1"
+CERTIFICATES_KEPT = 24 * 3600
+
+
+def make_certificates(directory):
+    """ca.pem with ca.key, and an ecdsa.pem and an rsa.pem signed by it: the
+    key, then the certificate."""
+    def openssl(*args):
+        run(["openssl", *args], cwd=directory)
+
+    directory.mkdir()
+    openssl("genpkey", *CERTIFICATES["ecdsa"], "-out", "ca.key")
+    openssl("req", "-x509", "-new", "-key", "ca.key", "-days", "30",
+            "-subj", "/CN=Posthouse tests", "-out", "ca.pem",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    (directory / "ext").write_text(
+        f"subjectAltName={ALT_NAMES}\nextendedKeyUsage=serverAuth\n"
+        "basicConstraints=critical,CA:false\n"
+        "keyUsage=critical,digitalSignature\n")
+    for name, algorithm in CERTIFICATES.items():
+        openssl("genpkey", *algorithm, "-out", "key")
+        openssl("req", "-new", "-key", "key", "-out", "csr",
+                "-subj", f"/CN=mail.{DOMAIN}")
+        openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey",
+                "ca.key", "-CAcreateserial", "-days", "20", "-extfile", "ext",
+                "-out", "crt")
+        pem = directory / f"{name}.pem"
+        pem.touch(0o600)
+        pem.write_text((directory / "key").read_text() +
+                       (directory / "crt").read_text())
+
+
+def certificates():
+    """The directory of the certificates that all instances share; they are
+    made once a day, because that takes a while."""
+    top = ROOT / "build" / "tests"
+    top.mkdir(parents=True, exist_ok=True)
+    top.chmod(0o700)
+    there = top / "tls"
+    with open(top / "tls.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = there / "rsa.pem"
+        if not ready.exists() or \
+                time.time() - ready.stat().st_mtime > CERTIFICATES_KEPT:
+            fresh = top / "tls.new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            make_certificates(fresh)
+            shutil.rmtree(there, ignore_errors=True)
+            fresh.rename(there)
+    return there
+
+
 class Mailbox:
     """One user's Maildir, seen from outside."""
 
@@ -151,7 +209,8 @@ class Mailbox:
 
 
 class Instance:
-    """An instance below `directory`, with users {local part: password}.
+    """An instance below `directory`, with users {local part: password}, and
+    certificates whose CA is in ca_file.
 
     overrides: main.cf parameters, by name; None leaves one out.
     """
@@ -167,10 +226,18 @@ class Instance:
         self._uids = UidBlock()
         self.uid_base = self._uids.base
         self.vmail_uid = self.uid_base + 48
-        self.smtp_port, self.imap_port, self.pop3_port = free_ports(3)
+        ports = free_ports(7)
+        (self.smtp_port, self.imap_port, self.pop3_port,
+         self.submission_port, self.submissions_port,
+         self.imaps_port, self.pop3s_port) = ports
         self.conf_dir = self.dir / "conf"
-        run([ROOT / "conf" / "instance", self.dir, self.uid_base,
-             self.smtp_port, self.imap_port, self.pop3_port])
+        self.submit_socket = self.dir / "sock" / "submit.sock"
+        tls = self.conf_dir / "tls"
+        tls.mkdir(parents=True)
+        for name in ("ca.pem", "ecdsa.pem", "rsa.pem"):
+            shutil.copy(certificates() / name, tls)
+        self.ca_file = tls / "ca.pem"
+        run([ROOT / "conf" / "instance", self.dir, self.uid_base, *ports])
         self.set(**(overrides or {}))
         for name, password in self.users.items():
             self.add_user(name, password)
@@ -196,6 +263,14 @@ class Instance:
         with open(self.conf_dir / "vmailbox", "a") as f:
             f.write(f"{self.address(name)} {DOMAIN}/{name}/\n")
         self.users[name] = password
+
+    def tls_context(self, **changes):
+        """For the clients of Python's library, which know this instance by
+        its address."""
+        context = ssl.create_default_context(cafile=self.ca_file)
+        for name, value in changes.items():
+            setattr(context, name, value)
+        return context
 
     # -- life
 
