@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "mail/imf.h"
+#include "mail/imf_lex.h"
 
 /* --- fields ----------------------------------------------------------------
  */
@@ -103,161 +103,11 @@ imf_unfold_pool(struct pool *pool, struct str value)
 	return out;
 }
 
-/* --- tokens ----------------------------------------------------------------
- */
-
-enum token_kind {
-	T_END,
-	T_SPECIAL, /* one of <>()[]:;@\,." */
-	T_WORD,	   /* atom, quoted string or domain literal, as text */
-	T_COMMENT,
-};
-
-struct lexer {
-	struct str in;
-	struct buf text; /* of a word or comment */
-	const char *specials;
-	bool spaced; /* blanks stood before this token */
-	bool quoted; /* the word was a quoted string */
-	char special;
-};
-
-static bool
-is_space(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static void
-skip_space(struct lexer *x)
-{
-	while (x->in.n && is_space(x->in.p[0])) {
-		x->in = str_from(x->in, 1);
-		x->spaced = true;
-	}
-}
-
-/* Line ends are folds and vanish; a backslash quotes. */
-static void
-lex_quoted(struct lexer *x)
-{
-	bool escaped = false;
-	char c;
-
-	x->quoted = true;
-	for (x->in = str_from(x->in, 1); x->in.n; x->in = str_from(x->in, 1)) {
-		c = x->in.p[0];
-		if (escaped) {
-			escaped = false;
-		} else if (c == '\\') {
-			escaped = true;
-			continue;
-		} else if (c == '"') {
-			x->in = str_from(x->in, 1);
-			return;
-		}
-		if (c != '\r' && c != '\n')
-			buf_add_byte(&x->text, c);
-	}
-}
-
-static void
-lex_comment(struct lexer *x)
-{
-	bool escaped = false;
-	unsigned depth = 1;
-	char c;
-
-	for (x->in = str_from(x->in, 1); x->in.n; x->in = str_from(x->in, 1)) {
-		c = x->in.p[0];
-		if (escaped) {
-			escaped = false;
-		} else if (c == '\\') {
-			escaped = true;
-			continue;
-		} else if (c == '(' && depth < IMF_COMMENT_DEPTH) {
-			depth++;
-		} else if (c == ')' && --depth == 0) {
-			x->in = str_from(x->in, 1);
-			return;
-		}
-		if (c != '\r' && c != '\n')
-			buf_add_byte(&x->text, c);
-	}
-}
-
-static void
-lex_literal(struct lexer *x)
-{
-	char c;
-
-	do {
-		c = x->in.p[0];
-		if (!is_space(c))
-			buf_add_byte(&x->text, c);
-		x->in = str_from(x->in, 1);
-	} while (x->in.n && c != ']');
-}
-
-static enum token_kind
-lex(struct lexer *x)
-{
-	char c;
-
-	x->spaced = x->quoted = false;
-	buf_reset(&x->text);
-	skip_space(x);
-	if (x->in.n == 0)
-		return T_END;
-	c = x->in.p[0];
-	if (c == '"') {
-		lex_quoted(x);
-		return T_WORD;
-	}
-	if (c == '(') {
-		lex_comment(x);
-		return T_COMMENT;
-	}
-	if (c == '[' && strchr(x->specials, '[')) {
-		lex_literal(x);
-		return T_WORD;
-	}
-	if (c && strchr(x->specials, c)) {
-		x->special = c;
-		x->in = str_from(x->in, 1);
-		return T_SPECIAL;
-	}
-	do {
-		buf_add_byte(&x->text, c);
-		x->in = str_from(x->in, 1);
-		c = x->in.n ? x->in.p[0] : ' ';
-	} while (!is_space(c) && c != '"' && c != '(' &&
-		 !(c && strchr(x->specials, c)));
-	return T_WORD;
-}
-
-static void
-lexer_init(struct lexer *x, struct str in, const char *specials)
-{
-	*x = (struct lexer){ .in = in, .specials = specials };
-	buf_init(&x->text, in.n + 1);
-}
-
-static enum token_kind
-lex_no_comment(struct lexer *x)
-{
-	enum token_kind t;
-
-	while ((t = lex(x)) == T_COMMENT)
-		continue;
-	return t;
-}
-
 /* --- addresses -------------------------------------------------------------
  */
 
 struct addr_parser {
-	struct lexer x;
+	struct imf_lexer x;
 	struct pool *pool;
 	struct imf_addr *v;
 	size_t n, room;
@@ -306,17 +156,17 @@ or_empty(const struct buf *b)
 }
 
 /* The words of a domain up to a special that is no dot; that special is left
- * in x->special, T_END gives 0. */
+ * in x->special, IMF_END gives 0. */
 static char
 read_domain(struct addr_parser *p, struct buf *host)
 {
-	enum token_kind t;
+	enum imf_token_kind t;
 
-	while ((t = lex(&p->x)) != T_END) {
-		if (t == T_COMMENT) {
+	while ((t = imf_lex(&p->x)) != IMF_END) {
+		if (t == IMF_COMMENT) {
 			if (p->comment.n == 0)
 				buf_add_str(&p->comment, buf_str(&p->x.text));
-		} else if (t == T_WORD) {
+		} else if (t == IMF_WORD) {
 			buf_add_str(host, buf_str(&p->x.text));
 		} else if (p->x.special == '.') {
 			buf_add_byte(host, '.');
@@ -332,16 +182,16 @@ static void
 read_angle(struct addr_parser *p)
 {
 	struct buf local, host, route;
-	enum token_kind t;
+	enum imf_token_kind t;
 	bool at = false, in_route = false;
 
 	buf_init(&local, p->x.in.n + 1);
 	buf_init(&host, p->x.in.n + 1);
 	buf_init(&route, p->x.in.n + 2);
-	while ((t = lex_no_comment(&p->x)) != T_END) {
+	while ((t = imf_lex_no_comment(&p->x)) != IMF_END) {
 		struct buf *to = in_route ? &route : at ? &host : &local;
 
-		if (t == T_WORD) {
+		if (t == IMF_WORD) {
 			buf_add_str(to, buf_str(&p->x.text));
 			continue;
 		}
@@ -442,7 +292,7 @@ imf_addresses(struct pool *pool, struct str value, struct imf_addr **out)
 {
 	struct addr_parser p = { .pool = pool };
 	size_t i;
-	enum token_kind t;
+	enum imf_token_kind t;
 
 	for (i = 0; i < value.n; i++)
 		p.room += value.p[i] && strchr(",;:<@", value.p[i]);
@@ -451,14 +301,14 @@ imf_addresses(struct pool *pool, struct str value, struct imf_addr **out)
 	*out = p.v;
 	if (!p.v)
 		return 0;
-	lexer_init(&p.x, value, "<>[]:;@,.");
+	imf_lex_init(&p.x, value, "<>[]:;@,.");
 	buf_init(&p.phrase, value.n + 1);
 	buf_init(&p.spec, value.n + 1);
 	buf_init(&p.comment, value.n + 1);
-	while ((t = lex(&p.x)) != T_END && p.n < p.room) {
-		if (t == T_SPECIAL) {
+	while ((t = imf_lex(&p.x)) != IMF_END && p.n < p.room) {
+		if (t == IMF_SPECIAL) {
 			on_special(&p);
-		} else if (t == T_COMMENT) {
+		} else if (t == IMF_COMMENT) {
 			if (p.comment.n == 0)
 				buf_add_str(&p.comment, buf_str(&p.x.text));
 		} else {
@@ -484,33 +334,33 @@ imf_addresses(struct pool *pool, struct str value, struct imf_addr **out)
 
 /* One parameter; false at the end of the list. */
 static bool
-read_param(struct lexer *x, struct pool *pool, struct imf_param **out)
+read_param(struct imf_lexer *x, struct pool *pool, struct imf_param **out)
 {
-	enum token_kind t = lex_no_comment(x);
+	enum imf_token_kind t = imf_lex_no_comment(x);
 	struct imf_param *p;
 
 	*out = NULL;
-	if (t == T_END)
+	if (t == IMF_END)
 		return false;
-	if (t == T_SPECIAL)
+	if (t == IMF_SPECIAL)
 		return true; /* a ";" too many */
 	p = pool_alloc(pool, sizeof(*p));
 	if (!p)
 		return false;
 	p->name = pool_str(pool, buf_str(&x->text));
-	t = lex_no_comment(x);
-	if (t == T_SPECIAL && x->special == '=') {
-		t = lex_no_comment(x);
-		if (t == T_WORD) {
+	t = imf_lex_no_comment(x);
+	if (t == IMF_SPECIAL && x->special == '=') {
+		t = imf_lex_no_comment(x);
+		if (t == IMF_WORD) {
 			p->value = pool_str(pool, buf_str(&x->text));
 			if (p->name.p && p->value.p)
 				*out = p;
-			t = lex_no_comment(x);
+			t = imf_lex_no_comment(x);
 		}
 	}
 	/* Whatever is left up to the next ";" is not understood. */
-	while (t != T_END && !(t == T_SPECIAL && x->special == ';'))
-		t = lex_no_comment(x);
+	while (t != IMF_END && !(t == IMF_SPECIAL && x->special == ';'))
+		t = imf_lex_no_comment(x);
 	return true;
 }
 
@@ -519,33 +369,33 @@ imf_content(struct pool *pool, struct str value, struct str *type,
 	    struct str *subtype, struct imf_param **params)
 {
 	struct imf_param **tail = params, *p;
-	enum token_kind t;
-	struct lexer x;
+	enum imf_token_kind t;
+	struct imf_lexer x;
 	size_t n;
 	bool ok = false;
 
 	*params = NULL;
 	*type = STR_NULL;
-	lexer_init(&x, value, subtype ? ";=/" : ";=");
-	if (lex_no_comment(&x) != T_WORD)
+	imf_lex_init(&x, value, subtype ? ";=/" : ";=");
+	if (imf_lex_no_comment(&x) != IMF_WORD)
 		goto out;
 	*type = pool_str(pool, buf_str(&x.text));
-	t = lex_no_comment(&x);
+	t = imf_lex_no_comment(&x);
 	if (subtype) {
-		if (t != T_SPECIAL || x.special != '/' ||
-		    lex_no_comment(&x) != T_WORD)
+		if (t != IMF_SPECIAL || x.special != '/' ||
+		    imf_lex_no_comment(&x) != IMF_WORD)
 			goto out;
 		*subtype = pool_str(pool, buf_str(&x.text));
 		if (!subtype->p)
 			goto out;
-		t = lex_no_comment(&x);
+		t = imf_lex_no_comment(&x);
 	}
 	ok = type->p != NULL;
 	/* Parameter values may hold "/" unquoted, against the rules. */
 	x.specials = ";=";
-	while (t != T_END && !(t == T_SPECIAL && x.special == ';'))
-		t = lex_no_comment(&x);
-	for (n = 0; t != T_END && n < IMF_PARAMS_MAX; n++) {
+	while (t != IMF_END && !(t == IMF_SPECIAL && x.special == ';'))
+		t = imf_lex_no_comment(&x);
+	for (n = 0; t != IMF_END && n < IMF_PARAMS_MAX; n++) {
 		if (!read_param(&x, pool, &p))
 			break;
 		if (!p)
@@ -571,10 +421,10 @@ struct str
 imf_token(struct pool *pool, struct str value)
 {
 	struct str out = STR_NULL;
-	struct lexer x;
+	struct imf_lexer x;
 
-	lexer_init(&x, value, ";,");
-	if (lex_no_comment(&x) == T_WORD)
+	imf_lex_init(&x, value, ";,");
+	if (imf_lex_no_comment(&x) == IMF_WORD)
 		out = pool_str(pool, buf_str(&x.text));
 	buf_fini(&x.text);
 	return out;

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef MAIL_IMF_LEX_H
+#define MAIL_IMF_LEX_H
+
+#include "mail/imf.h"
+
+/*
+ * The tokens of structured header fields (RFC 5322 3.2), for the parsers of
+ * this directory.  What is left of the input tells where a token ended.
+ */
+enum imf_token_kind {
+	IMF_END,
+	IMF_SPECIAL, /* one of specials */
+	IMF_WORD,    /* atom, quoted string or domain literal, as text */
+	IMF_COMMENT,
+};
+
+struct imf_lexer {
+	struct str in;
+	struct buf text; /* of a word or comment; freed by the caller */
+	const char *specials;
+	bool spaced; /* blanks stood before this token */
+	bool quoted; /* the word was a quoted string */
+	bool broken; /* its end was not found, or it is nested too deep */
+	char special;
+};
+
+void imf_lex_init(struct imf_lexer *x, struct str in, const char *specials);
+enum imf_token_kind imf_lex(struct imf_lexer *x);
+enum imf_token_kind imf_lex_no_comment(struct imf_lexer *x);
+
+#endif
