@@ -25,6 +25,10 @@ static const struct {
 	{ "reload", cmd_reload, "", "take the new configuration" },
 	{ "status", cmd_status, "", "show the running processes" },
 	{ "stop", cmd_stop, "", "finish what is in hand and end" },
+	{ "tls", cmd_tls,
+	  "init [--name NAME]... [--dir DIR] [--force] [--write] | show | "
+	  "check",
+	  "make, show or check certificates" },
 	{ "topology", cmd_topology, "[--markdown | --json]",
 	  "show who may ask whom for what" },
 	{ "user", cmd_user,

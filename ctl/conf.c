@@ -138,8 +138,8 @@ lock_dir(const char *confdir, struct err *err)
 }
 
 /* Nobody sees a half-written main.cf, or one that master would refuse. */
-static int
-edit(struct ctl *c, char **settings, struct err *err)
+int
+ctl_conf_set(struct ctl *c, char **settings, struct err *err)
 {
 	int dirfd = -1, rc = -1, lock = lock_dir(c->confdir, err);
 	char *dir = NULL;
@@ -178,7 +178,7 @@ cmd_edit(struct ctl *c, const char *command, char **settings)
 
 	if (!*settings)
 		return ctl_usage(command);
-	if (edit(c, settings, &err) == 0)
+	if (ctl_conf_set(c, settings, &err) == 0)
 		return 0;
 	ctl_error(command, "%s", err.text);
 	return err.class == ERR_TEMP ? EX_TEMPFAIL : EX_USAGE;

@@ -30,7 +30,7 @@ int ctl_main(int argc, char **argv);
 typedef int ctl_command(struct ctl *c, int argc, char **argv);
 
 ctl_command cmd_conf, cmd_map, cmd_queue, cmd_user, cmd_status, cmd_reload,
-	cmd_stop, cmd_topology;
+	cmd_stop, cmd_tls, cmd_topology;
 
 /* "posthouse COMMAND: text" on stderr. */
 void ctl_error(const char *command, const char *fmt, ...)
@@ -45,6 +45,10 @@ int ctl_status(const struct err *err);
 /* Load main.cf into c->conf, once; its problems go to stderr.  0 or EX_USAGE.
  */
 ERR_WARN_UNUSED int ctl_config(struct ctl *c);
+
+/* Put "NAME=VALUE" each (up to NULL) into main.cf, as "posthouse conf -e". */
+ERR_WARN_UNUSED int ctl_conf_set(struct ctl *c, char **settings,
+				 struct err *err);
 
 /*
  * A channel to a service through control.sock.  SVC_MASTER is the connection

@@ -15,7 +15,9 @@ master_load(struct master *m, struct config *c, struct buf *out)
 {
 	struct err err;
 
-	if (config_load(c, param_sets, m->opt.confdir, out, &err) == 0)
+	err.text[0] = '\0';
+	if (config_load(c, param_sets, m->opt.confdir, out, &err) == 0 &&
+	    keys_check(c, out) == 0)
 		return 0;
 	if (out->n == 0)
 		buf_addf(out, "%s\n", err.text);

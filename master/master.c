@@ -392,7 +392,7 @@ master_run(const struct options *opt)
 	list_init(&m.listeners);
 	list_init(&m.pending);
 	list_init(&m.orphans);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < MASTER_TABLES; i++)
 		m.tables[i].memfd = -1;
 	log_open(-1, "master");
 	/* Users' processes that outlive their spawner are reaped here. */

@@ -98,12 +98,21 @@ void given_complain(const struct given *g);
 /* --- files handed out as sealed memfds (table.c)
  * ------------------------------ */
 
+struct master;
+struct table;
+
+/* Read it anew if it has changed on disk; true: t->memfd is a new one. */
+typedef bool table_read(struct master *m, struct table *t);
+
+enum { MASTER_TABLES = 4 };
+
 struct table {
 	const char *name; /* as in the rows' fds */
-	char path[512];
-	struct timespec mtime;
-	uint64_t size, inode;
-	int memfd; /* -1: could not be read */
+	char path[512];	  /* of a table that is one file */
+	table_read *read;
+	uint64_t seen;	     /* hash of what memfd was made of */
+	uint64_t complained; /* hash of what the last complaint was about */
+	int memfd;	     /* -1: could not be read */
 };
 
 /* --- children (child.c)
@@ -163,7 +172,7 @@ struct master {
 	struct config conf;
 	struct list children, listeners, pending, orphans;
 	struct given given;
-	struct table tables[2]; /* users, passwd */
+	struct table tables[MASTER_TABLES]; /* users, passwd, keys, tls_ca */
 	int empty_dir, spool_dir, log_dir;
 	int syslog;
 	unsigned stage; /* being started; past the last: all is up */
@@ -209,8 +218,19 @@ void tables_init(struct master *m);
 /* Read anew what changed on disk; send it to those who have it. */
 void tables_watch(struct master *m);
 int table_fd(struct master *m, const char *name);
+/* For those that read tables: append the state of a file to seen, return its
+ * size; make memfd the table's. */
+size_t table_look(struct buf *seen, const char *path);
+void table_set(struct table *t, int memfd, uint64_t seen);
 /* A connected datagram socket of /dev/log, or -1. */
 int syslog_connect(void);
+
+/* --- keys.c
+ * ----------------------------------------------------------------------- */
+
+/* Do the parameters name files that can be listed?  Problems go to out. */
+int keys_check(const struct config *c, struct buf *out);
+table_read keys_read;
 
 /* --- child.c
  * ------------------------------------------------------------------------- */

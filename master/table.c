@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/enc.h"
 #include "base/fsx.h"
 #include "base/log.h"
 #include "frame/msg_control.h"
@@ -34,11 +35,40 @@ sealed_memfd(const char *name, struct str content)
 	return fd;
 }
 
+/* Which file is there, and in which state; its size.  A file that cannot be
+ * looked at is a state as well. */
+size_t
+table_look(struct buf *seen, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0) {
+		(void)buf_addf(seen, "%s %d\n", path, errno);
+		return 0;
+	}
+	(void)buf_addf(seen, "%s %ju %ju %jd %jd.%09ld %jd.%09ld\n", path,
+		       (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+		       (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
+		       st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec,
+		       st.st_ctim.tv_nsec);
+	return S_ISREG(st.st_mode) ? (size_t)st.st_size : 0;
+}
+
+void
+table_set(struct table *t, int memfd, uint64_t seen)
+{
+	if (t->memfd >= 0)
+		close(t->memfd);
+	t->memfd = memfd;
+	t->seen = seen;
+}
+
 /* The file's bytes, unread by us, as a sealed memfd; -1. */
 static int
-read_file(const char *path, struct stat *st)
+read_file(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), out = -1;
+	struct stat st;
 	struct buf b;
 	struct err err;
 	char *to;
@@ -46,10 +76,10 @@ read_file(const char *path, struct stat *st)
 	if (fd < 0)
 		return -1;
 	buf_init(&b, TABLE_MAX);
-	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) &&
-	    (to = buf_reserve(&b, (size_t)st->st_size)) &&
-	    fsx_pread_all(fd, to, (size_t)st->st_size, 0, &err) == 0)
-		out = sealed_memfd("table", str_mem(to, (size_t)st->st_size));
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (to = buf_reserve(&b, (size_t)st.st_size)) &&
+	    fsx_pread_all(fd, to, (size_t)st.st_size, 0, &err) == 0)
+		out = sealed_memfd("table", str_mem(to, (size_t)st.st_size));
 	if (b.p)
 		explicit_bzero(b.p, b.size);
 	buf_fini(&b);
@@ -57,41 +87,61 @@ read_file(const char *path, struct stat *st)
 	return out;
 }
 
+/* A table that is one file; without a name it is empty. */
 static bool
-table_read(struct table *t)
+file_read(struct master *m, struct table *t)
 {
-	struct stat st;
+	struct buf look;
+	uint64_t seen;
 	int fd;
 
-	if (stat(t->path, &st) < 0 ||
-	    (st.st_mtim.tv_sec == t->mtime.tv_sec &&
-	     st.st_mtim.tv_nsec == t->mtime.tv_nsec &&
-	     (uint64_t)st.st_size == t->size && st.st_ino == t->inode))
+	(void)m;
+	buf_init(&look, sizeof(t->path) + 200);
+	if (t->path[0])
+		(void)table_look(&look, t->path);
+	seen = enc_hash(buf_str(&look));
+	buf_fini(&look);
+	if (t->memfd >= 0 && seen == t->seen)
 		return false;
-	fd = read_file(t->path, &st);
-	if (fd < 0) {
-		log_warn("%s: cannot be read: %s", t->path, strerror(errno));
-		return false;
+	fd = t->path[0] ? read_file(t->path) : sealed_memfd("table", STR(""));
+	if (fd >= 0) {
+		table_set(t, fd, seen);
+		return true;
 	}
-	if (t->memfd >= 0)
-		close(t->memfd);
-	t->memfd = fd;
-	t->mtime = st.st_mtim;
-	t->size = (uint64_t)st.st_size;
-	t->inode = st.st_ino;
-	return true;
+	if (t->complained != seen)
+		log_warn("%s: cannot be read: %s", t->path, strerror(errno));
+	t->complained = seen;
+	return false;
 }
 
 void
 tables_init(struct master *m)
 {
-	struct table *users = &m->tables[0], *passwd = &m->tables[1];
+	static const struct {
+		const char *name, *param, *path;
+		table_read *read;
+	} rows[MASTER_TABLES] = {
+		{ "users", "users_file", "", file_read },
+		{ "passwd", NULL, "/etc/passwd", file_read },
+		{ "keys", NULL, "", keys_read },
+		{ "tls_ca", "smtpd_tls_CAfile", "", file_read },
+	};
+	const struct config_value *v;
+	size_t i;
 
-	users->name = "users";
-	snprintf(users->path, sizeof(users->path), "%s",
-		 config_get(&m->conf, "users_file").p);
-	passwd->name = "passwd";
-	snprintf(passwd->path, sizeof(passwd->path), "/etc/passwd");
+	for (i = 0; i < MASTER_TABLES; i++) {
+		struct table *t = &m->tables[i];
+		struct str path = str_of(rows[i].path);
+
+		v = rows[i].param ? config_find(&m->conf, str_of(rows[i].param))
+				  : NULL;
+		if (v)
+			path = v->text;
+		t->name = rows[i].name;
+		t->read = rows[i].read;
+		if (!str_copy(t->path, sizeof(t->path), path))
+			log_error("%s: its path is too long", t->name);
+	}
 }
 
 static bool
@@ -110,12 +160,12 @@ tables_watch(struct master *m)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(m->tables) / sizeof(m->tables[0]); i++) {
+	for (i = 0; i < MASTER_TABLES; i++) {
 		struct table *t = &m->tables[i];
 		struct msg_table msg = { str_of(t->name), -1 };
 		struct list *it;
 
-		if (!table_read(t))
+		if (!t->read(m, t))
 			continue;
 		msg.fd = t->memfd;
 		list_for_each (it, &m->children) {
@@ -132,7 +182,7 @@ table_fd(struct master *m, const char *name)
 {
 	size_t i;
 
-	for (i = 0; i < sizeof(m->tables) / sizeof(m->tables[0]); i++)
+	for (i = 0; i < MASTER_TABLES; i++)
 		if (strcmp(m->tables[i].name, name) == 0)
 			return m->tables[i].memfd;
 	return -1;

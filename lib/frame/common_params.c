@@ -7,6 +7,7 @@ enum {
 	SMTPD = SVC_BIT(SVC_SMTPD),
 	RECEIVERS = SMTPD | SVC_BIT(SVC_SUBMITD),
 	ROUTER = SVC_BIT(SVC_ROUTER),
+	KEYD = SVC_BIT(SVC_KEYD),
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
 	LOGD = SVC_BIT(SVC_LOGD),
 	CTL = SVC_BIT(SVC_CTL),
@@ -18,7 +19,7 @@ const struct param common_params[] = {
 	{ .name = "myhostname",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = LOGD | RECEIVERS | SPAWNER,
+	  .users = LOGD | RECEIVERS | KEYD | SPAWNER | CTL,
 	  .text = "The fully qualified name of this mail system. When it is "
 		  "not set, it is the host's own name; if that has no dot, "
 		  "$mydomain (or localdomain) is put behind it." },

@@ -70,5 +70,7 @@ static const struct msg_field key_file_fields[] = {
 	MSG_FIELD(key_file, path, MSG_STR, 4096),
 	MSG_FIELD(key_file, error, MSG_STR, 200),
 	MSG_FIELD(key_file, bytes, MSG_BYTES, KEY_FILE_MAX),
+	MSG_FIELD(key_file, key_path, MSG_STR, 4096),
+	MSG_FIELD(key_file, key_bytes, MSG_BYTES, KEY_FILE_MAX),
 };
 const struct msg_def key_file_def = MSG_DEF(key_file, 0, 0);

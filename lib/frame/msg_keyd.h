@@ -23,7 +23,7 @@ enum {
 	KEY_CHAIN_CERTS = 10,
 	KEY_DATA_MAX = 1024, /* what is signed: a digest or a padded block */
 	KEY_SIGNATURE_MAX = 1024,
-	KEY_FILE_MAX = 1024 * 1024,
+	KEY_FILE_MAX = 65535,
 	KEY_FILES_MAX = 256,
 	KEY_TICKETS_MAX = 3,
 	KEY_TICKET_NAME = 16,
@@ -100,6 +100,10 @@ struct key_file {
 	struct str path;  /* for the log */
 	struct str error; /* why it could not be read, or "" */
 	struct str bytes; /* MSG_BYTES */
+	/* A certificate whose key stands in another file (Postfix's older
+	 * form, smtpd_tls_key_file); "" for a chain file. */
+	struct str key_path;
+	struct str key_bytes; /* MSG_BYTES */
 };
 
 extern const struct msg_def msg_key_watch_def, msg_key_der_def,

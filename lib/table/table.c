@@ -102,43 +102,6 @@ table_set_passwd(struct table_set *set, struct str text, struct err *err)
 
 /* --- specs --------------------------------------------------------------- */
 
-static bool
-is_sep(char c)
-{
-	return c == ',' || c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-bool
-table_spec_next(struct str *list, struct str *item)
-{
-	size_t i, depth = 0;
-
-	while (list->n && is_sep(list->p[0]))
-		*list = str_from(*list, 1);
-	for (i = 0; i < list->n; i++) {
-		if (list->p[i] == '{')
-			depth++;
-		else if (list->p[i] == '}' && depth)
-			depth--;
-		else if (!depth && is_sep(list->p[i]))
-			break;
-	}
-	*item = str_head(*list, i);
-	*list = str_from(*list, i);
-	return item->n != 0;
-}
-
-bool
-table_spec_split(struct str spec, struct str *type, struct str *name)
-{
-	*name = spec;
-	if (!str_cut(name, ':', type))
-		return false;
-	if (str_eq(*type, STR("proxy")) && !str_cut(name, ':', type))
-		return false;
-	return type->n && name->n;
-}
-
 static const struct table_type *
 type_find(struct str name)
 {

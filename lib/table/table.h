@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "table/spec.h"
 
 /*
  * Lookup tables as main.cf names them, TYPE:NAME:
@@ -67,11 +68,6 @@ void table_list_close(struct table_list *l);
 ERR_WARN_UNUSED int table_list_get(const struct table_list *l, struct str key,
 				   struct str *value, struct err *err);
 
-/* Cut the next item off a list separated by commas or blanks, {...} kept
- * whole; false at the end. */
-bool table_spec_next(struct str *list, struct str *item);
-/* TYPE and NAME of a spec ("proxy:" dropped); false: it has no form of one. */
-bool table_spec_split(struct str spec, struct str *type, struct str *name);
 /* The path of the file that a table of this spec reads, without ".db"; false:
  * it reads none. */
 bool table_spec_file(struct str spec, struct str *path);

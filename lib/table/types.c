@@ -166,74 +166,37 @@ const struct table_type table_type_texthash = {
 /* --- inline -------------------------------------------------------------- */
 
 static int
-bad_inline(struct err *err, struct str what, const char *why)
-{
-	return err_set(err, ERR_PERM, EINVAL,
-		       "inline table: \"%.*s\": %s, want {key=value, "
-		       "{key = text with blanks}}",
-		       STR_FMT(str_head(what, 100)), why);
-}
-
-/* The inside of "{...}", blanks removed; false: it is not one such group. */
-static bool
-strip_braces(struct str s, struct str *inside)
-{
-	size_t i, depth = 0;
-
-	for (i = 0; i < s.n; i++) {
-		if (s.p[i] == '{')
-			depth++;
-		else if (s.p[i] == '}' && depth)
-			depth--;
-		if (depth == 0)
-			break;
-	}
-	if (s.n < 2 || i != s.n - 1)
-		return false;
-	*inside = str_trim(str_mem(s.p + 1, s.n - 2));
-	return true;
-}
-
-static int
-add_inline(struct rows *r, struct str item, struct err *err)
-{
-	struct str pair = item, key;
-	char folded[1024];
-	size_t i;
-
-	if (item.p[0] == '{' && !strip_braces(item, &pair))
-		return bad_inline(err, item, "braces do not match");
-	if (!str_cut(&pair, '=', &key))
-		return bad_inline(err, item, "no \"=\"");
-	key = str_trim(key);
-	if (key.n == 0 || key.n > sizeof(folded))
-		return bad_inline(err, item, "no key");
-	for (i = 0; i < key.n; i++)
-		folded[i] = ascii_lower(key.p[i]);
-	if (rows_add(r, str_mem(folded, key.n), str_trim(pair)) < 0)
-		return no_memory(err);
-	return 0;
-}
-
-static int
 open_inline(struct table *t, struct err *err)
 {
-	struct str rest, item;
+	struct str rest, key, value;
 	struct rows *r;
+	char folded[1024];
+	size_t i;
+	int rc;
 
-	if (!strip_braces(str_of(t->name), &rest))
-		return bad_inline(err, str_of(t->name), "no {...}");
+	if (table_inline_open(str_of(t->name), &rest, err) < 0)
+		return -1;
 	r = rows_new();
 	if (!r)
 		return no_memory(err);
-	while (table_spec_next(&rest, &item))
-		if (add_inline(r, item, err) < 0) {
-			rows_free(r);
-			return -1;
+	while ((rc = table_inline_next(&rest, &key, &value, err)) > 0) {
+		if (key.n > sizeof(folded)) {
+			rc = err_set(err, ERR_PERM, EINVAL,
+				     "inline table: a key of more than %zu "
+				     "bytes",
+				     sizeof(folded));
+			break;
 		}
-	if (r->map.n == 0) {
+		for (i = 0; i < key.n; i++)
+			folded[i] = ascii_lower(key.p[i]);
+		if (rows_add(r, str_mem(folded, key.n), value) < 0) {
+			rc = no_memory(err);
+			break;
+		}
+	}
+	if (rc < 0) {
 		rows_free(r);
-		return bad_inline(err, str_of(t->name), "empty");
+		return -1;
 	}
 	t->data = r;
 	return 0;
@@ -255,7 +218,7 @@ open_static(struct table *t, struct err *err)
 	struct str value = str_of(t->name);
 	struct str *data;
 
-	if (value.p[0] == '{' && !strip_braces(value, &value))
+	if (value.p[0] == '{' && !table_braces(value, &value))
 		return err_set(err, ERR_PERM, EINVAL,
 			       "static table \"%s\": braces do not match",
 			       t->name);

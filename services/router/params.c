@@ -8,7 +8,7 @@ const struct param router_params[] = {
 	{ .name = "mydestination",
 	  .kind = PARAM_LIST,
 	  .def = "$myhostname, localhost.$mydomain, localhost",
-	  .users = ROUTER,
+	  .users = ROUTER | CTL,
 	  .text = "The domains whose mail is delivered to this machine's own "
 		  "users: names, TYPE:TABLE (a domain is in the list if the "
 		  "table has it as a key) and /FILE (its text stands for "
