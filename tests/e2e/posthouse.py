@@ -274,7 +274,7 @@ class Instance:
 
     # -- life
 
-    def start(self, wait=True, wrapper=()):
+    def start(self, wait=True, wrapper=(), pass_fds=()):
         """wrapper: words before the command, which exec what follows them."""
         assert self.process is None
         # Readable, so that the intruder of the jail test finds its orders.
@@ -283,7 +283,7 @@ class Instance:
             [*wrapper, self.master, "-c", self.conf_dir, "--uid-base",
              str(self.uid_base), *self.args],
             env=clean_env(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            start_new_session=True)
+            start_new_session=True, pass_fds=pass_fds)
         out.close()
         if wait:
             self.wait_ready()
