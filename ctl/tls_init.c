@@ -246,14 +246,13 @@ configure(struct init *in, struct err *err)
 	char files[2 * PATH_MAX + 100],
 		level[] = "smtpd_tls_security_level=may";
 	char *settings[3] = { files, NULL, NULL };
-	const struct config_value *v =
-		config_find(&in->ctl->conf, STR("smtpd_tls_security_level"));
+	struct str now = config_get(&in->ctl->conf, "smtpd_tls_security_level");
 	size_t i;
 
 	(void)snprintf(files, sizeof(files),
 		       "smtpd_tls_chain_files=%s/%s, %s/%s", in->dir,
 		       leaves[0].file, in->dir, leaves[1].file);
-	if (v && v->row && (!v->text.n || str_eq(v->text, STR("none"))))
+	if (!now.n || str_eq(now, STR("none")))
 		settings[1] = level;
 	if (in->write)
 		return ctl_conf_set(in->ctl, settings, err);

@@ -126,17 +126,14 @@ tables_init(struct master *m)
 		{ "keys", NULL, "", keys_read },
 		{ "tls_ca", "smtpd_tls_CAfile", "", file_read },
 	};
-	const struct config_value *v;
 	size_t i;
 
 	for (i = 0; i < MASTER_TABLES; i++) {
 		struct table *t = &m->tables[i];
 		struct str path = str_of(rows[i].path);
 
-		v = rows[i].param ? config_find(&m->conf, str_of(rows[i].param))
-				  : NULL;
-		if (v)
-			path = v->text;
+		if (rows[i].param)
+			path = config_get(&m->conf, rows[i].param);
 		t->name = rows[i].name;
 		t->read = rows[i].read;
 		if (!str_copy(t->path, sizeof(t->path), path))

@@ -36,12 +36,11 @@ preload(void)
 static void
 configure(struct daemon *d)
 {
-	static const char life[] = "smtpd_tls_session_cache_timeout";
 	const struct params *p = &d->params;
 
-	keyd_configure(d->app, params_str(p, "myhostname"),
-		       params_has(p, life) ? (unsigned)params_num(p, life)
-					   : 3600);
+	keyd_configure(
+		d->app, params_str(p, "myhostname"),
+		(unsigned)params_num(p, "smtpd_tls_session_cache_timeout"));
 }
 
 static int

@@ -4,6 +4,8 @@
 
 enum {
 	MASTER = SVC_BIT(SVC_MASTER),
+	KEYD = SVC_BIT(SVC_KEYD),
+	CTL = SVC_BIT(SVC_CTL),
 	TLSD = SVC_BIT(SVC_TLSD_MX) | SVC_BIT(SVC_TLSD_USER),
 };
 
@@ -12,7 +14,7 @@ const struct param tlsd_params[] = {
 	  .kind = PARAM_ENUM,
 	  .def = "may",
 	  .choices = "|none|may|encrypt",
-	  .users = TLSD,
+	  .users = TLSD | CTL,
 	  .text = "Whether TLS is spoken on port 25: may offers STARTTLS once "
 		  "there is a certificate ; encrypt also refuses mail without "
 		  "it, which only a host that is no public mail exchanger "
@@ -124,6 +126,7 @@ const struct param tlsd_params[] = {
 	{ .name = "smtpd_tls_CAfile",
 	  .kind = PARAM_PATH,
 	  .def = "",
+	  .users = MASTER,
 	  .text = "A file of certificates (PEM) of the authorities whose "
 		  "client certificates are trusted. It is looked at only "
 		  "where smtpd_tls_ask_ccert or smtpd_tls_req_ccert is set." },
@@ -146,7 +149,7 @@ const struct param tlsd_params[] = {
 	  .def = "3600s",
 	  .min = 0,
 	  .max = 8640000,
-	  .users = TLSD,
+	  .users = TLSD | KEYD,
 	  .text = "How long a client may resume a session, which spares both "
 		  "sides the greater part of the handshake; 0: never. "
 		  "Sessions are kept by the client, in tickets sealed with "
