@@ -19,6 +19,8 @@ uid_text(const struct service *s)
 {
 	if (s->id == SVC_MASTER)
 		return "root";
+	if (s->as_root)
+		return "root without capabilities";
 	if (s->id == SVC_CTL)
 		return "the administrator";
 	return s->root == ROOT_USER ? "the user's" : "own";
@@ -35,6 +37,8 @@ root_text(const struct service *s)
 static const char *
 count_text(const struct service *s)
 {
+	if (s->when)
+		return " (optional)";
 	if (s->workers)
 		return " ×K";
 	return s->root == ROOT_USER ? " (one a user)" : "";
@@ -108,6 +112,8 @@ text_processes(void)
 			     s->may, s->taken);
 		if (s->listens)
 			(void)printf("\tlistens: %s\n", s->listens);
+		if (s->when)
+			(void)printf("\truns only if %s is set\n", s->when);
 	}
 }
 
@@ -148,11 +154,14 @@ json_processes(void)
 			     "\"root\": \"%s\", \"calls\": %u, "
 			     "\"nofile\": %u, \"nproc\": %u, "
 			     "\"data_mb\": %u, \"listens\": \"%s\", "
-			     "\"workers\": \"%s\"}%s\n",
+			     "\"workers\": \"%s\", \"when\": \"%s\", "
+			     "\"as_root\": %s}%s\n",
 			     s->name, s->uid_slot, words[s->root], s->calls,
 			     s->nofile, s->nproc, s->data_mb,
 			     s->listens ? s->listens : "",
 			     s->workers ? s->workers : "",
+			     s->when ? s->when : "",
+			     s->as_root ? "true" : "false",
 			     i + 1 < SVC_COUNT ? "," : "");
 	}
 	(void)puts("]");

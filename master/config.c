@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "frame/jail.h"
 #include "frame/registry.h"
 #include "master.h"
 
@@ -52,6 +53,8 @@ master_workers(struct master *m, const struct service *svc)
 {
 	int64_t n;
 
+	if (svc->when && config_get(&m->conf, svc->when).n == 0)
+		return 0;
 	if (!svc->workers)
 		return 1;
 	n = config_number(&m->conf, svc->workers);
@@ -65,18 +68,21 @@ master_params_fd(struct master *m, const struct service *svc)
 {
 	struct err err;
 	struct buf b;
-	uint32_t uid = master_uid(m, svc, &err);
+	uint32_t uid = 0, gid = JAIL_ROOT_GID;
 	int fd = -1;
 
-	if (!uid) {
-		log_error("%s", err.text);
-		return -1;
+	if (!svc->as_root) {
+		uid = gid = master_uid(m, svc, &err);
+		if (!uid) {
+			log_error("%s", err.text);
+			return -1;
+		}
 	}
 	buf_init(&b, 256 * 1024);
 	if (config_params_for(&m->conf, svc->id, &b) == 0 &&
 	    buf_addf(&b,
 		     "jail_uid = %u\njail_gid = %u\njail_unprivileged = %d\n",
-		     uid, uid, m->opt.unprivileged) == 0)
+		     uid, gid, m->opt.unprivileged) == 0)
 		fd = sealed_memfd("params", buf_str(&b));
 	buf_fini(&b);
 	return fd;
@@ -125,6 +131,8 @@ master_prepare(struct master *m, struct buf *out)
 	size_t i;
 
 	for (i = SVC_LOGD; i <= SVC_SPAWNER; i++) {
+		if (services[i].as_root)
+			continue;
 		uid = master_uid(m, &services[i], &err);
 		if (!uid) {
 			buf_addf(out, "%s\n", err.text);

@@ -34,11 +34,12 @@ LIBRARIES = {
     "event2/": {"lib/net"},
     "seccomp.h": {"lib/frame"},
     "db.h": {"lib/table"},
-    "crypt.h": {"services/authd", "ctl"},
+    "crypt.h": {"services/authd", "services/pamd", "ctl"},
     "openssl/ssl.h": {"services/tlsd"},
     "openssl/": {"services/tlsd", "services/keyd", "services/authd", "ctl",
                  "lib/cert"},
     "sasl/": {"services/authd"},
+    "security/": {"services/pamd"},
 }
 SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.M)
 

@@ -100,7 +100,7 @@ change_ids(const struct jail *j, struct err *err)
 	if (j->svc->calls & CALLS_FORK)
 		keep = 1u << CAP_SETUID | 1u << CAP_SETGID |
 		       1u << CAP_SYS_CHROOT;
-	if (j->uid == 0 || j->gid == 0)
+	if (j->gid == 0 || (j->uid == 0) != j->svc->as_root)
 		return err_set(err, ERR_PERM, 0,
 			       "a daemon may not run as root");
 	if (drop_bounding(keep, err) < 0)
@@ -131,10 +131,13 @@ prove(const struct jail *j, struct err *err)
 		return err_set(err, ERR_PERM, 0, "ids did not change");
 	if (j->svc->calls & CALLS_FORK || j->keep_ids)
 		return 0;
-	if (setresuid(0, 0, 0) == 0 || setresgid(0, 0, 0) == 0)
+	if ((!j->svc->as_root && setresuid(0, 0, 0) == 0) ||
+	    setresgid(0, 0, 0) == 0)
 		return err_set(err, ERR_PERM, 0, "root came back");
 	if (chroot("/") == 0)
 		return err_set(err, ERR_PERM, 0, "chroot is still possible");
+	if (j->svc->as_root && open("/", O_RDONLY | O_CLOEXEC) >= 0)
+		return err_set(err, ERR_PERM, 0, "Landlock does not hold");
 	if (j->svc->root == ROOT_SLASH)
 		return 0;
 	fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);

@@ -28,6 +28,9 @@ struct jail {
 	uint32_t uid_min, uid_max, gid_min, gid_max;
 };
 
+/* Of a process that keeps uid 0: nobody's, so that it has no group's rights. */
+enum { JAIL_ROOT_GID = 65534 };
+
 /* 0, or -1 with err (PERM): then the caller exits. */
 ERR_WARN_UNUSED int jail_enter(const struct jail *j, struct err *err);
 

@@ -131,6 +131,16 @@ is_allowed(const struct jail *j, struct str name)
 	return false;
 }
 
+/* Lookups of users try nscd first, libpam the kernel's audit: where they do,
+ * they learn that there is no such thing. */
+static uint32_t
+answer_to_deadly(const struct jail *j, struct str name)
+{
+	return j->svc->calls & CALLS_LIBC && str_eq(name, STR("socket"))
+		       ? SCMP_ACT_ERRNO(EAFNOSUPPORT)
+		       : SCMP_ACT_KILL_PROCESS;
+}
+
 static int
 load_allow_list(const struct jail *j)
 {
@@ -151,8 +161,9 @@ load_allow_list(const struct jail *j)
 				   SCMP_SYS(clone3), 0));
 	while (str_token(&rest, " ", &name))
 		if (!is_allowed(j, name) && number(name) >= 0)
-			note(&rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
-						   number(name), 0));
+			note(&rc,
+			     seccomp_rule_add(ctx, answer_to_deadly(j, name),
+					      number(name), 0));
 	for (i = 0; i < 2; i++) {
 		static const char *const opens[] = { "open", "openat" };
 

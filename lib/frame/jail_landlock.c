@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <linux/types.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,7 +74,11 @@ static int
 allow(int rules, int dir, uint64_t access, struct err *err)
 {
 	struct path_beneath_attr at = { access, dir };
+	struct stat st;
 
+	/* A file has no entries to list. */
+	if (fstat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		at.allowed_access &= FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE;
 	if (syscall(SYS_landlock_add_rule, rules, RULE_PATH_BENEATH, &at, 0) <
 	    0)
 		return err_sys(err, errno, "Landlock rule");
@@ -113,7 +118,7 @@ jail_landlock(const struct jail *j, struct err *err)
 
 	/* Moving a file between directories needs REFER: ABI 2 at least. */
 	if (abi < 2) {
-		if (!j->allow_missing &&
+		if ((!j->allow_missing || j->svc->as_root) &&
 		    (j->svc->root == ROOT_SLASH || j->svc->root == ROOT_USER))
 			return err_set(err, ERR_PERM, ENOSYS,
 				       "this kernel has no Landlock (5.19 or "

@@ -4,6 +4,7 @@
 #include "frame/msg_control.h"
 #include "frame/msg_deliver.h"
 #include "frame/msg_keyd.h"
+#include "frame/msg_pamd.h"
 #include "frame/msg_qmgr.h"
 #include "frame/msg_router.h"
 #include "frame/msg_sasl.h"
@@ -106,6 +107,18 @@ const struct service services[SVC_COUNT] = {
 		.nofile = 1024, .nproc = 64, .data_mb = 512, .stage = 1,
 		.may = "check passwords in a thread pool; user database",
 		.taken = "any login",
+	},
+	[SVC_PAMD] = {
+		.id = SVC_PAMD, .name = "pamd", .as_root = true,
+		.when = "pam_service",
+		.root = ROOT_SLASH,
+		.calls = CALLS_NET | CALLS_READ | CALLS_LIBC,
+		.reload = RELOAD_INPLACE,
+		.nofile = 256, .data_mb = 256, .stage = 1,
+		.may = "ask PAM about a system user's password, one at a "
+		       "time; uid 0 without any capability",
+		.taken = "reads /etc/shadow, and passwords passing through "
+			 "it; nothing else of root's",
 	},
 	[SVC_LOGIN] = {
 		.id = SVC_LOGIN, .name = "login", .uid_slot = 6,
@@ -297,6 +310,12 @@ const struct chan_row channels[CH_COUNT] = {
 		.service = SVC_AUTHD, .inflight = 512,
 		.to_service = MSGS(M(redeem)),
 		.to_asker = MSGS(M(identity), M(auth_fail)),
+	},
+	[CH_AUTHD_PAMD] = {
+		.name = "authd-pamd", .asker = SVC_AUTHD,
+		.service = SVC_PAMD, .inflight = 64,
+		.to_service = MSGS(M(pam_check)),
+		.to_asker = MSGS(M(pam_result)),
 	},
 	[CH_SPAWNER_DELIVER] = {
 		.name = "spawner-deliver", .asker = SVC_SPAWNER,

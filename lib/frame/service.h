@@ -20,6 +20,7 @@ enum service_id {
 	SVC_TLSD_MX,   /* TLS with other hosts */
 	SVC_TLSD_USER, /* TLS with people's programs; the same program */
 	SVC_AUTHD,
+	SVC_PAMD, /* only if pam_service is set */
 	SVC_LOGIN,
 	SVC_SPAWNER,
 	SVC_DELIVER, /* forked by spawner, as the recipient */
@@ -50,6 +51,7 @@ enum service_calls {
 	CALLS_DELIVER = 32, /* openat only to create anew or directories */
 	CALLS_INOTIFY = 64,
 	CALLS_PAIR = 128, /* socketpair, local ones only */
+	CALLS_LIBC = 256, /* what libc tries in vain: see jail_filter.c */
 };
 
 enum service_reload {
@@ -73,6 +75,11 @@ struct service {
 	uint32_t data_mb;	 /* RLIMIT_DATA */
 	uint8_t stage;		 /* start order: lower first */
 	const char *may, *taken; /* the columns of the process table */
+	/* Runs only while this parameter is not empty; NULL: always. */
+	const char *when;
+	/* Keeps uid 0 (gid JAIL_ROOT_GID), for the files that belong to root,
+	 * without a single capability; Landlock is then a must. */
+	bool as_root;
 };
 
 extern const struct service services[SVC_COUNT];
@@ -98,6 +105,7 @@ enum channel_id {
 	CH_LOGIN_AUTHD,
 	CH_LOGIN_SPAWNER,
 	CH_SPAWNER_AUTHD,
+	CH_AUTHD_PAMD,
 	CH_SPAWNER_DELIVER, /* made at fork */
 	CH_SPAWNER_IMAPD,
 	CH_SPAWNER_POP3D,
