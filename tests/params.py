@@ -19,6 +19,7 @@ import documents  # noqa: E402
 ROOMS = {
     "master": "master", "logd": "services/logd", "smtpd": "smtpd",
     "qmgr": "qmgr", "router": "services/router", "authd": "services/authd",
+    "pamd": "services/pamd",
     "submitd": "submitd", "keyd": "services/keyd",
     "tlsd_mx": "services/tlsd", "tlsd_user": "services/tlsd",
     "login": "services/login", "spawner": "services/spawner",
