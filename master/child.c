@@ -136,6 +136,8 @@ add_fds_of_row(struct child *c, struct args *a)
 				return -1;
 		} else if (str_eq(word, STR("syslog"))) {
 			add_arg(a, name, syslog_connect(), true);
+		} else if (str_eq(word, STR("last_use"))) {
+			add_arg(a, name, last_use_open(&m->conf), true);
 		} else {
 			add_arg(a, name, table_fd(m, name), false);
 		}

@@ -104,12 +104,13 @@ struct table;
 /* Read it anew if it has changed on disk; true: t->memfd is a new one. */
 typedef bool table_read(struct master *m, struct table *t);
 
-enum { MASTER_TABLES = 4 };
+enum { MASTER_TABLES = 5 };
 
 struct table {
 	const char *name; /* as in the rows' fds */
 	char path[512];	  /* of a table that is one file */
 	table_read *read;
+	bool optional;	     /* a file that is not there is empty */
 	uint64_t seen;	     /* hash of what memfd was made of */
 	uint64_t complained; /* hash of what the last complaint was about */
 	int memfd;	     /* -1: could not be read */
@@ -172,7 +173,7 @@ struct master {
 	struct config conf;
 	struct list children, listeners, pending, orphans;
 	struct given given;
-	struct table tables[MASTER_TABLES]; /* users, passwd, keys, tls_ca */
+	struct table tables[MASTER_TABLES];
 	int empty_dir, spool_dir, log_dir;
 	int syslog;
 	unsigned stage; /* being started; past the last: all is up */
@@ -224,6 +225,8 @@ size_t table_look(struct buf *seen, const char *path);
 void table_set(struct table *t, int memfd, uint64_t seen);
 /* A connected datagram socket of /dev/log, or -1. */
 int syslog_connect(void);
+/* The file of last logins, made if it is missing, or -1 after a warning. */
+int last_use_open(const struct config *c);
 
 /* --- keys.c
  * ----------------------------------------------------------------------- */

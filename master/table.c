@@ -103,7 +103,9 @@ file_read(struct master *m, struct table *t)
 	buf_fini(&look);
 	if (t->memfd >= 0 && seen == t->seen)
 		return false;
-	fd = t->path[0] ? read_file(t->path) : sealed_memfd("table", STR(""));
+	fd = t->path[0] ? read_file(t->path) : -1;
+	if (fd < 0 && (!t->path[0] || (t->optional && errno == ENOENT)))
+		fd = sealed_memfd("table", STR(""));
 	if (fd >= 0) {
 		table_set(t, fd, seen);
 		return true;
@@ -120,11 +122,13 @@ tables_init(struct master *m)
 	static const struct {
 		const char *name, *param, *path;
 		table_read *read;
+		bool optional;
 	} rows[MASTER_TABLES] = {
 		{ "users", "users_file", "", file_read },
 		{ "passwd", NULL, "/etc/passwd", file_read },
 		{ "keys", NULL, "", keys_read },
 		{ "tls_ca", "smtpd_tls_CAfile", "", file_read },
+		{ "app_passwords", "app_passwords_file", "", file_read, true },
 	};
 	size_t i;
 
@@ -136,6 +140,7 @@ tables_init(struct master *m)
 			path = config_get(&m->conf, rows[i].param);
 		t->name = rows[i].name;
 		t->read = rows[i].read;
+		t->optional = rows[i].optional;
 		if (!str_copy(t->path, sizeof(t->path), path))
 			log_error("%s: its path is too long", t->name);
 	}
@@ -197,4 +202,29 @@ syslog_connect(void)
 		return -1;
 	}
 	return fd;
+}
+
+int
+last_use_open(const struct config *c)
+{
+	struct str path = config_get(c, "last_use_file");
+	struct stat st;
+	int fd;
+
+	if (path.n == 0)
+		return -1;
+	fd = open(path.p,
+		  O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		log_warn("last_use_file: %s: %m", path.p);
+		return -1;
+	}
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	    st.st_uid == geteuid() && !(st.st_mode & 077))
+		return fd;
+	log_warn("last_use_file: %s: want a plain file of our own with mode "
+		 "0600",
+		 path.p);
+	close(fd);
+	return -1;
 }

@@ -103,7 +103,8 @@ const struct service services[SVC_COUNT] = {
 	[SVC_AUTHD] = {
 		.id = SVC_AUTHD, .name = "authd", .uid_slot = 5,
 		.root = ROOT_EMPTY, .calls = CALLS_NET | CALLS_THREADS,
-		.reload = RELOAD_INPLACE, .fds = "users passwd",
+		.reload = RELOAD_INPLACE,
+		.fds = "users passwd app_passwords last_use",
 		.nofile = 1024, .nproc = 64, .data_mb = 512, .stage = 1,
 		.may = "check passwords in a thread pool; user database",
 		.taken = "any login",

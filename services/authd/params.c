@@ -12,6 +12,25 @@ const struct param authd_params[] = {
 		  "shell:extra fields. It belongs to root alone (0600). Its "
 		  "changes take effect by themselves; \"posthouse user\" "
 		  "edits it." },
+	{ .name = "app_passwords_file",
+	  .kind = PARAM_PATH,
+	  .def = "app_passwords",
+	  .users = SVC_BIT(SVC_MASTER) | SVC_BIT(SVC_CTL),
+	  .text = "The file of the app passwords: each user may have up to "
+		  "32, named, for some of imap, pop3 and smtp, and for a "
+		  "time. It belongs to root alone (0600); no file means no "
+		  "app passwords. Its changes take effect by themselves; "
+		  "\"posthouse user app\" edits it. App passwords are "
+		  "taken with PLAIN and LOGIN, not with SCRAM." },
+	{ .name = "last_use_file",
+	  .kind = PARAM_PATH,
+	  .def = "/var/lib/posthouse/last_use",
+	  .users = SVC_BIT(SVC_MASTER) | SVC_BIT(SVC_CTL),
+	  .text = "The file where time, service and client of the last login "
+		  "of each user and app password are written down, for "
+		  "\"posthouse user\"; of about 16000 of them, the oldest "
+		  "give way. Made if it is missing, at most 8 MB. Takes "
+		  "effect when authd starts." },
 	{ .name = "user_password_scheme",
 	  .kind = PARAM_ENUM,
 	  .def = "sha512",

@@ -121,6 +121,8 @@ def check_descriptors(row, pid, root):
         if row["root"] in ("spool", "log", "user"):
             assert to == root or to.startswith(root + "/"), \
                 f"{row['name']}: fd {fd.name} is {to}"
+        elif row["name"] == "authd":
+            assert to.endswith("/last_use"), f"authd: fd {fd.name} is {to}"
         elif row["name"] in ("router",):
             # The tables, and their directories to notice new editions.
             assert to.endswith(".db") or os.path.isdir(to), \
