@@ -32,7 +32,9 @@ static const struct {
 	{ "topology", cmd_topology, "[--markdown | --json]",
 	  "show who may ask whom for what" },
 	{ "user", cmd_user,
-	  "add|passwd [--password-stdin] USER | delete USER | list",
+	  "add|passwd [--password-stdin] USER | delete USER | list | "
+	  "app add USER NAME [--services imap,pop3,smtp] [--expires 90d] | "
+	  "app list USER | app remove USER NAME",
 	  "change who may log in" },
 };
 

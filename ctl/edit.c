@@ -11,7 +11,7 @@
 #include "base/fsx.h"
 #include "edit.h"
 #include "mail/users_file.h"
-#include "table/text.h"
+#include "table/db.h"
 
 void
 edit_close(struct edit *e)

@@ -13,6 +13,7 @@
 #include "mail/users_file.h"
 #include "table/db.h"
 #include "table/table.h"
+#include "user.h"
 #include "user_text.h"
 
 enum { PASSWORD_BYTES = CRYPT_MAX_PASSPHRASE_SIZE };
@@ -339,7 +340,8 @@ do_passwd(struct ctl *c, struct edit *users, struct str user,
 	return rc;
 }
 
-/* The login first, then the address.  The mail stays. */
+/* The login first, then the app passwords, then the address.  The mail stays.
+ */
 static int
 do_delete(struct ctl *c, struct edit *users, struct str user,
 	  struct str password, struct err *err)
@@ -366,6 +368,8 @@ do_delete(struct ctl *c, struct edit *users, struct str user,
 				    err);
 	if (rc == 0 && login)
 		rc = edit_commit(users, buf_str(&out), err);
+	if (rc == 0)
+		rc = user_app_forget(c, user, users, err);
 	if (rc == 0 && mailbox)
 		rc = write_map(&map, kind, user, STR_NULL, err);
 	edit_close(&map);
@@ -373,15 +377,31 @@ do_delete(struct ctl *c, struct edit *users, struct str user,
 	return rc;
 }
 
-/* Names, and after a tab what is wrong with a line or that it is locked. */
+static void
+print_user(const struct users_line *u, int last)
+{
+	char used[USER_LAST_MAX];
+	struct buf lower;
+	size_t i;
+
+	buf_init(&lower, USERS_NAME_MAX);
+	for (i = 0; i < u->user.n; i++)
+		(void)!buf_add_byte(&lower, ascii_lower(u->user.p[i]));
+	user_last(last, buf_str(&lower), STR(""), used);
+	buf_fini(&lower);
+	(void)printf("%.*s%s%s%s\n", STR_FMT(u->user),
+		     u->hash.n ? "" : "\tlocked", *used ? "\t" : "", used);
+}
+
+/* Names, and after tabs that it is locked, and the last login. */
 static int
-list_users(const struct edit *users)
+list_users(struct ctl *c, const struct edit *users)
 {
 	struct str text = buf_str(&users->text), line;
 	struct users_line u;
+	int rc, status = 0, last = user_last_open(c);
 	unsigned number = 0;
 	struct err err;
-	int rc, status = 0;
 
 	while (text.n) {
 		if (!str_cut(&text, '\n', &line)) {
@@ -391,13 +411,14 @@ list_users(const struct edit *users)
 		number++;
 		rc = users_line_parse(line, &u, &err);
 		if (rc == 0)
-			(void)printf("%.*s%s\n", STR_FMT(u.user),
-				     u.hash.n ? "" : "\tlocked");
+			print_user(&u, last);
 		if (rc >= 0)
 			continue;
 		ctl_error("user", "%s:%u: %s", users->path, number, err.text);
 		status = 1;
 	}
+	if (last >= 0)
+		(void)close(last);
 	return status;
 }
 
@@ -436,8 +457,8 @@ run_verb(struct ctl *c, size_t verb, struct str user, bool from_stdin,
 	return rc;
 }
 
-static int
-status_of(const struct err *err)
+int
+user_status(const struct err *err)
 {
 	if (err->class == ERR_TEMP)
 		return EX_TEMPFAIL;
@@ -456,9 +477,9 @@ cmd_list(struct ctl *c)
 	if (edit_open(&users, config_get(&c->conf, "users_file"), 0600, NULL,
 		      &err) < 0) {
 		ctl_error("user", "%s", err.text);
-		rc = status_of(&err);
+		rc = user_status(&err);
 	} else {
-		rc = list_users(&users);
+		rc = list_users(c, &users);
 	}
 	edit_close(&users);
 	return rc;
@@ -478,6 +499,8 @@ cmd_user(struct ctl *c, int argc, char **argv)
 	size_t verb = 0;
 	int opt;
 
+	if (argc > 1 && strcmp(argv[1], "app") == 0)
+		return cmd_user_app(c, argc - 1, argv + 1);
 	while ((opt = getopt_long(argc, argv, "s", options, NULL)) != -1) {
 		if (opt != 's')
 			return ctl_usage(command);
@@ -505,5 +528,5 @@ cmd_user(struct ctl *c, int argc, char **argv)
 	if (run_verb(c, verb, str_of(argv[1]), from_stdin, &err) == 0)
 		return 0;
 	ctl_error(command, "%s", err.text);
-	return status_of(&err);
+	return user_status(&err);
 }
