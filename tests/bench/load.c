@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * load [-c CLIENTS] [-n SESSIONS] [-r] [-t] HOST PORT KIND [WORD...]
+ * load [-c CLIENTS] [-n SESSIONS] [-u USERS] [-r] [-t] HOST PORT KIND [WORD...]
  *
  * A generator for the benchmarks: SESSIONS sessions, from CLIENTS threads at
  * once, each session on a connection of its own.
@@ -13,6 +13,8 @@
  *
  *	-t  TLS from the first byte
  *	-r  resume the TLS session of the thread's session before
+ *
+ *	-u  "#" in USER is a number from 0 to USERS - 1, another one each time
  *
  * Any answer but the good one ends it with status 1.  Certificates are not
  * checked.  Prints how many sessions there were, how many of them were
@@ -43,6 +45,7 @@ struct client {
 	int fd;
 	SSL *ssl;
 	SSL_SESSION *last; /* to be resumed */
+	char user[256];
 	char in[4096];
 	size_t at, n;
 };
@@ -61,7 +64,7 @@ static struct {
 	const struct kind *kind;
 	char *text; /* of a submission, with its end */
 	size_t text_n;
-	unsigned sessions;
+	unsigned sessions, users;
 	atomic_uint begun, resumed;
 } load;
 
@@ -219,7 +222,7 @@ static void
 imap_session(struct client *c)
 {
 	expect(c, "* OK", NULL);
-	say(c, "a LOGIN %s %s\r\n", load.words[0], load.words[1]);
+	say(c, "a LOGIN %s %s\r\n", c->user, load.words[1]);
 	expect(c, "a OK", "* ");
 	say(c, "b LOGOUT\r\n");
 	expect(c, "b OK", "* ");
@@ -229,7 +232,7 @@ static void
 pop3_session(struct client *c)
 {
 	expect(c, "+OK", NULL);
-	say(c, "USER %s\r\n", load.words[0]);
+	say(c, "USER %s\r\n", c->user);
 	expect(c, "+OK", NULL);
 	say(c, "PASS %s\r\n", load.words[1]);
 	expect(c, "+OK", NULL);
@@ -243,8 +246,8 @@ submit_session(struct client *c)
 	unsigned char plain[256], base64[400];
 	int n;
 
-	n = snprintf((char *)plain, sizeof(plain), "%c%s%c%s", 0, load.words[0],
-		     0, load.words[1]);
+	n = snprintf((char *)plain, sizeof(plain), "%c%s%c%s", 0, c->user, 0,
+		     load.words[1]);
 	EVP_EncodeBlock(base64, plain, n);
 	expect(c, "220 ", "220-");
 	say(c, "EHLO load.example\r\n");
@@ -301,15 +304,30 @@ static const struct kind kinds[] = {
 /* --- all of them -------------------------------------------------------------
  */
 
+static void
+set_user(struct client *c, unsigned session)
+{
+	const char *form = load.words[0] ? load.words[0] : "";
+	int head = (int)strcspn(form, "#");
+
+	if (form[head])
+		snprintf(c->user, sizeof(c->user), "%.*s%u%s", head, form,
+			 session % load.users, form + head + 1);
+	else
+		snprintf(c->user, sizeof(c->user), "%s", form);
+}
+
 static void *
 client_main(void *arg)
 {
 	struct client *c = calloc(1, sizeof(*c));
+	unsigned session;
 
 	(void)arg;
 	if (!c)
 		err(1, "calloc");
-	while (atomic_fetch_add(&load.begun, 1) < load.sessions) {
+	while ((session = atomic_fetch_add(&load.begun, 1)) < load.sessions) {
+		set_user(c, session);
 		open_client(c);
 		load.kind->session(c);
 		close_client(c);
@@ -330,7 +348,8 @@ now(void)
 
 static void __attribute__((noreturn)) usage(void)
 {
-	errx(64, "usage: load [-c CLIENTS] [-n SESSIONS] [-r] [-t] HOST PORT "
+	errx(64, "usage: load [-c CLIENTS] [-n SESSIONS] [-u USERS] [-r] [-t] "
+		 "HOST PORT "
 		 "starttls | imap USER PASSWORD | pop3 USER PASSWORD | "
 		 "submit USER PASSWORD FROM TO BYTES");
 }
@@ -364,12 +383,14 @@ main(int argc, char **argv)
 	double begin;
 	int opt;
 
-	load.sessions = 1;
-	while ((opt = getopt(argc, argv, "c:n:rt")) != -1) {
+	load.sessions = load.users = 1;
+	while ((opt = getopt(argc, argv, "c:n:u:rt")) != -1) {
 		if (opt == 'c')
 			clients = (unsigned)strtoul(optarg, NULL, 10);
 		else if (opt == 'n')
 			load.sessions = (unsigned)strtoul(optarg, NULL, 10);
+		else if (opt == 'u')
+			load.users = (unsigned)strtoul(optarg, NULL, 10);
 		else if (opt == 'r')
 			load.resume = true;
 		else if (opt == 't')
@@ -377,7 +398,7 @@ main(int argc, char **argv)
 		else
 			usage();
 	}
-	if (clients < 1 || clients > CLIENTS_MAX)
+	if (clients < 1 || clients > CLIENTS_MAX || load.users < 1)
 		usage();
 	signal(SIGPIPE, SIG_IGN);
 	set_target(argv + optind, argc - optind);

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: ISC
-"""The systems that are measured, each with one virtual mailbox."""
+"""The systems that are measured, each with one virtual mailbox for messages
+and some users for logins."""
 
+import crypt
 import os
 import pathlib
+import platform
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +18,7 @@ sys.path.insert(0, str(HERE.parent / "e2e"))
 import posthouse as ph  # noqa: E402
 
 PEER = HERE.parent / "peers" / "peer.sh"
+TOOLS = ph.BIN / "bench"
 
 
 class Cgroup:
@@ -60,17 +65,54 @@ class Cgroup:
         self.path.rmdir()
 
 
+def settle(server):
+    """The work after the last file belongs to the messages too: wait until a
+    whole second costs almost nothing."""
+    for _ in range(20):
+        before = server.cgroup.usage()
+        time.sleep(1)
+        if server.cgroup.usage() - before < 0.005:
+            return
+
+
+def machine(work):
+    model = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo")
+                  if l.startswith("model name")), "?")
+    fs = ph.run(["findmnt", "-n", "-o", "FSTYPE,OPTIONS", "-T", work]).stdout
+    return (f"{os.cpu_count()} x {model}, {platform.release()}, "
+            f"{' '.join(fs.split())}")
+
+
+# Users u0, u1, ... of the logins; a hash that is cheap, so that what is
+# measured is not crypt(3).
+USERS = 100
+PASSWORD = "bench-secret"
+HASH = crypt.crypt(PASSWORD, "$6$rounds=1000$benchbenchbench$")
+
+
 class Posthouse:
     name = "posthouse"
     address = "bench@posthouse.test"
+    user = "u#@posthouse.test"
+    overrides = {}
 
     def __init__(self, work):
         self.trash = work / "trash"
         self.work = work / self.name
         self.work.mkdir(parents=True)
         self.cgroup = Cgroup(self.name)
-        self.instance = ph.Instance(self.work, {"bench": "bench-secret"})
-        self.host, self.port = "127.0.0.1", self.instance.smtp_port
+        i = self.instance = ph.Instance(
+            self.work, {"bench": PASSWORD}, self.overrides)
+        with open(i.conf_dir / "users", "a") as f:
+            for n in range(USERS):
+                f.write(f"{i.address(f'u{n}')}:{{SHA512-CRYPT}}{HASH}"
+                        "::::::\n")
+        with open(i.conf_dir / "vmailbox", "a") as f:
+            for n in range(USERS):
+                f.write(f"{i.address(f'u{n}')} posthouse.test/u{n}/\n")
+        self.host, self.port = "127.0.0.1", i.smtp_port
+        self.imap_port, self.imaps_port = i.imap_port, i.imaps_port
+        self.submissions_port = i.submissions_port
         self.maildir = self.instance.mailbox("bench").path
         self.instance.start(wrapper=self.cgroup.wrapper)
 
@@ -88,6 +130,22 @@ class Posthouse:
         self.cgroup.remove()
         self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
                          f"{time.monotonic_ns()}")
+
+
+def copy_certificates(directory):
+    for name in ("ecdsa.pem", "rsa.pem"):
+        shutil.copy(ph.certificates() / name, directory)
+
+
+def end(server):
+    """The end of a peer and of all it has started."""
+    if server.process.poll() is None:
+        server.process.send_signal(signal.SIGTERM)
+    server.process.wait(20)
+    for pid in server.cgroup.pids():
+        os.kill(pid, signal.SIGKILL)
+    ph.wait_for(lambda: not server.cgroup.pids(), f"{server.name} to be gone")
+    server.cgroup.remove()
 
 
 MAIN_CF = """\
@@ -109,6 +167,8 @@ virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{uid}
 alias_maps =
 alias_database =
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = {work}/conf/ecdsa.pem {work}/conf/rsa.pem
 """
 
 # Debian's master.cf without its chroots; everything else as delivered.
@@ -141,6 +201,7 @@ class Postfix:
             host=self.host, work=self.work, uid=vmail))
         (self.work / "conf" / "vmailbox").write_text(
             f"{self.address} bench.test/bench/\n")
+        copy_certificates(self.work / "conf")
         self.cgroup = Cgroup(self.name)
         sed = SED_MASTER.format(host=self.host, port=self.port)
         script = (
@@ -178,17 +239,143 @@ class Postfix:
                        for f in sorted((self.work / "log").iterdir()))
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
-        for pid in self.cgroup.pids():
-            os.kill(pid, signal.SIGKILL)
-        ph.wait_for(lambda: not self.cgroup.pids(), "Postfix to be gone")
-        self.cgroup.remove()
+        end(self)
         self._out.close()
         self._uids.free()
         self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
                          f"{time.monotonic_ns()}")
 
 
-SYSTEMS = {s.name: s for s in (Posthouse, Postfix)}
+DOVECOT_CONF = """\
+protocols = imap
+listen = 127.0.0.1
+base_dir = {work}/run
+state_dir = {work}/state
+log_path = {work}/log/dovecot.log
+ssl = yes
+ssl_cert = <{work}/conf/ecdsa.pem
+ssl_key = <{work}/conf/ecdsa.pem
+ssl_alt_cert = <{work}/conf/rsa.pem
+ssl_alt_key = <{work}/conf/rsa.pem
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_cache_size = 0
+mail_location = maildir:{work}/mail/%n
+first_valid_uid = {uid}
+passdb {{
+  driver = passwd-file
+  args = {work}/conf/users
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={uid} home={work}/mail/%n
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {imap}
+  }}
+  inet_listener imaps {{
+    port = {imaps}
+  }}
+  {login}
+}}
+"""
+
+
+class Dovecot:
+    """Debian's package with its defaults, in a private root."""
+
+    name = "dovecot"
+    user = "u#"
+    host = "127.0.0.1"
+    login = ""
+
+    def __init__(self, work):
+        self.trash = work / "trash"
+        self.work = work / self.name
+        for d in ("conf", "run", "state", "log", "mail"):
+            (self.work / d).mkdir(parents=True)
+        self._uids = ph.UidBlock()
+        vmail = self._uids.base + 48
+        os.chown(self.work / "mail", vmail, vmail)
+        self.imap_port, self.imaps_port = ph.free_ports(2)
+        copy_certificates(self.work / "conf")
+        (self.work / "conf" / "users").write_text("".join(
+            f"u{n}:{{SHA512-CRYPT}}{HASH}\n" for n in range(USERS)))
+        conf = self.work / "conf" / "dovecot.conf"
+        conf.write_text(DOVECOT_CONF.format(
+            work=self.work, uid=vmail, imap=self.imap_port,
+            imaps=self.imaps_port, login=self.login))
+        self.cgroup = Cgroup(self.name)
+        self._out = open(self.work / "log" / "out", "ab")
+        self.process = subprocess.Popen(
+            [*self.cgroup.wrapper, PEER, "run", "dovecot", "-b", self.work,
+             "dovecot", "-F", "-c", conf],
+            stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._out,
+            env=ph.clean_env(), start_new_session=True)
+        ph.wait_for(self._answers, f"Dovecot to answer:\n{self.log()}")
+
+    def _answers(self):
+        assert self.process.poll() is None, self.log()
+        try:
+            with socket.create_connection((self.host, self.imap_port),
+                                          5) as s:
+                return s.recv(100).startswith(b"* OK")
+        except OSError:
+            return False
+
+    def version(self):
+        r = ph.run([PEER, "run", "dovecot", "dovecot", "--version"])
+        return f"Dovecot {r.stdout.strip()} (Debian's package)"
+
+    def log(self):
+        return "".join(f.read_text(errors="replace")
+                       for f in sorted((self.work / "log").iterdir()))
+
+    def stop(self):
+        end(self)
+        self._out.close()
+        self._uids.free()
+        self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
+                         f"{time.monotonic_ns()}")
+
+
+class DovecotPerformance(Dovecot):
+    """As its manual says for many logins: "high-performance mode"."""
+
+    name = "dovecot-hp"
+    login = "service_count = 0\n  process_min_avail = 2"
+
+
+class Inline:
+    """tls_inline.c: what a submission under TLS costs at least."""
+
+    name = "inline"
+    user = "u#"
+    host = "127.0.0.1"
+    address = "bench@bench.test"
+
+    def __init__(self, work):
+        self.submissions_port = ph.free_ports(1)[0]
+        self.cgroup = Cgroup(self.name)
+        self.process = subprocess.Popen(
+            [*self.cgroup.wrapper, TOOLS / "tls_inline",
+             str(self.submissions_port), ph.certificates() / "ecdsa.pem",
+             work / "inline"], env=ph.clean_env())
+        ph.wait_for(self._answers, "tls_inline to answer")
+
+    def _answers(self):
+        try:
+            with socket.create_connection((self.host, self.submissions_port)):
+                return True
+        except OSError:
+            return False
+
+    def version(self):
+        return "tls_inline"
+
+    def log(self):
+        return ""
+
+    def stop(self):
+        end(self)
