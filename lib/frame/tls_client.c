@@ -14,6 +14,7 @@ struct tls_client {
 	struct asker *asker;
 	struct map by_tag; /* struct start */
 	bool offers;
+	bool told; /* by tlsd, once at least */
 	void (*changed)(void *arg);
 	void *arg;
 };
@@ -29,8 +30,9 @@ struct start {
 static void
 set_offers(struct tls_client *t, bool on)
 {
-	if (t->offers == on)
+	if (t->told && t->offers == on)
 		return;
+	t->told = true;
 	t->offers = on;
 	if (t->changed)
 		t->changed(t->arg);
@@ -46,8 +48,10 @@ on_note(void *arg, const struct msg_def *def, void *msg)
 static void
 on_state(void *arg, bool up)
 {
-	if (!up)
-		set_offers(arg, false); /* told anew at the next connection */
+	struct tls_client *t = arg;
+
+	if (!up && t->offers)
+		set_offers(t, false); /* told anew at the next connection */
 }
 
 static struct tls_client *

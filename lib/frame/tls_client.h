@@ -14,7 +14,7 @@
 struct tls_client; /* one a process: the channel to tlsd */
 
 /* service: SVC_TLSD_MX or SVC_TLSD_USER.  changed (may be NULL) is called when
- * tls_client_offers() changes. */
+ * tlsd says first what tls_client_offers() is, and when that changes. */
 struct tls_client *tls_client_new(struct daemon *d, enum service_id service,
 				  void (*changed)(void *arg), void *arg);
 /* Over a channel a test made; takes fd. */
