@@ -25,6 +25,7 @@ LAYERS = {
     "store": {"base", "mail", "store"},
     "frame": {"base", "net", "mail", "frame"},
     "cert": {"base", "cert"},
+    "password": {"base", "mail", "password"},
     "receive": {"base", "net", "mail", "frame", "receive"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -37,7 +38,8 @@ LIBRARIES = {
     "crypt.h": {"services/authd", "services/pamd", "ctl"},
     "openssl/ssl.h": {"services/tlsd"},
     "openssl/": {"services/tlsd", "services/keyd", "services/authd", "ctl",
-                 "lib/cert"},
+                 "lib/cert", "lib/password"},
+    "unicode/": {"lib/store", "lib/password"},
     "sasl/": {"services/authd"},
     "security/": {"services/pamd"},
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 
+#include "base/enc.h"
 #include "mail/users_file.h"
 
 static int
@@ -80,37 +81,155 @@ hash_ok(struct str hash)
 	       str_find(hash, ';') < 0 && str_find(hash, '\\') < 0;
 }
 
-static int
-parse_password(struct str field, struct str *hash, struct err *err)
+/* --- SCRAM ---------------------------------------------------------------- */
+
+static size_t
+key_len(enum users_scheme scheme)
 {
-	static const char *const schemes[] = {
-		"{CRYPT}",     "{SHA512-CRYPT}", "{SHA256-CRYPT}",
-		"{MD5-CRYPT}", "{BLF-CRYPT}",
-	};
-	bool named = field.n && field.p[0] == '{';
+	return scheme == USERS_SCRAM_SHA_256 ? 32 : 20;
+}
+
+/* Bytes that this base64 stands for, 0 if it is none or of more than 64. */
+static size_t
+base64_len(struct str text)
+{
+	struct buf b;
+	size_t n;
+
+	buf_init(&b, 64);
+	n = enc_unbase64(&b, text) == 0 ? b.n : 0;
+	if (b.p)
+		explicit_bzero(b.p, b.size);
+	buf_fini(&b);
+	return n;
+}
+
+int
+users_scram_parse(enum users_scheme scheme, struct str text,
+		  struct users_scram *s, struct err *err)
+{
+	struct str rest = text, iterations;
+	uint64_t n;
+
+	if (text.n > USERS_HASH_MAX)
+		return bad(err, "SCRAM keys: too long");
+	if (!str_cut(&rest, ',', &iterations) ||
+	    !str_cut(&rest, ',', &s->salt) || !str_cut(&rest, ',', &s->stored))
+		return bad(err, "SCRAM keys: want ITERATIONS,SALT,STOREDKEY,"
+				"SERVERKEY");
+	s->server = rest;
+	if (str_u64(iterations, USERS_SCRAM_ITERATIONS_MAX, &n) < 0 ||
+	    n < USERS_SCRAM_ITERATIONS_MIN)
+		return bad(err, "SCRAM keys: want 4096 to 1000000 iterations");
+	s->iterations = (uint32_t)n;
+	s->salt_n = base64_len(s->salt);
+	if (s->salt_n < USERS_SCRAM_SALT_MIN ||
+	    s->salt_n > USERS_SCRAM_SALT_MAX)
+		return bad(err, "SCRAM keys: want 8 to 32 bytes of salt, in "
+				"base64");
+	if (base64_len(s->stored) != key_len(scheme) ||
+	    base64_len(s->server) != key_len(scheme))
+		return bad(err, "SCRAM keys: a key is not as long as its hash, "
+				"in base64");
+	return 0;
+}
+
+const char *
+users_scram_field(enum users_scheme scheme)
+{
+	return scheme == USERS_SCRAM_SHA_256 ? "scram_sha_256" : "scram_sha_1";
+}
+
+bool
+users_line_scram(const struct users_line *u, enum users_scheme scheme,
+		 struct users_scram *s)
+{
+	struct str text =
+		u->scheme == scheme
+			? u->hash
+			: users_line_extra(u, users_scram_field(scheme));
+
+	return u->scheme != USERS_LOCKED && text.n &&
+	       users_scram_parse(scheme, text, s, NULL) == 0;
+}
+
+static int
+check_extra(const struct users_line *u, struct err *err)
+{
+	static const enum users_scheme both[] = { USERS_SCRAM_SHA_1,
+						  USERS_SCRAM_SHA_256 };
+	struct users_scram s;
+	struct str text;
 	size_t i;
 
-	*hash = STR("");
+	for (i = 0; i < 2; i++) {
+		text = users_line_extra(u, users_scram_field(both[i]));
+		if (text.p && u->scheme == both[i])
+			return bad(err, "the same kind of SCRAM keys twice");
+		if (text.p && users_scram_parse(both[i], text, &s, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool
+users_line_secret(struct str line, struct str *secret)
+{
+	if (!str_starts(line, STR("#secret:")))
+		return false;
+	*secret = str_from(line, strlen("#secret:"));
+	return base64_len(*secret) >= USERS_SECRET_MIN;
+}
+
+/* --- the line ------------------------------------------------------------- */
+
+static int
+parse_password(struct str field, struct users_line *u, struct err *err)
+{
+	static const struct {
+		const char *name;
+		enum users_scheme scheme;
+	} schemes[] = {
+		{ "{CRYPT}", USERS_CRYPT },
+		{ "{SHA512-CRYPT}", USERS_CRYPT },
+		{ "{SHA256-CRYPT}", USERS_CRYPT },
+		{ "{MD5-CRYPT}", USERS_CRYPT },
+		{ "{BLF-CRYPT}", USERS_CRYPT },
+		{ "{SCRAM-SHA-1}", USERS_SCRAM_SHA_1 },
+		{ "{SCRAM-SHA-256}", USERS_SCRAM_SHA_256 },
+	};
+	bool named = field.n && field.p[0] == '{';
+	enum users_scheme scheme = USERS_CRYPT;
+	struct users_scram scram;
+	size_t i;
+
 	for (i = 0; named && i < sizeof(schemes) / sizeof(schemes[0]); i++)
-		if (str_istarts(field, str_of(schemes[i]))) {
-			field = str_from(field, strlen(schemes[i]));
+		if (str_istarts(field, str_of(schemes[i].name))) {
+			field = str_from(field, strlen(schemes[i].name));
+			scheme = schemes[i].scheme;
 			named = false;
 		}
 	if (named && (str_istarts(field, STR("{PLAIN}")) ||
 		      str_istarts(field, STR("{CLEAR"))))
 		return bad(err, "the password is plain text: want a crypt(3) "
-				"hash");
+				"hash or SCRAM keys");
 	if (named)
-		return bad(err, "unknown password scheme: want {CRYPT}");
+		return bad(err, "unknown password scheme: want {CRYPT}, "
+				"{SCRAM-SHA-256} or {SCRAM-SHA-1}");
 	if (field.n == 0 || field.p[0] == '!' || field.p[0] == '*')
 		return 0;
-	if (field.p[0] != '$')
+	if (scheme != USERS_CRYPT) {
+		if (users_scram_parse(scheme, field, &scram, err) < 0)
+			return -1;
+	} else if (field.p[0] != '$') {
 		return bad(err, "the password is not a crypt(3) hash that "
 				"begins with \"$\"");
-	if (!hash_ok(field))
+	} else if (!hash_ok(field)) {
 		return bad(err, "the password is not a well-formed crypt(3) "
 				"hash");
-	*hash = field;
+	}
+	u->scheme = scheme;
+	u->hash = field;
 	return 0;
 }
 
@@ -199,7 +318,9 @@ users_line_parse(struct str line, struct users_line *u, struct err *err)
 	int rc = parse_line(line, u, &password, err);
 
 	if (rc == 0)
-		rc = parse_password(password, &u->hash, err);
+		rc = parse_password(password, u, err);
+	if (rc == 0)
+		rc = check_extra(u, err);
 	return rc;
 }
 

@@ -10,6 +10,15 @@
 #include "mail/users_file.h"
 
 #define HASH "$6$saltsalt$abcdefghijklmnop"
+/* RFC 7677 3, RFC 5802 5: the password "pencil". */
+#define KEYS256                                         \
+	"4096,W22ZaJ0SNY7soEsUEjb6gQ==,"                \
+	"WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=," \
+	"wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+#define KEYS1                                                 \
+	"4096,QSXCR+Q6sek8bf92,6dlGYMOdZcOPutkcNY8U2g7vK9Y=," \
+	"D+CSWLOshSulAsxiupA+qs2/fTE="
+#define B64_36 "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 static void
 show(char *out, size_t size, struct str line)
@@ -54,13 +63,17 @@ test_lines(void **state)
 		{ "locked hash", "a:*" HASH ":1:1::/h", "a||1|1|/h|" },
 		{ "no password field", "a", "a||-1|-1||" },
 		{ "plain", "a:{PLAIN}secret",
-		  "bad: the password is plain text: want a crypt(3) hash" },
+		  "bad: the password is plain text: want a crypt(3) hash "
+		  "or SCRAM keys" },
 		{ "cleartext", "a:{CLEARTEXT}secret",
-		  "bad: the password is plain text: want a crypt(3) hash" },
+		  "bad: the password is plain text: want a crypt(3) hash "
+		  "or SCRAM keys" },
 		{ "other scheme", "a:{MD5}secret",
-		  "bad: unknown password scheme: want {CRYPT}" },
+		  "bad: unknown password scheme: want {CRYPT}, {SCRAM-SHA-256} "
+		  "or {SCRAM-SHA-1}" },
 		{ "unclosed scheme", "a:{CRYPT" HASH,
-		  "bad: unknown password scheme: want {CRYPT}" },
+		  "bad: unknown password scheme: want {CRYPT}, {SCRAM-SHA-256} "
+		  "or {SCRAM-SHA-1}" },
 		{ "bare word", "a:secret",
 		  "bad: the password is not a crypt(3) hash that begins "
 		  "with \"$\"" },
@@ -85,6 +98,56 @@ test_lines(void **state)
 		  "a|" HASH "|-1|-1|/a/.b|" },
 		{ "slash", "../a:" HASH, "bad: this cannot be a user's name" },
 		{ "no name", ":" HASH, "bad: this cannot be a user's name" },
+		{ "SCRAM", "a:{SCRAM-SHA-256}" KEYS256,
+		  "a|" KEYS256 "|-1|-1||" },
+		{ "SCRAM, lower case", "a:{scram-sha-1}" KEYS1,
+		  "a|" KEYS1 "|-1|-1||" },
+		{ "locked SCRAM", "a:{SCRAM-SHA-1}!" KEYS1, "a||-1|-1||" },
+		{ "SCRAM without a scheme", "a:" KEYS1,
+		  "bad: the password is not a crypt(3) hash that begins "
+		  "with \"$\"" },
+		{ "keys of the other hash", "a:{SCRAM-SHA-256}" KEYS1,
+		  "bad: SCRAM keys: a key is not as long as its hash, in "
+		  "base64" },
+		{ "three parts",
+		  "a:{SCRAM-SHA-1}4096,QSXCR+Q6sek8bf92,"
+		  "6dlGYMOdZcOPutkcNY8U2g7vK9Y=",
+		  "bad: SCRAM keys: want ITERATIONS,SALT,STOREDKEY,SERVERKEY" },
+		{ "five parts", "a:{SCRAM-SHA-1}" KEYS1 ",x",
+		  "bad: SCRAM keys: a key is not as long as its hash, in "
+		  "base64" },
+		{ "too cheap",
+		  "a:{SCRAM-SHA-1}4095,QSXCR+Q6sek8bf92,"
+		  "6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
+		  "bad: SCRAM keys: want 4096 to 1000000 iterations" },
+		{ "too dear",
+		  "a:{SCRAM-SHA-1}1000001,QSXCR+Q6sek8bf92,"
+		  "6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
+		  "bad: SCRAM keys: want 4096 to 1000000 iterations" },
+		{ "short salt",
+		  "a:{SCRAM-SHA-1}4096,QSXCRw==,"
+		  "6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
+		  "bad: SCRAM keys: want 8 to 32 bytes of salt, in base64" },
+		{ "long salt",
+		  "a:{SCRAM-SHA-1}4096," B64_36 ","
+		  "6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
+		  "bad: SCRAM keys: want 8 to 32 bytes of salt, in base64" },
+		{ "salt not base64",
+		  "a:{SCRAM-SHA-1}4096,QSX!R+Q6sek8bf92,"
+		  "6dlGYMOdZcOPutkcNY8U2g7vK9Y=,D+CSWLOshSulAsxiupA+qs2/fTE=",
+		  "bad: SCRAM keys: want 8 to 32 bytes of salt, in base64" },
+		{ "keys beside a hash",
+		  "a:" HASH "::::::scram_sha_256=" KEYS256
+		  " scram_sha_1=" KEYS1,
+		  "a|" HASH "|-1|-1||scram_sha_256=" KEYS256
+		  " scram_sha_1=" KEYS1 },
+		{ "bad keys beside a hash",
+		  "a:" HASH "::::::scram_sha_256=" KEYS1,
+		  "bad: SCRAM keys: a key is not as long as its hash, in "
+		  "base64" },
+		{ "twice the same kind",
+		  "a:{SCRAM-SHA-1}" KEYS1 "::::::scram_sha_1=" KEYS1,
+		  "bad: the same kind of SCRAM keys twice" },
 		{ "CR", "a:" HASH "\r", "bad: a CR at the end of the line" },
 	};
 	char got[400];
@@ -167,12 +230,69 @@ test_passwd_and_extra(void **state)
 	assert_null(users_line_extra(&u, "on").p);
 }
 
+static void
+test_scram(void **state)
+{
+	static const struct {
+		const char *name, *line;
+		size_t salt1, salt256; /* 0: none */
+	} rows[] = {
+		{ "hash alone", "a:" HASH, 0, 0 },
+		{ "256", "a:{SCRAM-SHA-256}" KEYS256, 0, 16 },
+		{ "1", "a:{SCRAM-SHA-1}" KEYS1, 12, 0 },
+		{ "both",
+		  "a:{SCRAM-SHA-256}" KEYS256 "::::::x scram_sha_1=" KEYS1, 12,
+		  16 },
+		{ "hash and both",
+		  "a:" HASH "::::::scram_sha_256=" KEYS256
+		  " scram_sha_1=" KEYS1,
+		  12, 16 },
+		{ "locked", "a:!" HASH "::::::scram_sha_1=" KEYS1, 0, 0 },
+		{ "empty", "a:::::::scram_sha_1=" KEYS1, 0, 0 },
+	};
+	struct users_scram s;
+	struct users_line u;
+	struct err err;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("%s\n", rows[i].name);
+		assert_int_equal(
+			users_line_parse(str_of(rows[i].line), &u, &err), 0);
+		s.salt_n = 0;
+		assert_int_equal(users_line_scram(&u, USERS_SCRAM_SHA_1, &s),
+				 rows[i].salt1 != 0);
+		assert_int_equal(s.salt_n, rows[i].salt1);
+		s.salt_n = 0;
+		assert_int_equal(users_line_scram(&u, USERS_SCRAM_SHA_256, &s),
+				 rows[i].salt256 != 0);
+		assert_int_equal(s.salt_n, rows[i].salt256);
+	}
+}
+
+static void
+test_secret(void **state)
+{
+	struct str secret;
+
+	(void)state;
+	assert_true(users_line_secret(STR("#secret:" B64_36), &secret));
+	assert_true(str_eq(secret, STR(B64_36)));
+	assert_false(users_line_secret(STR("# secret:" B64_36), &secret));
+	assert_false(
+		users_line_secret(STR("#secret:QSXCR+Q6sek8bf92"), &secret));
+	assert_false(users_line_secret(STR("#secret:" B64_36 " "), &secret));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_scram),
+		cmocka_unit_test(test_secret),
 		cmocka_unit_test(test_passwd_and_extra),
 	};
 

@@ -3,9 +3,10 @@
 #define AUTHD_H
 
 #include "frame/daemon.h"
-#include "hasher.h"
 #include "identity.h"
 #include "ticket.h"
+#include "user_table.h"
+#include "workers.h"
 
 /* The daemon's state; tests make their own. */
 struct authd {
@@ -13,9 +14,12 @@ struct authd {
 	struct identity_conf conf;
 	bool verbose;
 	struct user_table *users, *passwd;
-	struct hasher *hasher;
+	struct workers *workers;
 	struct tickets tickets;
 	struct list peers;
+	struct list idle;	/* attempts, the longest idle first */
+	struct event *expire;	/* the first of them */
+	unsigned mechs;		/* bits: index in exchange_mechs */
 	uint64_t busy_until_ms; /* next complaint about the queue */
 };
 
@@ -23,6 +27,8 @@ ERR_WARN_UNUSED int authd_init(struct authd *a, struct loop *l,
 			       unsigned threads, unsigned queue_limit,
 			       struct err *err);
 void authd_fini(struct authd *a);
+/* The mechanisms to serve; unknown ones are logged. */
+void authd_set_mechs(struct authd *a, struct str names);
 /* A new edition of "users" or "passwd"; takes fd.  If it cannot be read the
  * old one stays. */
 void authd_table(struct authd *a, struct str name, int fd);

@@ -5,6 +5,8 @@
 
 #include "authd.h"
 #include "base/log.h"
+#include "exchange.h"
+#include "password/scram.h"
 
 /* What main.cf says; asked again at each reload. */
 static void
@@ -25,6 +27,7 @@ configure(struct authd *a, const struct params *p)
 	if (!str_copy(c->system_mail, sizeof(c->system_mail), mail))
 		log_warn("home_mailbox is too long");
 	a->verbose = params_bool(p, "auth_verbose");
+	authd_set_mechs(a, params_str(p, "auth_mechanisms"));
 }
 
 static void
@@ -34,6 +37,17 @@ take_inherited(struct daemon *d, const char *name)
 
 	if (fd >= 0 && (fd = dup(fd)) >= 0)
 		authd_table(d->app, str_of(name), fd);
+}
+
+/* What there is to load stands outside of the jail. */
+static void
+preload(void)
+{
+	struct err err;
+
+	password_preload();
+	if (exchange_preload(&err) < 0)
+		log_error("%s", err.text);
 }
 
 static int
@@ -75,6 +89,7 @@ peer(struct daemon *d, const struct chan_row *row, int fd)
 
 const struct daemon_ops authd_ops = {
 	.id = SVC_AUTHD,
+	.preload = preload,
 	.start = start,
 	.reload = reload,
 	.table = table,

@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "hasher.h"
 #include "memfile.h"
 #include "user_table.h"
+#include "verify.h"
 
 /* crypt("secret") */
 #define SHA512                                                         \
@@ -80,8 +80,9 @@ test_dummy(void **state)
 		print_message("%s\n", rows[i].name);
 		assert_string_equal(t->dummy, rows[i].want);
 		/* It must really be hashed with, and fit nothing. */
-		assert_false(hash_matches("secret", t->dummy));
-		assert_false(hash_matches("", t->dummy));
+		assert_false(
+			secret_matches(t->dummy_scheme, t->dummy, "secret"));
+		assert_false(secret_matches(t->dummy_scheme, t->dummy, ""));
 		user_table_free(t);
 	}
 }
@@ -119,8 +120,8 @@ test_hashes(void **state)
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (hash_matches(rows[i].password, rows[i].hash) !=
-		    rows[i].want)
+		if (secret_matches(USERS_CRYPT, rows[i].hash,
+				   rows[i].password) != rows[i].want)
 			fail_msg("%s", rows[i].name);
 }
 
