@@ -45,7 +45,7 @@ kex(SSL *ssl, char out[33])
 		return;
 	switch (EVP_PKEY_get_base_id(key)) {
 	case EVP_PKEY_EC:
-		(void)snprintf(out, 33, "ECDHE (%s)", group_name(key, name));
+		(void)snprintf(out, 33, "ECDHE (%.23s)", group_name(key, name));
 		break;
 	case EVP_PKEY_DH:
 		(void)snprintf(out, 33, "DHE (%d bits)",
@@ -68,7 +68,7 @@ auth(SSL *ssl, char out[33])
 	if (!key)
 		return;
 	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC)
-		(void)snprintf(out, 33, "ECDSA (%s)", group_name(key, name));
+		(void)snprintf(out, 33, "ECDSA (%.23s)", group_name(key, name));
 	else /* TLS 1.3 signs with RSA by PSS only */
 		(void)snprintf(out, 33, "RSA-PSS (%d bits)",
 			       EVP_PKEY_get_bits(key));
