@@ -194,14 +194,20 @@ static void
 on_want(struct child *c, const struct msg_want *w)
 {
 	struct msg_table t = { w->name, -1 };
+	char name[32];
 
-	if (c->svc->id != SVC_LOGD || !str_eq(w->name, STR("syslog")))
-		return;
-	t.fd = syslog_connect();
-	if (t.fd < 0)
-		return; /* the tick tries again: logd asks with each line */
-	chan_send(c->control, 0, &msg_table_def, &t);
-	close(t.fd);
+	if (c->svc->id == SVC_LOGD && str_eq(w->name, STR("syslog"))) {
+		t.fd = syslog_connect();
+		if (t.fd < 0)
+			return; /* logd asks again with each line */
+		chan_send(c->control, 0, &msg_table_def, &t);
+		close(t.fd);
+	} else if (str_copy(name, sizeof(name), w->name) &&
+		   table_is_of(c->svc, name)) {
+		t.fd = table_fd(c->m, name);
+		if (t.fd >= 0)
+			chan_send(c->control, 0, &msg_table_def, &t);
+	}
 }
 
 static void

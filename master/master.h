@@ -219,6 +219,8 @@ void tables_init(struct master *m);
 /* Read anew what changed on disk; send it to those who have it. */
 void tables_watch(struct master *m);
 int table_fd(struct master *m, const char *name);
+/* Does the service's row name this table? */
+bool table_is_of(const struct service *svc, const char *name);
 /* For those that read tables: append the state of a file to seen, return its
  * size; make memfd the table's. */
 size_t table_look(struct buf *seen, const char *path);

@@ -146,8 +146,8 @@ tables_init(struct master *m)
 	}
 }
 
-static bool
-row_has(const struct service *svc, const char *name)
+bool
+table_is_of(const struct service *svc, const char *name)
 {
 	struct str rest = str_of(svc->fds), word;
 
@@ -173,7 +173,7 @@ tables_watch(struct master *m)
 		list_for_each (it, &m->children) {
 			struct child *c = LIST_OF(it, struct child, link);
 
-			if (c->control && row_has(c->svc, t->name))
+			if (c->control && table_is_of(c->svc, t->name))
 				chan_send(c->control, 0, &msg_table_def, &msg);
 		}
 	}

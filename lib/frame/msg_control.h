@@ -62,8 +62,8 @@ struct msg_table {
 	int fd;
 };
 
-/* child → master, note: send me this descriptor anew (logd: "syslog", after
- * the system's logger restarted). */
+/* child → master, note: send me this descriptor anew: logd's "syslog", after
+ * the system's logger restarted, or a table of the child's row. */
 struct msg_want {
 	struct str name;
 };

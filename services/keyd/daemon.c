@@ -8,6 +8,7 @@
 #include <openssl/evp.h>
 
 #include "base/log.h"
+#include "frame/msg_control.h"
 #include "keyd.h"
 
 /* For the numbers of private keys: outside of core dumps, never swapped, with
@@ -43,6 +44,16 @@ configure(struct daemon *d)
 		(unsigned)params_num(p, "smtpd_tls_session_cache_timeout"));
 }
 
+static void
+want_table(void *arg)
+{
+	struct msg_want want = { STR("keys") };
+	struct daemon *d = arg;
+
+	if (d->control)
+		chan_send(d->control, 0, &msg_want_def, &want);
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -54,6 +65,8 @@ start(struct daemon *d, struct err *err)
 	d->app = k;
 	if (keyd_init(k, &d->loop, err) < 0)
 		return -1;
+	k->want_table = want_table;
+	k->want_arg = d;
 	configure(d);
 	if (fd >= 0)
 		keyd_table(k, STR("keys"), fd);

@@ -15,7 +15,8 @@
 enum {
 	TICK_S = 10,
 	REFUSED_EVERY_MS = 60 * 1000,
-	EXPIRY_EVERY_MS = 3600 * 1000,
+	DATES_EVERY_MS = 3600 * 1000,
+	WANT_EVERY_MS = 60 * 1000,
 	TABLE_MAX = 64 * 1024 * 1024,
 };
 
@@ -295,8 +296,12 @@ keyd_tick(struct keyd *k, uint64_t now)
 		if (now >= k->tickets[i].next_ms)
 			rotate(k, i, now);
 	keys_drop_old(&k->keys, now);
-	if (now >= k->expiry_ms) {
-		k->expiry_ms = now + EXPIRY_EVERY_MS;
+	if (k->keys.not_yet && k->want_table && now >= k->want_ms) {
+		k->want_ms = now + WANT_EVERY_MS;
+		k->want_table(k->want_arg);
+	}
+	if (now >= k->dates_ms) {
+		k->dates_ms = now + DATES_EVERY_MS;
 		keys_warn_expiry(&k->keys,
 				 (int64_t)(clock_wall_us() / 1000000));
 	}

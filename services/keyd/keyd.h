@@ -22,10 +22,15 @@ struct keyd {
 	struct tickets tickets[KEYS_GROUPS];
 	unsigned ticket_life_s; /* 0: no tickets */
 	struct list peers;
+	/* Ask master for the table again: a certificate in it becomes valid
+	 * only with time. */
+	void (*want_table)(void *arg);
+	void *want_arg;
 	struct event *tick;
 	uint64_t refused_until_ms; /* next line about a refusal */
 	unsigned refused;	   /* since the last line */
-	uint64_t expiry_ms;	   /* next look at the dates */
+	uint64_t dates_ms;	   /* next look at the dates */
+	uint64_t want_ms;	   /* next want_table() */
 };
 
 ERR_WARN_UNUSED int keyd_init(struct keyd *k, struct loop *l, struct err *err);
