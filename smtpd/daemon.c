@@ -5,6 +5,11 @@
 static int
 load(struct receive_conf *c, const struct params *p, struct err *err)
 {
+	struct str level = params_str(p, "smtpd_tls_security_level");
+
+	c->tls = str_eq(level, STR("encrypt")) ? RECEIVE_TLS_ENCRYPT
+		 : str_eq(level, STR("may"))   ? RECEIVE_TLS_MAY
+					       : RECEIVE_TLS_NONE;
 	c->untrusted_routing = params_bool(p, "allow_untrusted_routing");
 	return nets_load(&c->trusted, p, "mynetworks", err);
 }
@@ -12,6 +17,8 @@ load(struct receive_conf *c, const struct params *p, struct err *err)
 static const struct receiver receiver = {
 	.id = SVC_SMTPD,
 	.name = "smtp",
+	.tlsd = SVC_TLSD_MX,
+	.use = TLS_SMTP,
 	.load = load,
 };
 

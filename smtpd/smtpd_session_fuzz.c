@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 : "");
 	tb.refuse_code = how & 16 ? 451 : 0;
 	tb.die_on_commit = how & 32;
-	testbed_connect(&tb, how & 1 ? "127.0.0.1" : "192.0.2.1");
+	testbed_connect(&tb, how & 1 ? "127.0.0.1" : "192.0.2.1", false);
 	if (how & 14)
 		testbed_send(&tb, STR("EHLO x\r\n"));
 	if (how & 12)

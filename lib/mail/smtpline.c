@@ -4,10 +4,13 @@
 #include "mail/xtext.h"
 
 const char *const smtp_verb_names[SMTP_VERBS] = {
-	[SMTP_HELO] = "HELO", [SMTP_EHLO] = "EHLO",	  [SMTP_MAIL] = "MAIL",
-	[SMTP_RCPT] = "RCPT", [SMTP_DATA] = "DATA",	  [SMTP_RSET] = "RSET",
-	[SMTP_NOOP] = "NOOP", [SMTP_VRFY] = "VRFY",	  [SMTP_HELP] = "HELP",
-	[SMTP_QUIT] = "QUIT", [SMTP_UNKNOWN] = "UNKNOWN",
+	[SMTP_HELO] = "HELO",	      [SMTP_EHLO] = "EHLO",
+	[SMTP_STARTTLS] = "STARTTLS", [SMTP_AUTH] = "AUTH",
+	[SMTP_MAIL] = "MAIL",	      [SMTP_RCPT] = "RCPT",
+	[SMTP_DATA] = "DATA",	      [SMTP_RSET] = "RSET",
+	[SMTP_NOOP] = "NOOP",	      [SMTP_VRFY] = "VRFY",
+	[SMTP_HELP] = "HELP",	      [SMTP_QUIT] = "QUIT",
+	[SMTP_UNKNOWN] = "UNKNOWN",
 };
 
 void
@@ -62,8 +65,8 @@ parse_path(struct str *args, struct str prefix, unsigned flags, struct path *p)
 static unsigned
 path_flags(unsigned offer)
 {
-	return (offer & SMTP_STRICT ? PATH_STRICT : 0) |
-	       (offer & SMTP_UTF8 ? PATH_UTF8 : 0);
+	return (offer & SMTP_OFFER_STRICT ? PATH_STRICT : 0) |
+	       (offer & SMTP_OFFER_UTF8 ? PATH_UTF8 : 0);
 }
 
 static bool
@@ -112,13 +115,13 @@ mail_key(struct str key, unsigned offer)
 		return SEEN_SIZE;
 	if (str_ieq(key, STR("BODY"))) /* RFC 6152 2 */
 		return SEEN_BODY;
-	if (offer & SMTP_DSN && str_ieq(key, STR("RET")))
+	if (offer & SMTP_OFFER_DSN && str_ieq(key, STR("RET")))
 		return SEEN_RET; /* RFC 3461 4.3 */
-	if (offer & SMTP_DSN && str_ieq(key, STR("ENVID")))
+	if (offer & SMTP_OFFER_DSN && str_ieq(key, STR("ENVID")))
 		return SEEN_ENVID; /* RFC 3461 4.4 */
-	if (offer & SMTP_UTF8 && str_ieq(key, STR("SMTPUTF8")))
+	if (offer & SMTP_OFFER_UTF8 && str_ieq(key, STR("SMTPUTF8")))
 		return SEEN_UTF8; /* RFC 6531 3.4 */
-	if (offer & SMTP_AUTH && str_ieq(key, STR("AUTH")))
+	if (offer & SMTP_OFFER_AUTH && str_ieq(key, STR("AUTH")))
 		return SEEN_AUTH; /* RFC 4954 5 */
 	return 0;
 }
@@ -268,7 +271,7 @@ parse_orcpt(struct str value, unsigned offer, struct smtp_rcpt *r)
 			return -1;
 	memcpy(r->orcpt, whole.p, whole.n);
 	r->orcpt_n = whole.n;
-	if (offer & SMTP_UTF8 && is_raw_utf8(type, value))
+	if (offer & SMTP_OFFER_UTF8 && is_raw_utf8(type, value))
 		return 0;
 	n = type.n + 1;
 	if (decode(value, r->orcpt + n, SMTP_ORCPT_MAX - n, &i) < 0)
@@ -281,7 +284,7 @@ enum smtp_syntax
 smtpline_rcpt(struct str args, unsigned offer, struct smtp_rcpt *r,
 	      struct str *bad)
 {
-	bool notify = false, dsn = offer & SMTP_DSN;
+	bool notify = false, dsn = offer & SMTP_OFFER_DSN;
 	struct str key, value;
 	enum smtp_syntax rc;
 	int ok;

@@ -12,6 +12,8 @@
 enum smtp_verb {
 	SMTP_HELO,
 	SMTP_EHLO,
+	SMTP_STARTTLS,
+	SMTP_AUTH,
 	SMTP_MAIL,
 	SMTP_RCPT,
 	SMTP_DATA,
@@ -51,10 +53,10 @@ enum {
 
 /* What the server announces, and so takes, beside SIZE and 8BITMIME. */
 enum smtp_offer {
-	SMTP_STRICT = 1, /* PATH_STRICT */
-	SMTP_DSN = 2,	 /* RFC 3461 */
-	SMTP_UTF8 = 4,	 /* RFC 6531; at RCPT: declared at MAIL */
-	SMTP_AUTH = 8,	 /* RFC 4954 5 */
+	SMTP_OFFER_STRICT = 1, /* PATH_STRICT */
+	SMTP_OFFER_DSN = 2,    /* RFC 3461 */
+	SMTP_OFFER_UTF8 = 4,   /* RFC 6531; at RCPT: declared at MAIL */
+	SMTP_OFFER_AUTH = 8,   /* RFC 4954 5 */
 };
 
 /* MAIL FROM:<path> [SIZE=n] [BODY=7BIT|8BITMIME] [RET=FULL|HDRS]
@@ -76,7 +78,8 @@ struct smtp_rcpt {
 	unsigned notify; /* smtp_notify; 0: not given */
 	size_t orcpt_n;
 	char orcpt[SMTP_ORCPT_MAX]; /* "type;address", decoded: printable ASCII
-				       (RFC 6533 with SMTP_UTF8: or UTF-8) */
+				       (RFC 6533 with SMTP_OFFER_UTF8: or UTF-8)
+				     */
 };
 
 enum smtp_syntax {

@@ -19,13 +19,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			BUG_ON(m.size > INT64_MAX ||
 			       m.sender.n > PATH_TEXT_MAX ||
 			       m.envid_n > SMTP_ENVID_MAX ||
-			       (m.envid_n && !(offer & SMTP_DSN)) ||
+			       (m.envid_n && !(offer & SMTP_OFFER_DSN)) ||
 			       (m.sender.utf8 && !m.smtputf8));
 		BUG_ON(bad.n > l.args.n);
 		if (smtpline_rcpt(l.args, offer, &r, &bad) == SMTP_SYNTAX_OK)
 			BUG_ON(r.rcpt.n == 0 || r.orcpt_n > SMTP_ORCPT_MAX ||
 			       ((r.notify || r.orcpt_n) &&
-				!(offer & SMTP_DSN)));
+				!(offer & SMTP_OFFER_DSN)));
 		BUG_ON(bad.n > l.args.n);
 	}
 	return 0;

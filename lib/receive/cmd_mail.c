@@ -37,7 +37,7 @@ cmd_mail(struct session *s, struct str args)
 
 	if (s->state == SESSION_START && c->helo_required)
 		return reply_now(503, "5.5.1", "Error: send HELO/EHLO first");
-	r = smtpline_mail(args, c->strict_envelopes, &m, &bad);
+	r = smtpline_mail(args, session_offers(s), &m, &bad);
 	if (r != SMTP_SYNTAX_OK)
 		return refuse_syntax(s, r, bad);
 	if (m.sender.n && m.sender.at == m.sender.n &&
@@ -49,8 +49,13 @@ cmd_mail(struct session *s, struct str args)
 	if (!policy_size_ok(c, m.size)) /* RFC 1870 6.1 */
 		return reply_log(reply_now(552, "5.3.4",
 					   "Message size exceeds fixed limit"));
-	s->txn.declared = m.size;
-	s->txn.body_8bit = m.body == SMTP_8BITMIME;
+	txn_begin(&s->txn, &m);
+	return s->w->r->mail ? s->w->r->mail(s) : mail_accept(s);
+}
+
+struct reply
+mail_accept(struct session *s)
+{
 	session_enter(s, SESSION_MAIL);
 	return reply_now(250, "2.1.0", "Ok");
 }

@@ -16,6 +16,9 @@ refuse_syntax(struct session *s, enum smtp_syntax r, struct str bad)
 	case SMTP_SYNTAX_UNSUPPORTED: /* RFC 5321 4.1.1.11 */
 		return reply_nowf(s, 555, "5.5.4", "Unsupported option: %.*s",
 				  STR_FMT(str_head(bad, 200)));
+	case SMTP_SYNTAX_PARAM:
+		return reply_nowf(s, 501, "5.5.4", "Bad parameter: %.*s",
+				  STR_FMT(str_head(bad, 200)));
 	default:
 		return reply_now(501, "5.1.3", "Bad recipient address syntax");
 	}
@@ -25,7 +28,8 @@ static struct reply
 relay_denied(struct session *s)
 {
 	return reply_log(reply_nowf(s, 554, "5.7.1",
-				    "<%s>: Relay access denied", s->rcpt.text));
+				    "<%s>: Relay access denied",
+				    s->rcpt.rcpt.text));
 }
 
 static struct reply
@@ -33,7 +37,7 @@ no_answer(struct session *s)
 {
 	return reply_log(reply_nowf(s, 451, "4.3.0",
 				    "<%s>: Temporary lookup failure",
-				    s->rcpt.text));
+				    s->rcpt.rcpt.text));
 }
 
 /* RCPT TO: one question to router, whose answer is judged below. */
@@ -41,11 +45,14 @@ struct reply
 cmd_rcpt(struct session *s, struct str args)
 {
 	const struct receive_conf *c = &s->w->conf;
+	unsigned offers = session_offers(s);
 	enum smtp_syntax r;
 	struct smtp_rcpt m;
 	struct str bad;
 
-	r = smtpline_rcpt(args, c->strict_envelopes, &m, &bad);
+	if (!s->txn.utf8) /* RFC 6531 3.4 */
+		offers &= ~(unsigned)SMTP_OFFER_UTF8;
+	r = smtpline_rcpt(args, offers, &m, &bad);
 	if (r != SMTP_SYNTAX_OK)
 		return refuse_syntax(s, r, bad);
 	/* RFC 5321 4.1.1.3: postmaster needs no domain. */
@@ -53,11 +60,11 @@ cmd_rcpt(struct session *s, struct str args)
 	    !str_ieq(path_str(&m.rcpt), STR("postmaster")) &&
 	    path_add_domain(&m.rcpt, c->origin) < 0)
 		return refuse_syntax(s, SMTP_SYNTAX_PATH, bad);
-	s->rcpt = m.rcpt;
+	s->rcpt = m;
 	if (s->txn.nrcpts >= c->rcpts) /* RFC 5321 4.5.3.1.10 */
 		return reply_log(
 			reply_now(452, "4.5.3", "Error: too many recipients"));
-	if (policy_routing_denied(c, s->trusted, &s->rcpt))
+	if (policy_routing_denied(c, session_may_send(s), &s->rcpt.rcpt))
 		return relay_denied(s);
 	if (router_ask(s) < 0)
 		return no_answer(s);
@@ -69,7 +76,7 @@ rcpt_routed(struct session *s, const struct msg_routed *m)
 {
 	char dsn[16];
 
-	switch (policy_rcpt(s->trusted, m)) {
+	switch (policy_rcpt(session_may_send(s), m)) {
 	case POLICY_ACCEPT:
 		break;
 	case POLICY_RELAY_DENIED:
@@ -83,7 +90,7 @@ rcpt_routed(struct session *s, const struct msg_routed *m)
 		return reply_log(
 			reply_nowf(s, m->code, s->dsn,
 				   "<%s>: Recipient address rejected: %.*s",
-				   s->rcpt.text, STR_FMT(m->text)));
+				   s->rcpt.rcpt.text, STR_FMT(m->text)));
 	}
 	if (txn_add_rcpt(&s->txn, &s->rcpt) < 0)
 		return reply_log(

@@ -2,6 +2,7 @@
 #include "receive/commands.h"
 #include "base/log.h"
 #include "receive/qmgr_client.h"
+#include "receive/tls.h"
 #include "receive/worker.h"
 
 /* RFC 5321 4.1.4: HELO and EHLO also end a transaction. */
@@ -23,11 +24,28 @@ cmd_helo(struct session *s, struct str args)
 	return reply_nowf(s, 250, NULL, "%.*s", STR_FMT(s->w->conf.hostname));
 }
 
+/* "\nAUTH PLAIN LOGIN", and for some old programs "\nAUTH=PLAIN LOGIN". */
+static void
+ehlo_auth(struct session *s, char *to, size_t size)
+{
+	char mechs[140];
+
+	to[0] = '\0';
+	if (!s->w->r->auth || s->local || s->w->conf.ehlo & EHLO_NO_AUTH)
+		return;
+	s->w->r->mechs(s, mechs, sizeof(mechs));
+	if (mechs[0] && s->w->conf.old_auth_line)
+		snprintf(to, size, "\nAUTH%s\nAUTH=%s", mechs, mechs + 1);
+	else if (mechs[0])
+		snprintf(to, size, "\nAUTH%s", mechs);
+}
+
 static struct reply
 cmd_ehlo(struct session *s, struct str args)
 {
 	const struct receive_conf *c = &s->w->conf;
-	char size[40] = "";
+	char size[40] = "", auth[300];
+	unsigned offers;
 
 	if (args.n == 0)
 		return reply_now(501, NULL, "Syntax: EHLO hostname");
@@ -35,13 +53,22 @@ cmd_ehlo(struct session *s, struct str args)
 	if (c->message_size)
 		snprintf(size, sizeof(size), " %llu",
 			 (unsigned long long)c->message_size);
+	offers = session_offers(s);
+	ehlo_auth(s, auth, sizeof(auth));
 	return reply_nowf(
-		s, 250, NULL, "%.*s%s%s%s%s%s%s\nHELP", STR_FMT(c->hostname),
+		s, 250, NULL, "%.*s%s%s%s%s%s%s%s%s%s%s\nHELP",
+		STR_FMT(c->hostname),
 		c->ehlo & EHLO_NO_PIPELINING ? "" : "\nPIPELINING",
 		c->ehlo & EHLO_NO_SIZE ? "" : "\nSIZE",
 		c->ehlo & EHLO_NO_SIZE ? "" : size, c->no_vrfy ? "" : "\nVRFY",
+		tls_is_offered(s) && !(c->ehlo & EHLO_NO_STARTTLS)
+			? "\nSTARTTLS"
+			: "",
+		auth,
 		c->ehlo & EHLO_NO_STATUSCODES ? "" : "\nENHANCEDSTATUSCODES",
-		c->ehlo & EHLO_NO_8BITMIME ? "" : "\n8BITMIME");
+		c->ehlo & EHLO_NO_8BITMIME ? "" : "\n8BITMIME",
+		offers & SMTP_OFFER_DSN ? "\nDSN" : "",
+		offers & SMTP_OFFER_UTF8 ? "\nSMTPUTF8" : "");
 }
 
 static struct reply
@@ -75,11 +102,22 @@ cmd_vrfy(struct session *s, struct str args)
 static struct reply
 cmd_help(struct session *s, struct str args)
 {
-	(void)s;
 	(void)args;
-	return reply_now(214, "2.0.0",
-			 "Commands: HELO EHLO MAIL RCPT DATA RSET NOOP VRFY "
-			 "HELP QUIT");
+	return reply_nowf(s, 214, "2.0.0",
+			  "Commands: HELO EHLO%s%s MAIL RCPT DATA RSET NOOP "
+			  "VRFY HELP QUIT",
+			  s->w->tls && !s->local ? " STARTTLS" : "",
+			  s->w->r->auth && !s->local ? " AUTH" : "");
+}
+
+/* RFC 4954 */
+static struct reply
+cmd_auth(struct session *s, struct str args)
+{
+	if (!s->w->r->auth || s->local || s->w->conf.ehlo & EHLO_NO_AUTH)
+		return reply_now(503, "5.5.1",
+				 "Error: authentication not enabled");
+	return s->w->r->auth(s, args);
 }
 
 static struct reply
@@ -103,30 +141,36 @@ enum {
 	READY = 1 << SESSION_READY,
 	MAIL = 1 << SESSION_MAIL,
 	RCPT = 1 << SESSION_RCPT,
-	/* Not SESSION_DATA and SESSION_COMMIT: no command is read there. */
+	/* Not the other four: no command is read there. */
 	ANY = BEFORE | READY | MAIL | RCPT,
 	LAST = COMMAND_LAST,
 	JUNK = COMMAND_JUNK,
+	PLAIN = COMMAND_PLAIN,
+	USER = COMMAND_USER,
 };
 
 #define NEED_NOTHING 503, "5.5.1", "Error: not now"
+#define NO_MAIL 503, "5.5.1", "Error: MAIL transaction in progress"
 
 const struct command commands[SMTP_VERBS] = {
-	[SMTP_HELO] = { cmd_helo, ANY, LAST | JUNK, NEED_NOTHING },
-	[SMTP_EHLO] = { cmd_ehlo, ANY, LAST | JUNK, NEED_NOTHING },
+	[SMTP_HELO] = { cmd_helo, ANY, LAST | JUNK | PLAIN, NEED_NOTHING },
+	[SMTP_EHLO] = { cmd_ehlo, ANY, LAST | JUNK | PLAIN, NEED_NOTHING },
+	[SMTP_STARTTLS] = { cmd_starttls, BEFORE | READY, LAST | PLAIN,
+			    NO_MAIL },
+	[SMTP_AUTH] = { cmd_auth, BEFORE | READY, LAST, NO_MAIL },
 	/* START: unless smtpd_helo_required, which cmd_mail() looks at. */
-	[SMTP_MAIL] = { cmd_mail, BEFORE | READY, 0, 503, "5.5.1",
+	[SMTP_MAIL] = { cmd_mail, BEFORE | READY, USER, 503, "5.5.1",
 			"Error: nested MAIL command" },
-	[SMTP_RCPT] = { cmd_rcpt, MAIL | RCPT, 0, 503, "5.5.1",
+	[SMTP_RCPT] = { cmd_rcpt, MAIL | RCPT, USER, 503, "5.5.1",
 			"Error: need MAIL command" },
-	[SMTP_DATA] = { cmd_data, RCPT, LAST, 503, "5.5.1",
+	[SMTP_DATA] = { cmd_data, RCPT, LAST | USER, 503, "5.5.1",
 			"Error: need RCPT command" },
 	[SMTP_RSET] = { cmd_rset, ANY, JUNK, NEED_NOTHING },
-	[SMTP_NOOP] = { cmd_noop, ANY, LAST | JUNK, NEED_NOTHING },
-	[SMTP_VRFY] = { cmd_vrfy, ANY, LAST | JUNK, NEED_NOTHING },
+	[SMTP_NOOP] = { cmd_noop, ANY, LAST | JUNK | PLAIN, NEED_NOTHING },
+	[SMTP_VRFY] = { cmd_vrfy, ANY, LAST | JUNK | USER, NEED_NOTHING },
 	[SMTP_HELP] = { cmd_help, ANY, LAST | JUNK, NEED_NOTHING },
-	[SMTP_QUIT] = { cmd_quit, ANY, LAST, NEED_NOTHING },
-	[SMTP_UNKNOWN] = { cmd_unknown, ANY, 0, NEED_NOTHING },
+	[SMTP_QUIT] = { cmd_quit, ANY, LAST | PLAIN, NEED_NOTHING },
+	[SMTP_UNKNOWN] = { cmd_unknown, ANY, PLAIN, NEED_NOTHING },
 };
 
 /* GET, POST: a browser was tricked into talking to us. */
@@ -156,7 +200,13 @@ command_run(struct session *s, const struct smtp_line *line)
 	}
 	if (cmd->flags & COMMAND_JUNK && s->junk++ >= c->junk)
 		s->errors++;
+	if (s->w->conf.tls == RECEIVE_TLS_ENCRYPT && !s->tls && !s->local &&
+	    !(cmd->flags & COMMAND_PLAIN)) /* RFC 3207 4 */
+		return reply_now(530, "5.7.0",
+				 "Must issue a STARTTLS command first");
 	if (!(cmd->states & 1u << s->state))
 		return reply_now(cmd->code, cmd->dsn, cmd->text);
+	if (s->w->r->auth && !session_may_send(s) && cmd->flags & COMMAND_USER)
+		return reply_now(530, "5.7.0", "Authentication required");
 	return cmd->handler(s, line->args);
 }

@@ -10,8 +10,10 @@
  * handler is not called.
  */
 enum command_flags {
-	COMMAND_LAST = 1, /* ends a group of pipelined commands (RFC 2920) */
-	COMMAND_JUNK = 2, /* brings no mail */
+	COMMAND_LAST = 1,  /* ends a group of pipelined commands (RFC 2920) */
+	COMMAND_JUNK = 2,  /* brings no mail */
+	COMMAND_PLAIN = 4, /* also before TLS where that is demanded */
+	COMMAND_USER = 8,  /* only after a login where that is demanded */
 };
 
 struct command {
@@ -28,6 +30,8 @@ extern const struct command commands[SMTP_VERBS];
 struct reply command_run(struct session *s, const struct smtp_line *line);
 
 struct reply cmd_mail(struct session *s, struct str args);
+/* What s->txn has been given is taken: session state SESSION_MAIL. */
+struct reply mail_accept(struct session *s);
 struct reply cmd_rcpt(struct session *s, struct str args);
 struct reply cmd_data(struct session *s, struct str args);
 

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "receive/conf.h"
+#include "receive/receiver.h"
 
 int
 nets_load(struct nets *nets, const struct params *p, const char *name,
@@ -46,6 +46,10 @@ load_ehlo(struct str list)
 		{ "size", EHLO_NO_SIZE },
 		{ "8bitmime", EHLO_NO_8BITMIME },
 		{ "enhancedstatuscodes", EHLO_NO_STATUSCODES },
+		{ "starttls", EHLO_NO_STARTTLS },
+		{ "auth", EHLO_NO_AUTH },
+		{ "dsn", EHLO_NO_DSN },
+		{ "smtputf8", EHLO_NO_UTF8 },
 	};
 	struct str item;
 	unsigned bits = 0;
@@ -65,8 +69,8 @@ number(const struct params *p, const char *name)
 }
 
 int
-receive_conf_load(struct receive_conf *c, const struct params *p,
-		  struct err *err)
+receive_conf_load(struct receive_conf *c, const struct receiver *r,
+		  const struct params *p, struct err *err)
 {
 	*c = (struct receive_conf){
 		.hostname = params_str(p, "myhostname"),
@@ -96,8 +100,17 @@ receive_conf_load(struct receive_conf *c, const struct params *p,
 		.sessions = number(p, "smtpd_session_limit"),
 		.client_sessions =
 			number(p, "smtpd_client_connection_count_limit"),
+		.tls_header = params_bool(p, "smtpd_tls_received_header"),
+		.tls_loglevel = number(p, "smtpd_tls_loglevel"),
+		.tls_timeout_ms = number(p, "smtpd_starttls_timeout") * 1000,
 		.worker_sessions = number(p, "smtpd_worker_sessions"),
 	};
+	if (r->load(c, p, err) < 0)
+		return -1;
+	if (params_bool(p, "smtpd_tls_req_ccert"))
+		c->tls_ccert = c->tls == RECEIVE_TLS_ENCRYPT ? 2 : 1;
+	else
+		c->tls_ccert = params_bool(p, "smtpd_tls_ask_ccert");
 	return nets_load(&c->unlimited, p,
 			 "smtpd_client_event_limit_exceptions", err);
 }

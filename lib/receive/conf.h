@@ -7,6 +7,8 @@
 
 /* The parameters of a receiver as values.  Strings live as long as the params
  * they came from. */
+struct receiver;
+
 struct nets {
 	struct addr_net *v;
 	size_t n;
@@ -17,7 +19,13 @@ enum receive_ehlo { /* what is not announced */
 		    EHLO_NO_SIZE = 2,
 		    EHLO_NO_8BITMIME = 4,
 		    EHLO_NO_STATUSCODES = 8,
+		    EHLO_NO_STARTTLS = 16,
+		    EHLO_NO_AUTH = 32,
+		    EHLO_NO_DSN = 64,
+		    EHLO_NO_UTF8 = 128,
 };
+
+enum receive_tls { RECEIVE_TLS_NONE, RECEIVE_TLS_MAY, RECEIVE_TLS_ENCRYPT };
 
 struct receive_conf {
 	struct str hostname, origin, banner, mail_name, forbidden;
@@ -25,7 +33,16 @@ struct receive_conf {
 	struct nets unlimited;
 	bool helo_required, no_vrfy, strict_envelopes, untrusted_routing;
 	bool forbid_pipelining;
-	unsigned ehlo;	       /* enum receive_ehlo */
+	/* Of submission. */
+	struct str mechs;
+	bool plain_loopback; /* plain passwords from this host, without TLS */
+	bool check_sender, old_auth_line;
+	unsigned failure_ms;
+	unsigned ehlo; /* enum receive_ehlo */
+	enum receive_tls tls;
+	bool tls_header, auth_header, hide_client;
+	unsigned tls_ccert; /* msg_tls_server.client_cert */
+	unsigned tls_loglevel, tls_timeout_ms;
 	uint64_t message_size; /* 0: no limit */
 	size_t field_size, header_size, command_line, text_line;
 	unsigned hops, rcpts, soft_errors, hard_errors, junk, sleep_ms;
@@ -34,6 +51,7 @@ struct receive_conf {
 };
 
 ERR_WARN_UNUSED int receive_conf_load(struct receive_conf *c,
+				      const struct receiver *r,
 				      const struct params *p, struct err *err);
 void receive_conf_fini(struct receive_conf *c);
 

@@ -50,8 +50,10 @@ static struct msg_commit
 commit_of(const struct session *s)
 {
 	return (struct msg_commit){
-		.flags = s->txn.body_8bit ? COMMIT_8BITMIME : 0,
-		.ret = RET_NONE,
+		.flags = (s->txn.body_8bit ? COMMIT_8BITMIME : 0) |
+			 (s->txn.utf8 ? COMMIT_SMTPUTF8 : 0),
+		.ret = s->txn.ret,
+		.envid = str_mem(s->txn.envid, s->txn.envid_n),
 		.sender = path_str(&s->txn.sender),
 		.rcpts = { .elem = &msg_rcpt_in_def },
 	};

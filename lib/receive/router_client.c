@@ -17,7 +17,7 @@ int
 router_ask(struct session *s)
 {
 	struct msg_route m = {
-		.address = path_str(&s->rcpt),
+		.address = path_str(&s->rcpt.rcpt),
 		.sender = path_str(&s->txn.sender),
 	};
 

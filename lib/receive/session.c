@@ -9,6 +9,7 @@
 #include "net/line.h"
 #include "receive/commands.h"
 #include "receive/qmgr_client.h"
+#include "receive/tls.h"
 #include "receive/worker.h"
 
 enum {
@@ -27,6 +28,7 @@ const char *const session_state_names[SESSION_STATES] = {
 	[SESSION_START] = "START", [SESSION_READY] = "READY",
 	[SESSION_MAIL] = "MAIL",   [SESSION_RCPT] = "RCPT",
 	[SESSION_DATA] = "DATA",   [SESSION_COMMIT] = "COMMIT",
+	[SESSION_AUTH] = "AUTH",   [SESSION_TLS] = "TLS",
 };
 
 /* --- replies -------------------------------------------------------------- */
@@ -68,7 +70,7 @@ reply_log(struct reply r)
 struct reply
 reply_close(struct reply r)
 {
-	r.close = true;
+	r.then = REPLY_CLOSE;
 	return r;
 }
 
@@ -91,6 +93,35 @@ session_reset(struct session *s)
 		session_enter(s, s->helo[0] ? SESSION_READY : SESSION_START);
 }
 
+unsigned
+session_offers(const struct session *s)
+{
+	const struct receive_conf *c = &s->w->conf;
+	unsigned offers = s->esmtp ? s->w->r->offers : 0;
+
+	if (c->ehlo & EHLO_NO_DSN)
+		offers &= ~(unsigned)SMTP_OFFER_DSN;
+	if (c->ehlo & EHLO_NO_UTF8)
+		offers &= ~(unsigned)SMTP_OFFER_UTF8;
+	return offers | (c->strict_envelopes ? SMTP_OFFER_STRICT : 0);
+}
+
+bool
+session_may_send(const struct session *s)
+{
+	return s->trusted || s->login.user[0];
+}
+
+void
+session_forget(struct session *s)
+{
+	session_reset(s);
+	s->helo[0] = '\0';
+	s->esmtp = false;
+	s->login.user[0] = '\0';
+	session_enter(s, SESSION_START);
+}
+
 /* Where the session stands, in Postfix's words. */
 static const char *
 where(const struct session *s)
@@ -111,7 +142,7 @@ session_log_reject(const struct session *s, const struct reply *r)
 		 "reject: %s from %s: %u %s %s; from=<%s>%s%s%s proto=%s%s%s%s",
 		 where(s), s->who, r->code, r->dsn ? r->dsn : "",
 		 LOGQ(str_of(r->text)), s->txn.sender.text, rcpt ? " to=<" : "",
-		 rcpt ? s->rcpt.text : "", rcpt ? ">" : "",
+		 rcpt ? s->rcpt.rcpt.text : "", rcpt ? ">" : "",
 		 s->esmtp ? "ESMTP" : "SMTP", s->helo[0] ? " helo=<" : "",
 		 s->helo, s->helo[0] ? ">" : "");
 }
@@ -181,6 +212,10 @@ session_free(struct session *s)
 	if (s->tag)
 		asker_cancel(s->asked, s->tag);
 	s->tag = 0;
+	if (s->tls_tag)
+		tls_client_cancel(s->w->tls, s->tls_tag);
+	s->tls_tag = 0;
+	sasl_abandon(&s->login.sasl);
 	qmgr_abort(s);
 	if (s->delay)
 		event_free(s->delay);
@@ -188,6 +223,8 @@ session_free(struct session *s)
 	if (s->conn)
 		conn_close(s->conn);
 	s->conn = NULL;
+	free(s->tls);
+	s->tls = NULL;
 	txn_reset(&s->txn);
 	buf_fini(&s->held);
 	list_remove(&s->link);
@@ -199,7 +236,8 @@ static void
 finish(struct session *s)
 {
 	log_disconnect(s);
-	conn_close_drained(s->conn, CLOSE_MS);
+	if (s->conn)
+		conn_close_drained(s->conn, CLOSE_MS);
 	s->conn = NULL;
 	session_free(s);
 }
@@ -209,10 +247,20 @@ session_shutdown(struct session *s)
 {
 	if (s->state == SESSION_COMMIT)
 		return;
-	(void)!conn_writef(s->conn,
-			   "421 4.3.2 %.*s Service closing, try again\r\n",
-			   STR_FMT(s->w->conf.hostname));
+	if (s->conn)
+		(void)!conn_writef(
+			s->conn,
+			"421 4.3.2 %.*s Service closing, try again\r\n",
+			STR_FMT(s->w->conf.hostname));
 	finish(s);
+}
+
+void
+session_lost(struct session *s)
+{
+	log_info("lost connection after %s from %s", where(s), s->who);
+	log_disconnect(s);
+	session_free(s);
 }
 
 static void
@@ -236,6 +284,20 @@ on_end(struct conn *c, void *arg, enum conn_end why)
 
 /* --- sending -------------------------------------------------------------- */
 
+/* The reply is in the output.  False: the session is no more. */
+static bool
+go_on(struct session *s, enum reply_then then)
+{
+	if (then == REPLY_CLOSE) {
+		finish(s);
+		return false;
+	}
+	if (then == REPLY_TLS)
+		return tls_begin(s);
+	session_progress(s);
+	return true;
+}
+
 static void
 on_delay(evutil_socket_t fd, short what, void *arg)
 {
@@ -246,19 +308,14 @@ on_delay(evutil_socket_t fd, short what, void *arg)
 	(void)!conn_write(s->conn, buf_str(&s->held));
 	buf_reset(&s->held);
 	s->pending = false;
-	if (s->held_close) {
-		finish(s);
-		return;
-	}
-	session_progress(s);
-	session_input(s);
+	if (go_on(s, s->held_then))
+		session_input(s);
 }
 
 /* The reply waits in s->held: later.  -1: no timer to be had. */
 static int
-hold_back(struct session *s, bool close)
+hold_back(struct session *s, enum reply_then then, unsigned ms)
 {
-	unsigned ms = s->w->conf.sleep_ms;
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	if (!s->delay)
@@ -266,7 +323,7 @@ hold_back(struct session *s, bool close)
 	if (!s->delay)
 		return -1;
 	evtimer_add(s->delay, &tv);
-	s->held_close = close;
+	s->held_then = then;
 	s->pending = true;
 	set_deadline(s, ms + s->w->conf.timeout_ms);
 	return 0;
@@ -277,7 +334,8 @@ count_reply(struct session *s, const struct reply *r)
 {
 	if (r->code >= 400)
 		s->errors++;
-	else if (r->code != 354) /* DATA counts when it is stored */
+	/* DATA counts when it is stored, STARTTLS when TLS is up. */
+	else if (r->code != 354 && r->then != REPLY_TLS)
 		s->good[s->verb]++;
 }
 
@@ -287,31 +345,27 @@ send_reply(struct session *s, struct reply r)
 {
 	const struct receive_conf *c = &s->w->conf;
 	struct buf *out;
-	bool late;
+	unsigned late = r.late_ms;
 
 	count_reply(s, &r);
 	if (r.log)
 		session_log_reject(s, &r);
-	late = c->sleep_ms && s->errors > c->soft_errors;
+	if (s->errors > c->soft_errors && late < c->sleep_ms)
+		late = c->sleep_ms;
 	out = late ? &s->held : conn_out(s->conn);
 	(void)!reply_format(out, r.code, r.dsn, str_of(r.text));
-	if (s->errors >= c->hard_errors && !r.close) {
+	if (s->errors >= c->hard_errors && r.then != REPLY_CLOSE) {
 		log_info("too many errors after %s from %s", where(s), s->who);
 		reply_format(out, 421, "4.7.0",
 			     str_of(reply_nowf(s, 421, "4.7.0",
 					       "%.*s Error: too many errors",
 					       STR_FMT(c->hostname))
 					    .text));
-		r.close = true;
+		r.then = REPLY_CLOSE;
 	}
-	if (late && hold_back(s, r.close) == 0)
+	if (late && hold_back(s, r.then, late) == 0)
 		return true;
-	if (r.close) {
-		finish(s);
-		return false;
-	}
-	session_progress(s);
-	return true;
+	return go_on(s, r.then);
 }
 
 void
@@ -320,6 +374,17 @@ session_answer(struct session *s, struct reply r)
 	s->pending = false;
 	if (send_reply(s, r))
 		session_input(s);
+}
+
+void
+session_challenge(struct session *s, struct str challenge)
+{
+	/* Not through reply_format(): this is not for a person, and may be
+	 * longer than a line of text. */
+	(void)!conn_writef(s->conn, "334 %.*s\r\n", STR_FMT(challenge));
+	s->pending = false;
+	session_progress(s);
+	session_input(s);
 }
 
 /* --- input ---------------------------------------------------------------- */
@@ -351,6 +416,26 @@ refuse_bare(struct session *s, char c)
 		STR_FMT(s->w->conf.hostname), c == '\n' ? "LF" : "CR"));
 }
 
+/* Done with n bytes of commands; a password may be among them. */
+static void
+consume(struct session *s, size_t n)
+{
+	if (s->w->r->auth)
+		explicit_bzero((void *)(uintptr_t)conn_input(s->conn).p, n);
+	conn_consume(s->conn, n);
+}
+
+/* A line that is none: also the end of an exchange that waited for one. */
+static struct reply
+refuse_line(struct session *s, const char *dsn, const char *text)
+{
+	if (s->state == SESSION_AUTH) {
+		sasl_abandon(&s->login.sasl);
+		session_enter(s, SESSION_READY);
+	}
+	return reply_now(500, dsn, text);
+}
+
 /* Inside a command that is too long, of which nothing is kept. */
 static enum step
 skip_line(struct session *s, struct str in)
@@ -362,15 +447,17 @@ skip_line(struct session *s, struct str in)
 	if (lf < 0 && in.p[in.n - 1] == '\r')
 		n--;
 	if (lf < 0) {
-		conn_consume(s->conn, n);
+		consume(s, n);
 		return STEP_WAIT;
 	}
 	s->skipping = false;
 	bare = n == 0 || in.p[n - 1] != '\r';
-	conn_consume(s->conn, n + 1); /* what in pointed at is gone */
+	consume(s, n + 1); /* what in pointed at is gone */
 	if (bare)
 		return after_reply(s, refuse_bare(s, '\n'));
-	return after_reply(s, reply_now(500, "5.5.2", "Error: line too long"));
+	return after_reply(
+		s, refuse_line(s, s->state == SESSION_AUTH ? "5.5.6" : "5.5.2",
+			       "Error: line too long"));
 }
 
 /* RFC 2920 3.1: the client did not wait where it has to. */
@@ -382,7 +469,8 @@ is_improper_pipelining(struct session *s, enum smtp_verb verb, struct str rest)
 	if (!s->pipelined)
 		log_info("improper command pipelining after %s from %s: %s",
 			 smtp_verb_names[verb], s->who,
-			 LOGQ(str_head(rest, 100)));
+			 verb == SMTP_AUTH ? "(hidden)"
+					   : LOGQ(str_head(rest, 100)));
 	s->pipelined = true;
 	return s->w->conf.forbid_pipelining;
 }
@@ -403,8 +491,31 @@ run_line(struct session *s, struct str line, size_t used)
 			554, "5.5.0", "Error: SMTP protocol synchronization"));
 	else
 		r = command_run(s, &l);
-	conn_consume(s->conn, used); /* line is gone from here on */
+	consume(s, used); /* line is gone from here on */
 	return after_reply(s, r);
+}
+
+static enum step
+run_response(struct session *s, struct str line, size_t used)
+{
+	struct reply r = s->w->r->response(s, line);
+
+	consume(s, used);
+	return after_reply(s, r);
+}
+
+/* RFC 4954 4.4 and 12: responses, and AUTH with one, may be longer. */
+static size_t
+line_max(const struct session *s, struct str in)
+{
+	enum { AUTH_LINE_MAX = 12288 };
+	size_t max = s->w->conf.command_line;
+
+	if (max < AUTH_LINE_MAX &&
+	    (s->state == SESSION_AUTH ||
+	     (s->w->r->auth && str_istarts(in, STR("AUTH ")))))
+		return AUTH_LINE_MAX;
+	return max;
 }
 
 static enum step
@@ -416,9 +527,10 @@ step_command(struct session *s, struct str in)
 
 	if (s->skipping)
 		return skip_line(s, in);
-	switch (line_get(in, s->w->conf.command_line, &line, &used)) {
+	switch (line_get(in, line_max(s, in), &line, &used)) {
 	case LINE_OK:
-		return run_line(s, line, used);
+		return s->state == SESSION_AUTH ? run_response(s, line, used)
+						: run_line(s, line, used);
 	case LINE_MORE:
 		return STEP_WAIT;
 	case LINE_TOO_LONG:
@@ -426,13 +538,13 @@ step_command(struct session *s, struct str in)
 		return STEP_AGAIN;
 	case LINE_BARE:
 		bare = in.p[used - 1];
-		conn_consume(s->conn, used);
+		consume(s, used);
 		return after_reply(s, refuse_bare(s, bare));
 	case LINE_NUL:
 		break;
 	}
-	conn_consume(s->conn, used);
-	return after_reply(s, reply_now(500, "5.5.2", "Error: NUL received"));
+	consume(s, used);
+	return after_reply(s, refuse_line(s, "5.5.2", "Error: NUL received"));
 }
 
 static enum step
@@ -494,8 +606,8 @@ static const struct conn_ops session_conn_ops = {
 
 /* --- the beginning -------------------------------------------------------- */
 
-struct session *
-session_new(struct worker *w, int fd, const struct addr *peer)
+static struct session *
+alloc(struct worker *w)
 {
 	struct session *s;
 
@@ -505,29 +617,92 @@ session_new(struct worker *w, int fd, const struct addr *peer)
 		w->nspare--;
 	} else {
 		s = calloc(1, sizeof(*s));
-		if (!s) {
-			close(fd);
+		if (!s)
 			return NULL;
-		}
 		list_init(&s->link);
 		txn_init(&s->txn);
 	}
 	s->w = w;
-	s->peer = *peer;
 	s->state = SESSION_START;
-	s->trusted = nets_have(&w->conf.trusted, peer);
-	addr_text(peer, s->ip);
-	snprintf(s->who, sizeof(s->who), "unknown[%s]", s->ip);
 	buf_init(&s->held, HELD_LIMIT);
-	s->conn = conn_new(&w->d->loop, fd, IN_LIMIT, OUT_LIMIT,
+	return s;
+}
+
+/* The stream on which SMTP is spoken; takes fd. */
+static int
+open_conn(struct session *s, int fd)
+{
+	s->conn = conn_new(&s->w->d->loop, fd, IN_LIMIT, OUT_LIMIT,
 			   &session_conn_ops, s);
-	if (!s->conn) {
+	return s->conn ? 0 : -1;
+}
+
+static void
+greet(struct session *s)
+{
+	(void)!reply_format(conn_out(s->conn), 220, NULL, s->w->conf.banner);
+	session_progress(s);
+}
+
+/* Takes fd. */
+static struct session *
+begin(struct session *s, int fd, bool tls)
+{
+	log_info("connect from %s", s->who);
+	if ((tls ? tls_begin_fd(s, fd) : open_conn(s, fd)) < 0) {
 		txn_fini(&s->txn);
 		free(s);
 		return NULL;
 	}
-	log_info("connect from %s", s->who);
-	(void)!reply_format(conn_out(s->conn), 220, NULL, w->conf.banner);
-	session_progress(s);
+	if (!tls)
+		greet(s);
 	return s;
+}
+
+struct session *
+session_new(struct worker *w, int fd, const struct addr *peer, bool tls)
+{
+	struct session *s = alloc(w);
+
+	if (!s) {
+		close(fd);
+		return NULL;
+	}
+	s->peer = *peer;
+	s->trusted = nets_have(&w->conf.trusted, peer);
+	addr_text(peer, s->ip);
+	snprintf(s->who, sizeof(s->who), "unknown[%s]", s->ip);
+	return begin(s, fd, tls);
+}
+
+struct session *
+session_new_local(struct worker *w, int fd, uint32_t uid)
+{
+	struct session *s = alloc(w);
+
+	if (!s) {
+		close(fd);
+		return NULL;
+	}
+	s->local = s->trusted = true;
+	s->uid = uid;
+	snprintf(s->who, sizeof(s->who), "local[uid=%u]", uid);
+	return begin(s, fd, false);
+}
+
+void
+session_tls_up(struct session *s, int fd)
+{
+	if (open_conn(s, fd) < 0) {
+		session_lost(s);
+		return;
+	}
+	session_enter(s, SESSION_START);
+	s->pending = false;
+	if (s->greeted) {
+		s->good[SMTP_STARTTLS]++;
+		session_progress(s);
+	} else {
+		greet(s); /* TLS from the first byte */
+	}
 }

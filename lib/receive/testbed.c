@@ -99,6 +99,24 @@ route(struct str address)
 }
 
 static void
+owns(struct chan *c, uint32_t tag, const struct msg_owns *m)
+{
+	struct msg_owned r = { .verdict = ROUTE_PERM };
+	struct str local, domain = m->sender;
+
+	if (str_starts(m->sender, STR("mute@")))
+		return;
+	if (str_starts(m->sender, STR("temp@"))) {
+		r.verdict = ROUTE_TEMP;
+		r.text = STR("table is away");
+	} else if (str_cut(&domain, '@', &local) && str_eq(local, m->login) &&
+		   str_eq(domain, STR("own.test"))) {
+		r.verdict = ROUTE_OK;
+	}
+	chan_send(c, tag, &msg_owned_def, &r);
+}
+
+static void
 on_router_msg(struct chan *c, void *arg, uint32_t tag,
 	      const struct msg_def *def, void *msg)
 {
@@ -106,6 +124,10 @@ on_router_msg(struct chan *c, void *arg, uint32_t tag,
 	struct msg_route *m = msg;
 	struct msg_routed r;
 
+	if (def == &msg_owns_def) {
+		owns(c, tag, msg);
+		return;
+	}
 	if (def != &msg_route_def || str_starts(m->address, STR("mute@")))
 		return;
 	if (str_starts(m->address, STR("drop@"))) {
@@ -172,6 +194,9 @@ add_rcpts(struct testbed *tb, struct msg_list list)
 
 	while (msg_list_next(&it, &msg_rcpt_in_def, &r)) {
 		buf_add_str(&tb->rcpts, r.address);
+		if (r.notify || r.orcpt.n)
+			buf_addf(&tb->rcpts, " %u %.*s", r.notify,
+				 STR_FMT(r.orcpt));
 		buf_add_byte(&tb->rcpts, '\n');
 		tb->nrcpts++;
 	}
@@ -262,6 +287,8 @@ on_commit(struct testbed *tb, uint32_t tag, const struct msg_commit *m)
 	}
 	buf_reset(&tb->sender);
 	buf_add_str(&tb->sender, m->sender);
+	snprintf(tb->dsn, sizeof(tb->dsn), "%u%s%.*s", m->ret,
+		 m->envid.n ? " " : "", STR_FMT(m->envid));
 	tb->flags = m->flags;
 	if (tb->die_on_commit) {
 		qmgr_die(tb);
@@ -340,19 +367,25 @@ daemon_connect(struct daemon *d, enum service_id service, daemon_connect_cb *cb,
 	       void *arg)
 {
 	struct testbed *tb = bed_of(d);
-	bool router = service == SVC_ROUTER;
+	const struct chan_ops *ops =
+		service == SVC_ROUTER ? &router_ops : &qmgr_ops;
 	const struct chan_row *row = channel_find(d->svc->id, service);
 	struct chan *c;
 	int fds[2];
 
 	BUG_ON(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0);
-	c = chan_new(&d->loop, fds[1], row, CHAN_SERVICE,
-		     router ? &router_ops : &qmgr_ops, tb);
-	BUG_ON(!c);
-	if (router)
-		tb->router = c;
-	else
-		tb->qmgr = c;
+	if (service == SVC_AUTHD) {
+		testbed_authd(tb, fds[1], row);
+	} else if (service == SVC_TLSD_MX || service == SVC_TLSD_USER) {
+		testbed_tlsd(tb, fds[1], row);
+	} else {
+		c = chan_new(&d->loop, fds[1], row, CHAN_SERVICE, ops, tb);
+		BUG_ON(!c);
+		if (service == SVC_ROUTER)
+			tb->router = c;
+		else
+			tb->qmgr = c;
+	}
 	cb(arg, fds[0], false);
 }
 
@@ -370,6 +403,7 @@ add_params(struct buf *b, const struct param *rows, enum service_id id,
 		{ "smtpd_client_event_limit_exceptions", "127.0.0.0/8" },
 		{ "mail_version", "0" },
 		{ "smtpd_error_sleep_time", "0" },
+		{ "auth_failure_delay", "0" },
 	};
 	char line[100];
 	struct str value;
@@ -406,6 +440,7 @@ testbed_init(struct testbed *tb, const struct daemon_ops *ops,
 
 	*tb = (struct testbed){ .client = -1, .pipe = -1 };
 	buf_init(&tb->got, 16 << 20);
+	buf_init(&tb->told, 1 << 20);
 	buf_init(&tb->sender, 4096);
 	buf_init(&tb->rcpts, 4 << 20);
 	buf_init(&tb->header, 16 << 20);
@@ -446,29 +481,48 @@ testbed_fini(struct testbed *tb)
 	if (tb->router)
 		chan_close(tb->router);
 	qmgr_die(tb);
+	if (tb->tlsd)
+		chan_close(tb->tlsd);
+	if (tb->authd)
+		chan_close(tb->authd);
 	event_free(tb->tick);
 	loop_fini(&tb->d.loop);
 	params_fini(&tb->d.params);
 	buf_fini(&tb->got);
+	buf_fini(&tb->told);
 	buf_fini(&tb->sender);
 	buf_fini(&tb->rcpts);
 	buf_fini(&tb->header);
 	buf_fini(&tb->body);
 }
 
-void
-testbed_connect(struct testbed *tb, const char *ip)
+static int
+new_client(struct testbed *tb)
 {
-	struct addr peer;
-	struct err err;
 	int fds[2];
 
 	disconnect(tb);
-	BUG_ON(addr_parse(str_of(ip), &peer, &err) < 0);
 	BUG_ON(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
 			  0, fds) < 0);
 	tb->client = fds[0];
-	worker_take(tb->w, fds[1], &peer);
+	return fds[1];
+}
+
+void
+testbed_connect(struct testbed *tb, const char *ip, bool tls)
+{
+	struct addr peer;
+	struct err err;
+
+	BUG_ON(addr_parse(str_of(ip), &peer, &err) < 0);
+	testbed_settle(tb); /* tlsd and authd are there */
+	worker_take(tb->w, new_client(tb), &peer, tls);
+}
+
+void
+testbed_connect_local(struct testbed *tb, uint32_t uid)
+{
+	worker_take_local(tb->w, new_client(tb), uid);
 }
 
 /* True if something came. */

@@ -25,6 +25,8 @@ struct dialog {
 	unsigned line;
 	char params[4096];
 	char ip[ADDR_TEXT_MAX];
+	bool tls, local;
+	uint32_t uid;
 	char why[600];
 	int log;	  /* where the worker's log comes out */
 	struct buf lines; /* of it, "ID: text\n" */
@@ -141,9 +143,78 @@ start(struct dialog *d)
 	if (!d->running)
 		testbed_init(&d->tb, d->ops, d->params);
 	d->running = true;
-	if (d->tb.client < 0)
-		testbed_connect(&d->tb, d->ip);
+	if (d->tb.client < 0 && d->local)
+		testbed_connect_local(&d->tb, d->uid);
+	else if (d->tb.client < 0)
+		testbed_connect(&d->tb, d->ip, d->tls);
 	return 0;
+}
+
+/* client ADDRESS, client ADDRESS tls, client uid N */
+static int
+do_client(struct dialog *d, struct str arg)
+{
+	struct str word;
+	uint64_t n;
+
+	d->local = d->tls = false;
+	if (!str_token(&arg, " ", &word))
+		return wrong(d, "want: client ADDRESS");
+	if (str_eq(word, STR("uid"))) {
+		if (str_u64(str_trim(arg), UINT32_MAX, &n) < 0)
+			return wrong(d, "want: client uid N");
+		d->local = true;
+		d->uid = (uint32_t)n;
+	} else {
+		(void)!str_copy(d->ip, sizeof(d->ip), word);
+		d->tls = str_eq(str_trim(arg), STR("tls"));
+	}
+	if (d->running) {
+		if (d->tb.client >= 0)
+			close(d->tb.client);
+		d->tb.client = -1;
+	}
+	return start(d);
+}
+
+/* tlsd: and authd: what they do from now on. */
+static int
+do_peer(struct dialog *d, enum bed_does *does, struct str what)
+{
+	static const char *const words[] = { "works", "fails", "temp", "mute",
+					     "dies" };
+	unsigned i;
+
+	start(d);
+	if (does == &d->tb.tlsd_does && str_eq(what, STR("untrusted"))) {
+		d->tb.ccert = TLS_PEER_UNTRUSTED;
+		return 0;
+	}
+	if (does == &d->tb.tlsd_does && str_eq(what, STR("trusted"))) {
+		d->tb.ccert = TLS_PEER_TRUSTED;
+		return 0;
+	}
+	if (does == &d->tb.tlsd_does && str_starts(what, STR("offer"))) {
+		testbed_offer_tls(&d->tb, str_ends(what, STR("on")));
+		return 0;
+	}
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_eq(what, str_of(words[i]))) {
+			*does = (enum bed_does)i;
+			return 0;
+		}
+	return wrong(d, "nobody can %.*s", STR_FMT(what));
+}
+
+/* A: a line authd was told. */
+static int
+do_told(struct dialog *d, struct str want)
+{
+	testbed_settle(&d->tb);
+	return has_line(buf_str(&d->tb.told), want)
+		       ? 0
+		       : wrong(d, "authd was told:\n%.*s",
+			       STR_FMT(buf_str(&d->tb.told)));
 }
 
 static int
@@ -291,6 +362,10 @@ do_qmgr_has(struct dialog *d, struct str arg)
 			       ? 0
 			       : wrong(d, "sender is %.*s",
 				       STR_FMT(buf_str(&tb->sender)));
+	if (str_eq(word, STR("dsn")))
+		return str_eq(arg, str_of(tb->dsn))
+			       ? 0
+			       : wrong(d, "dsn is %s", tb->dsn);
 	if (str_eq(word, STR("rcpt")))
 		return has_line(buf_str(&tb->rcpts), arg)
 			       ? 0
@@ -379,12 +454,14 @@ do_line(struct dialog *d, struct str line)
 		return 0;
 	if (str_eq(word, STR("param")))
 		return do_param(d, arg);
-	if (str_eq(word, STR("client"))) {
-		(void)!str_copy(d->ip, sizeof(d->ip), arg);
-		if (d->running)
-			testbed_connect(&d->tb, d->ip);
-		return 0;
-	}
+	if (str_eq(word, STR("client")))
+		return do_client(d, arg);
+	if (str_eq(word, STR("tlsd:")))
+		return do_peer(d, &d->tb.tlsd_does, arg);
+	if (str_eq(word, STR("authd:")))
+		return do_peer(d, &d->tb.authd_does, arg);
+	if (str_eq(word, STR("A:")))
+		return do_told(d, arg);
 	if (str_eq(word, STR("C:")))
 		return do_send(d, arg, false, 1);
 	if (str_eq(word, STR("C=")))

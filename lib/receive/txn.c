@@ -44,7 +44,9 @@ txn_reset(struct txn *t)
 	t->nrcpts = 0;
 	t->rcpt[0] = '\0';
 	t->declared = 0;
-	t->body_8bit = false;
+	t->body_8bit = t->utf8 = false;
+	t->ret = RET_NONE;
+	t->envid_n = 0;
 	t->fault = (struct policy_fault){ 0 };
 	buf_shrink(&t->rcpts, TXN_KEEP);
 	buf_shrink(&t->text, TXN_KEEP);
@@ -53,17 +55,38 @@ txn_reset(struct txn *t)
 	t->body_crc = 0;
 }
 
-int
-txn_add_rcpt(struct txn *t, const struct path *rcpt)
+void
+txn_begin(struct txn *t, const struct smtp_mail *m)
 {
-	struct msg_rcpt_in r = { .address = path_str(rcpt) };
+	static const uint8_t ret[] = {
+		[SMTP_RET_NONE] = RET_NONE,
+		[SMTP_RET_FULL] = RET_FULL,
+		[SMTP_RET_HDRS] = RET_HDRS,
+	};
+
+	t->declared = m->size;
+	t->body_8bit = m->body == SMTP_8BITMIME;
+	t->utf8 = m->smtputf8;
+	t->ret = ret[m->ret];
+	t->envid_n = m->envid_n;
+	memcpy(t->envid, m->envid, m->envid_n);
+}
+
+int
+txn_add_rcpt(struct txn *t, const struct smtp_rcpt *rcpt)
+{
+	struct msg_rcpt_in r = {
+		.address = path_str(&rcpt->rcpt),
+		.orcpt = str_mem(rcpt->orcpt, rcpt->orcpt_n),
+		.notify = (uint8_t)rcpt->notify,
+	};
 
 	if (msg_list_add(&t->rcpts, &msg_rcpt_in_def, &r, NULL) < 0) {
 		t->rcpts.overflown = false;
 		return -1;
 	}
 	t->nrcpts++;
-	memcpy(t->rcpt, rcpt->text, rcpt->n + 1);
+	memcpy(t->rcpt, rcpt->rcpt.text, rcpt->rcpt.n + 1);
 	return 0;
 }
 
@@ -180,6 +203,30 @@ struct str
 txn_header(const struct txn *t)
 {
 	return str_head(buf_str(&t->text), t->split);
+}
+
+struct str
+txn_own_header(const struct txn *t)
+{
+	return str_from(txn_header(t), t->own);
+}
+
+int
+txn_put_header(struct txn *t, struct str header)
+{
+	size_t old = t->split - t->own, rest = t->text.n - t->split;
+
+	if (header.n > old && !buf_reserve(&t->text, header.n - old))
+		return -1;
+	memmove(t->text.p + t->own + header.n, t->text.p + t->split, rest);
+	memcpy(t->text.p + t->own, header.p, header.n);
+	t->text.n = t->own + header.n + rest;
+	t->sent = t->own + header.n + (t->sent - t->split);
+	t->split = t->own + header.n;
+	/* Where is the Message-ID now? */
+	header_scan_init(&t->header, SIZE_MAX, SIZE_MAX);
+	(void)header_scan(&t->header, header, true);
+	return 0;
 }
 
 struct str

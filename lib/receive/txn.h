@@ -3,6 +3,7 @@
 #define RECEIVE_TXN_H
 
 #include "frame/msg_qmgr.h"
+#include "mail/smtpline.h"
 #include "net/loop.h"
 #include "receive/policy.h"
 #include "receive/trace.h"
@@ -31,7 +32,10 @@ enum txn_stream {
 
 struct txn {
 	struct path sender;
-	bool body_8bit;
+	bool body_8bit, utf8;
+	uint8_t ret; /* enum commit_ret */
+	size_t envid_n;
+	char envid[ENVID_MAX];
 	uint64_t declared; /* SIZE=, or 0 */
 	struct buf rcpts;  /* list of msg_rcpt_in, encoded */
 	unsigned nrcpts;
@@ -61,8 +65,10 @@ void txn_fini(struct txn *t);
 /* Forget everything.  The stream must have been given up (qmgr_abort()). */
 void txn_reset(struct txn *t);
 
+/* The arguments of MAIL, which are in order. */
+void txn_begin(struct txn *t, const struct smtp_mail *m);
 /* -1: no more fit. */
-int txn_add_rcpt(struct txn *t, const struct path *rcpt);
+int txn_add_rcpt(struct txn *t, const struct smtp_rcpt *rcpt);
 
 /* DATA begins: our Received field goes first.  -1: no memory. */
 int txn_begin_text(struct txn *t, const struct receive_conf *c,
@@ -80,6 +86,10 @@ void txn_finish(struct txn *t, const struct receive_conf *c);
 bool txn_is_large(const struct txn *t);
 
 struct str txn_header(const struct txn *t);
+/* The message's own, behind our Received field, and others in their stead
+ * (-1: no memory). */
+struct str txn_own_header(const struct txn *t);
+ERR_WARN_UNUSED int txn_put_header(struct txn *t, struct str header);
 /* Of the body: all of it, or what is not in the pipe yet. */
 struct str txn_body(const struct txn *t);
 /* The end of the body for who reads the pipe. */

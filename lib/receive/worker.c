@@ -72,7 +72,8 @@ make_room(struct worker *w)
 	list_for_each (it, &w->sessions) {
 		struct session *s = LIST_OF(it, struct session, link);
 
-		if (s->state != SESSION_COMMIT && !s->pending &&
+		if (s->state != SESSION_COMMIT &&
+		    (!s->pending || s->state == SESSION_TLS) &&
 		    (!idle || s->deadline < idle->deadline))
 			idle = s;
 	}
@@ -115,8 +116,17 @@ is_over_limit(struct worker *w, const struct client *c, int fd,
 
 static void recycle(struct worker *w);
 
+static void
+add(struct worker *w, struct session *s)
+{
+	list_append(&w->sessions, &s->link);
+	w->nsessions++;
+	if (++w->taken == w->conf.worker_sessions)
+		recycle(w);
+}
+
 void
-worker_take(struct worker *w, int fd, const struct addr *peer)
+worker_take(struct worker *w, int fd, const struct addr *peer, bool tls)
 {
 	struct client *c = clients_enter(&w->clients, peer);
 	struct session *s;
@@ -125,15 +135,27 @@ worker_take(struct worker *w, int fd, const struct addr *peer)
 		turn_away(fd, "4.3.2", "Error: out of memory");
 		return;
 	}
-	if (is_over_limit(w, c, fd, peer) || !(s = session_new(w, fd, peer))) {
+	if (is_over_limit(w, c, fd, peer) ||
+	    !(s = session_new(w, fd, peer, tls))) {
 		clients_leave(&w->clients, c);
 		return;
 	}
 	s->client = c;
-	list_append(&w->sessions, &s->link);
-	w->nsessions++;
-	if (++w->taken == w->conf.worker_sessions)
-		recycle(w);
+	add(w, s);
+}
+
+void
+worker_take_local(struct worker *w, int fd, uint32_t uid)
+{
+	struct session *s;
+
+	if (w->nsessions >= w->conf.sessions && !make_room(w)) {
+		turn_away(fd, "4.3.2", "All server ports are busy");
+		return;
+	}
+	s = session_new_local(w, fd, uid);
+	if (s)
+		add(w, s);
 }
 
 static void
@@ -149,7 +171,8 @@ worker_session_ended(struct worker *w, struct session *s)
 	struct txn txn = s->txn;
 
 	w->nsessions--;
-	clients_leave(&w->clients, s->client);
+	if (s->client)
+		clients_leave(&w->clients, s->client);
 	if (w->nspare < SPARE_MAX) {
 		*s = (struct session){ .txn = txn };
 		list_init(&s->link);
@@ -204,8 +227,10 @@ static void
 on_connection(struct daemon *d, const char *name, int fd,
 	      const struct addr *peer)
 {
-	(void)name;
-	worker_take(d->app, fd, peer);
+	struct worker *w = d->app;
+	const char *first = w->r->tls_listens;
+
+	worker_take(w, fd, peer, first && strcmp(name, first) == 0);
 }
 
 void
@@ -228,12 +253,16 @@ receiver_start(struct daemon *d, const struct receiver *r, struct err *err)
 	w->r = r;
 	list_init(&w->sessions);
 	list_init(&w->spare);
-	if (receive_conf_load(&w->conf, &d->params, err) < 0 ||
-	    r->load(&w->conf, &d->params, err) < 0)
+	if (receive_conf_load(&w->conf, r, &d->params, err) < 0)
 		return -1;
 	w->router = asker_new(d, SVC_ROUTER, NULL, NULL, w);
 	w->qmgr = asker_new(d, SVC_QMGR, on_qmgr_note, on_qmgr_state, w);
-	if (!w->router || !w->qmgr)
+	if (w->conf.tls != RECEIVE_TLS_NONE)
+		w->tls = tls_client_new(d, r->tlsd, NULL, NULL);
+	if (r->auth)
+		w->authd = asker_new(d, SVC_AUTHD, NULL, NULL, w);
+	if (!w->router || !w->qmgr || (r->auth && !w->authd) ||
+	    (!w->tls && w->conf.tls != RECEIVE_TLS_NONE))
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	w->listeners.on_connection = on_connection;
 	return listeners_open(&w->listeners, d, err);
@@ -256,6 +285,9 @@ worker_free(struct worker *w)
 	clients_fini(&w->clients);
 	asker_free(w->router);
 	asker_free(w->qmgr);
+	tls_client_free(w->tls);
+	if (w->authd)
+		asker_free(w->authd);
 	receive_conf_fini(&w->conf);
 	free(w);
 }

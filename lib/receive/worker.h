@@ -17,8 +17,10 @@ struct worker {
 	struct receive_conf conf;
 	struct listeners listeners;
 	struct asker *router, *qmgr;
-	unsigned qmgr_epoch; /* counts the lost connections */
-	bool pressure;	     /* qmgr takes no mail now */
+	struct asker *authd;	/* NULL: there are no logins */
+	struct tls_client *tls; /* NULL: TLS is not offered */
+	unsigned qmgr_epoch;	/* counts the lost connections */
+	bool pressure;		/* qmgr takes no mail now */
 	char pressure_text[TEXT_MAX + 1];
 	struct list sessions;
 	unsigned nsessions;
@@ -29,8 +31,14 @@ struct worker {
 	char text[1024]; /* of reply_nowf() */
 };
 
-/* An accepted connection; takes fd. */
-void worker_take(struct worker *w, int fd, const struct addr *peer);
+/* An accepted connection; takes fd.  tls: TLS comes first. */
+void worker_take(struct worker *w, int fd, const struct addr *peer, bool tls);
+/*
+ * A connection from a program of this host, which uid runs (SO_PEERCRED); takes
+ * fd.  A local session needs no login and may send anywhere, is offered neither
+ * AUTH nor STARTTLS, and counts in no limit of client addresses.
+ */
+void worker_take_local(struct worker *w, int fd, uint32_t uid);
 /* All of it, with its sessions; for tests (a process just exits). */
 void worker_free(struct worker *w);
 /* Called by session.c when a session has ended. */

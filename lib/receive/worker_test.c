@@ -14,6 +14,8 @@
 #include "frame/msg_qmgr.h"
 #include "receive/testbed.h"
 
+extern const struct daemon_ops smtpd_ops;
+
 enum { MANY = 12 };
 
 /* Further clients, beside the testbed's own. */
@@ -26,7 +28,7 @@ connect_one(struct testbed *tb, const char *ip)
 
 	assert_int_equal(addr_parse(str_of(ip), &peer, &err), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	worker_take(tb->w, fds[1], &peer);
+	worker_take(tb->w, fds[1], &peer, false);
 	testbed_settle(tb);
 	return fds[0];
 }
@@ -229,7 +231,7 @@ test_recycle_while_storing(void **state)
 
 	(void)state;
 	testbed_init(&tb, &smtpd_ops, "smtpd_worker_sessions = 2\n");
-	testbed_connect(&tb, "192.0.2.1");
+	testbed_connect(&tb, "192.0.2.1", false);
 	fd = connect_one(&tb, "192.0.2.2");
 	tb.mute = true;
 	begin_text(&tb);
@@ -287,7 +289,7 @@ test_two_streams(void **state)
 	testbed_init(&tb, &smtpd_ops, "");
 	/* Both connections first, so that the pipes get the same number. */
 	second = connect_one(&tb, "192.0.2.2");
-	testbed_connect(&tb, "192.0.2.1");
+	testbed_connect(&tb, "192.0.2.1", false);
 	begin_text(&tb);
 	tb.mute = tb.stop_pipe = true;
 	testbed_send(&tb, piece);
@@ -326,7 +328,7 @@ test_slow_command(void **state)
 
 	(void)state;
 	testbed_init(&tb, &smtpd_ops, "smtpd_timeout = 1\n");
-	testbed_connect(&tb, "192.0.2.1");
+	testbed_connect(&tb, "192.0.2.1", false);
 	assert_true(testbed_line(&tb, &line));
 	end = clock_mono_ms() + 5000;
 	next = 0;
@@ -355,7 +357,7 @@ test_slow_data(void **state)
 	(void)state;
 	testbed_init(&tb, &smtpd_ops,
 		     "smtpd_timeout = 1\nsmtpd_min_data_rate = 500\n");
-	testbed_connect(&tb, "192.0.2.1");
+	testbed_connect(&tb, "192.0.2.1", false);
 	testbed_send(&tb, STR("EHLO x\r\n"));
 	testbed_send(&tb, STR("MAIL FROM:<>\r\nRCPT TO:<alice@own.test>\r\n"
 			      "DATA\r\n"));

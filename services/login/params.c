@@ -2,7 +2,11 @@
 #include "base/param.h"
 #include "frame/service.h"
 
-enum { LOGIN = SVC_BIT(SVC_LOGIN), MASTER = SVC_BIT(SVC_MASTER) };
+enum {
+	LOGIN = SVC_BIT(SVC_LOGIN),
+	SUBMITD = SVC_BIT(SVC_SUBMITD),
+	MASTER = SVC_BIT(SVC_MASTER),
+};
 
 const struct param login_params[] = {
 	{ .name = "listen_imap",
@@ -38,7 +42,7 @@ const struct param login_params[] = {
 	  .kind = PARAM_ENUM,
 	  .def = "loopback",
 	  .choices = "loopback|never",
-	  .users = LOGIN,
+	  .users = LOGIN | SUBMITD,
 	  .text = "Where a password may be sent in the clear: on connections "
 		  "whose both ends are loopback addresses of this machine, or "
 		  "never. Elsewhere IMAP announces LOGINDISABLED, and a login "
@@ -56,7 +60,7 @@ const struct param login_params[] = {
 	  .def = "2s",
 	  .min = 0,
 	  .max = 60,
-	  .users = LOGIN,
+	  .users = LOGIN | SUBMITD,
 	  .text = "How long after the question a wrong password is answered, "
 		  "whatever was wrong." },
 	{ .name = "login_connection_limit",

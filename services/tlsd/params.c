@@ -4,6 +4,9 @@
 
 enum {
 	MASTER = SVC_BIT(SVC_MASTER),
+	SMTPD = SVC_BIT(SVC_SMTPD),
+	SUBMITD = SVC_BIT(SVC_SUBMITD),
+	RECEIVERS = SMTPD | SUBMITD,
 	KEYD = SVC_BIT(SVC_KEYD),
 	CTL = SVC_BIT(SVC_CTL),
 	TLSD = SVC_BIT(SVC_TLSD_MX) | SVC_BIT(SVC_TLSD_USER),
@@ -14,7 +17,7 @@ const struct param tlsd_params[] = {
 	  .kind = PARAM_ENUM,
 	  .def = "may",
 	  .choices = "|none|may|encrypt",
-	  .users = TLSD | CTL,
+	  .users = TLSD | CTL | SMTPD,
 	  .text = "Whether TLS is spoken on port 25: may offers STARTTLS once "
 		  "there is a certificate ; encrypt also refuses mail without "
 		  "it, which only a host that is no public mail exchanger "
@@ -22,10 +25,14 @@ const struct param tlsd_params[] = {
 	{ .name = "smtpd_tls_auth_only",
 	  .kind = PARAM_BOOL,
 	  .def = "yes",
-	  .text = "Take passwords under TLS only." },
+	  .users = SUBMITD,
+	  .text = "Take passwords, and all else that needs a login, under TLS "
+		  "only (submission). If it is off, plaintext_logins says "
+		  "where plain passwords may be sent without." },
 	{ .name = "smtpd_tls_received_header",
 	  .kind = PARAM_BOOL,
 	  .def = "yes",
+	  .users = RECEIVERS,
 	  .text = "Say in the Received header field with which protocol and "
 		  "cipher a message came, and by whose certificate." },
 	{ .name = "smtpd_tls_loglevel",
@@ -33,16 +40,19 @@ const struct param tlsd_params[] = {
 	  .def = "1",
 	  .min = 0,
 	  .max = 4,
+	  .users = RECEIVERS,
 	  .text = "0: log no TLS activity; 1: log one line for each handshake. "
 		  "More is not known here and means 1." },
 	{ .name = "smtpd_tls_ask_ccert",
 	  .kind = PARAM_BOOL,
 	  .def = "no",
+	  .users = RECEIVERS,
 	  .text = "Ask clients for a certificate. Some programs then ask "
 		  "their user for one." },
 	{ .name = "smtpd_tls_req_ccert",
 	  .kind = PARAM_BOOL,
 	  .def = "no",
+	  .users = RECEIVERS,
 	  .text = "Where TLS is required, require a certificate of the client "
 		  "as well, issued by an authority in smtpd_tls_CAfile." },
 	{ .name = "smtpd_starttls_timeout",
@@ -50,6 +60,7 @@ const struct param tlsd_params[] = {
 	  .def = "300s",
 	  .min = 1,
 	  .max = 3600,
+	  .users = RECEIVERS,
 	  .text = "How long a TLS handshake may take." },
 	{ .name = "smtpd_tls_protocols",
 	  .kind = PARAM_LIST,
