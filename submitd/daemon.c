@@ -5,16 +5,33 @@
 static int
 load(struct receive_conf *c, const struct params *p, struct err *err)
 {
-	(void)c;
-	(void)p;
 	(void)err;
+	c->tls = params_bool(p, "smtpd_tls_auth_only") ? RECEIVE_TLS_ENCRYPT
+						       : RECEIVE_TLS_MAY;
+	c->mechs = params_str(p, "auth_mechanisms");
+	c->plain_loopback =
+		str_eq(params_str(p, "plaintext_logins"), STR("loopback"));
+	c->failure_ms = (unsigned)params_num(p, "auth_failure_delay") * 1000;
+	c->old_auth_line = params_bool(p, "broken_sasl_auth_clients");
+	c->check_sender = params_bool(p, "submission_check_sender");
+	c->hide_client = params_bool(p, "submission_hide_client");
+	c->auth_header = params_bool(p, "smtpd_sasl_authenticated_header");
 	return 0;
 }
 
 static const struct receiver receiver = {
 	.id = SVC_SUBMITD,
 	.name = "submission",
+	.tlsd = SVC_TLSD_USER,
+	.use = TLS_SUBMISSION,
+	.offers = SMTP_OFFER_DSN | SMTP_OFFER_UTF8 | SMTP_OFFER_AUTH,
+	.tls_listens = "listen_submissions",
 	.load = load,
+	.mechs = auth_mechs,
+	.auth = auth_begin,
+	.response = auth_response,
+	.mail = sender_check,
+	.header = header_fix,
 };
 
 static int

@@ -2,7 +2,7 @@
 #include "base/param.h"
 #include "frame/service.h"
 
-enum { MASTER = SVC_BIT(SVC_MASTER) };
+enum { MASTER = SVC_BIT(SVC_MASTER), SUBMITD = SVC_BIT(SVC_SUBMITD) };
 
 const struct param submitd_params[] = {
 	{ .name = "listen_submission",
@@ -32,5 +32,31 @@ const struct param submitd_params[] = {
 	  .max = 64,
 	  .users = MASTER,
 	  .text = "How many processes take submitted mail." },
+	{ .name = "submission_check_sender",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SUBMITD,
+	  .text = "Refuse a sender address (MAIL FROM) that does not belong "
+		  "to the user who has logged in, see "
+		  "smtpd_sender_login_maps. The empty sender address is "
+		  "anybody's. Programs of this machine (submit_socket) are "
+		  "not asked." },
+	{ .name = "submission_hide_client",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SUBMITD,
+	  .text = "Leave the name and address of the user's machine, and how "
+		  "it was connected, out of the Received header field." },
+	{ .name = "smtpd_sasl_authenticated_header",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SUBMITD,
+	  .text = "Say in the Received header field who had logged in." },
+	{ .name = "broken_sasl_auth_clients",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SUBMITD,
+	  .text = "Announce AUTH a second time as \"AUTH=\", for programs "
+		  "from before RFC 2554." },
 	{ .name = NULL },
 };
