@@ -223,6 +223,21 @@ recycle(struct worker *w)
 	recycle_in(w, RECYCLE_MS);
 }
 
+/* Through a socket in the file system: only the kernel's word counts. */
+static void
+take_local(struct worker *w, int fd)
+{
+	struct err err;
+	uint32_t uid;
+
+	if (listeners_peer_uid(fd, &uid, &err) == 0) {
+		worker_take_local(w, fd, uid);
+		return;
+	}
+	log_warn("%s", err.text);
+	close(fd);
+}
+
 static void
 on_connection(struct daemon *d, const char *name, int fd,
 	      const struct addr *peer)
@@ -230,7 +245,10 @@ on_connection(struct daemon *d, const char *name, int fd,
 	struct worker *w = d->app;
 	const char *first = w->r->tls_listens;
 
-	worker_take(w, fd, peer, first && strcmp(name, first) == 0);
+	if (peer->sa.sa_family == AF_UNIX)
+		take_local(w, fd);
+	else
+		worker_take(w, fd, peer, first && strcmp(name, first) == 0);
 }
 
 void
