@@ -6,20 +6,13 @@
 #include <unistd.h>
 
 #include "ctl.h"
-#include "table/db.h"
+#include "map_build.h"
 #include "table/table.h"
 
 /*
  * posthouse map: what postmap(1) and, with -a, postalias(1) are to Postfix.
  * A table is named TYPE:FILE; without TYPE it is hash:FILE.
  */
-static void
-warn_line(void *arg, unsigned line, const char *text)
-{
-	ctl_error("map", "warning: %s, line %u: %s", (const char *)arg, line,
-		  text);
-}
-
 static int
 fail(const struct err *err)
 {
@@ -27,42 +20,16 @@ fail(const struct err *err)
 	return ctl_status(err);
 }
 
-/* hash:FILE, btree:FILE or FILE; *file points into spec. */
-static int
-db_kind(const char *spec, const char **file, enum table_db_kind *kind)
-{
-	struct str name, type;
-
-	*file = spec;
-	*kind = TABLE_HASH;
-	if (spec[0] == '/' || !table_spec_split(str_of(spec), &type, &name))
-		return 0;
-	*file = name.p;
-	if (str_eq(type, STR("btree")))
-		*kind = TABLE_BTREE;
-	else if (!str_eq(type, STR("hash")))
-		return -1;
-	return 0;
-}
-
 static int
 build(const char *spec, enum text_form form)
 {
-	enum table_db_kind kind;
-	const char *file;
 	struct err err;
 
-	if (db_kind(spec, &file, &kind) < 0) {
-		ctl_error("map",
-			  "%s: only hash: and btree: tables are built; others "
-			  "are read as they are",
-			  spec);
-		return EX_USAGE;
-	}
-	if (table_db_build(kind, file, form, warn_line, (void *)(uintptr_t)file,
-			   &err) < 0)
-		return fail(&err);
-	return 0;
+	if (map_build("posthouse map", spec, form, &err) == 0)
+		return 0;
+	(void)fail(&err);
+	return err.class == ERR_PERM && err.code == EINVAL ? EX_USAGE
+							   : ctl_status(&err);
 }
 
 /* --- asking -------------------------------------------------------------- */
@@ -205,7 +172,7 @@ list(const char *spec)
 	char *path;
 	int rc;
 
-	if (db_kind(spec, &file, &kind) < 0) {
+	if (map_kind(spec, &file, &kind) < 0) {
 		ctl_error("map", "%s: only hash: and btree: can be listed",
 			  spec);
 		return EX_USAGE;

@@ -82,7 +82,7 @@ const struct param smtpd_params[] = {
 	  .def = "10240000",
 	  .min = 0,
 	  .max = INT64_C(1) << 40,
-	  .users = RECEIVERS | SVC_BIT(SVC_QMGR),
+	  .users = RECEIVERS | SVC_BIT(SVC_QMGR) | SVC_BIT(SVC_CTL),
 	  .text = "The greatest size of a message, in bytes as they are "
 		  "sent (with CR LF), that is taken; 0: no limit. It is "
 		  "announced by SIZE." },
@@ -117,7 +117,7 @@ const struct param smtpd_params[] = {
 	  .def = "65536",
 	  .min = 0,
 	  .max = INT64_C(1) << 30,
-	  .users = RECEIVERS,
+	  .users = RECEIVERS | SVC_BIT(SVC_CTL),
 	  .text = "The greatest length of a line of a message; 0: no limit. "
 		  "Senders should stay below 998 (RFC 5321 4.5.3.1.6); "
 		  "longer lines are kept as they are, and above this limit "

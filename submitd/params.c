@@ -2,7 +2,11 @@
 #include "base/param.h"
 #include "frame/service.h"
 
-enum { MASTER = SVC_BIT(SVC_MASTER), SUBMITD = SVC_BIT(SVC_SUBMITD) };
+enum {
+	MASTER = SVC_BIT(SVC_MASTER),
+	SUBMITD = SVC_BIT(SVC_SUBMITD),
+	CTL = SVC_BIT(SVC_CTL),
+};
 
 const struct param submitd_params[] = {
 	{ .name = "listen_submission",
@@ -20,7 +24,7 @@ const struct param submitd_params[] = {
 	{ .name = "submit_socket",
 	  .kind = PARAM_PATH,
 	  .def = "$socket_directory/submit.sock",
-	  .users = MASTER,
+	  .users = MASTER | CTL,
 	  .text = "The socket in the file system at which the users of this "
 		  "machine submit mail: sendmail(1) does so, and the queue is "
 		  "shown to mailq(1) through it. Everybody may connect; the "

@@ -209,8 +209,8 @@ smtpline_mail(struct str args, unsigned offer, struct smtp_mail *m,
 }
 
 /* RFC 3461 4.1 */
-static int
-parse_notify(struct str value, unsigned *notify)
+int
+smtpline_notify(struct str value, unsigned *notify)
 {
 	static const struct {
 		struct str word;
@@ -295,7 +295,7 @@ smtpline_rcpt(struct str args, unsigned offer, struct smtp_rcpt *r,
 	rc = parse_path(&args, STR("TO:"), path_flags(offer), &r->rcpt);
 	while (rc == SMTP_SYNTAX_OK && next_param(&args, bad, &key, &value)) {
 		if (dsn && str_ieq(key, STR("NOTIFY"))) {
-			ok = notify ? -1 : parse_notify(value, &r->notify);
+			ok = notify ? -1 : smtpline_notify(value, &r->notify);
 			notify = true;
 		} else if (dsn && str_ieq(key, STR("ORCPT"))) {
 			ok = r->orcpt_n ? -1 : parse_orcpt(value, offer, r);

@@ -103,4 +103,7 @@ enum smtp_syntax smtpline_mail(struct str args, unsigned offer,
 enum smtp_syntax smtpline_rcpt(struct str args, unsigned offer,
 			       struct smtp_rcpt *r, struct str *bad);
 
+/* The value of NOTIFY=; -1: it is none. */
+ERR_WARN_UNUSED int smtpline_notify(struct str value, unsigned *notify);
+
 #endif

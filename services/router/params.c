@@ -30,6 +30,12 @@ const struct param router_params[] = {
 		  "addresses and of local names; \\name is that user's own "
 		  "mailbox. \"posthouse map -a FILE\" builds the table of an "
 		  "aliases file." },
+	{ .name = "alias_database",
+	  .kind = PARAM_MAPS,
+	  .def = "$alias_maps",
+	  .users = CTL,
+	  .text = "The tables that newaliases(1) builds anew: those of type "
+		  "hash: and btree: in this list." },
 	{ .name = "recipient_delimiter",
 	  .kind = PARAM_STR,
 	  .def = "",
