@@ -125,7 +125,8 @@ const struct service services[SVC_COUNT] = {
 		.id = SVC_LOGIN, .name = "login", .uid_slot = 6,
 		.root = ROOT_EMPTY, .calls = CALLS_NET,
 		.reload = RELOAD_REPLACE, .workers = "login_workers",
-		.listens = "listen_imap listen_pop3 listen_imaps listen_pop3s",
+		.listens = "listen_imap listen_pop3 listen_imaps listen_pop3s "
+			   "auth_socket",
 		.nofile = 4096, .data_mb = 256, .stage = 3,
 		.may = "IMAP and POP3 before authentication",
 		.taken = "passwords and sessions passing through that worker",

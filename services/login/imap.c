@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/line.h"
-#include "plain.h"
 #include "session.h"
 
-static const char *
-capabilities(const struct session *s)
+/* Each time anew: tlsd, and TLS, come and go. */
+static void
+add_capabilities(const struct session *s, struct buf *out)
 {
-	return s->plaintext ? "IMAP4rev1 SASL-IR LITERAL- ID AUTH=PLAIN"
-			    : "IMAP4rev1 SASL-IR LITERAL- ID LOGINDISABLED";
+	(void)!buf_add_c(out, "IMAP4rev1 SASL-IR LITERAL- ID");
+	if (session_offers_tls(s))
+		(void)!buf_add_c(out, " STARTTLS");
+	if (s->secured)
+		session_mechanisms(s, "AUTH=", out);
+	else
+		(void)!buf_add_c(out, " LOGINDISABLED");
 }
 
 static void
 greet(struct session *s)
 {
-	conn_writef(s->conn, "* OK [CAPABILITY %s] Posthouse ready.\r\n",
-		    capabilities(s));
+	conn_writef(s->conn, "* OK [CAPABILITY ");
+	add_capabilities(s, conn_out(s->conn));
+	conn_writef(s->conn, "] Posthouse ready.\r\n");
 }
 
 static void
@@ -30,6 +36,9 @@ say(struct session *s, enum login_say what)
 					  "authentication failure." },
 		[SAY_UNAVAILABLE] = { true, "NO [UNAVAILABLE] The mailbox "
 					    "cannot be served now." },
+		[SAY_SASL_CANCELLED] = { true, "BAD Authentication "
+					       "cancelled." },
+		[SAY_SASL_BAD] = { true, "BAD The response is not base64." },
 		[SAY_BYE_FAILED] = { false, "BYE Too many failed logins." },
 		[SAY_BYE_ERRORS] = { false, "BYE Too many invalid commands." },
 		[SAY_BYE_LOST] = { false, "BYE The command is too long." },
@@ -61,7 +70,9 @@ reply_bad(struct session *s, struct str tag, const char *text)
 static bool
 cmd_capability(struct session *s, struct imap_command *c)
 {
-	conn_writef(s->conn, "* CAPABILITY %s\r\n", capabilities(s));
+	conn_writef(s->conn, "* CAPABILITY ");
+	add_capabilities(s, conn_out(s->conn));
+	conn_writef(s->conn, "\r\n");
 	reply(s, c, "OK Capability completed.");
 	return true;
 }
@@ -105,7 +116,7 @@ cmd_id(struct session *s, struct imap_command *c)
 static bool
 may_send_password(struct session *s, const struct imap_command *c)
 {
-	if (s->plaintext)
+	if (s->secured)
 		return true;
 	s->tried_plaintext = true;
 	reply(s, c,
@@ -134,24 +145,7 @@ cmd_login(struct session *s, struct imap_command *c)
 	return true;
 }
 
-/* The PLAIN response, as initial response or on a line of its own. */
-static void
-take_plain(struct session *s, struct str text)
-{
-	struct str user, password;
-	struct buf plain;
-
-	buf_init(&plain, PLAIN_BYTES_MAX);
-	session_enter(s, LOGIN_READY);
-	if (plain_parse(text, &plain, &user, &password))
-		session_login(s, user, password);
-	else
-		reply_bad(s, str_of(s->tag), "Bad PLAIN response.");
-	if (plain.n)
-		explicit_bzero(plain.p, plain.n);
-	buf_fini(&plain);
-}
-
+/* RFC 9051 6.2.2, RFC 4959 */
 static bool
 cmd_authenticate(struct session *s, struct imap_command *c)
 {
@@ -164,16 +158,26 @@ cmd_authenticate(struct session *s, struct imap_command *c)
 			  "perhaps a response.");
 		return true;
 	}
-	if (!str_ieq(c->arg[0].s, STR("PLAIN"))) {
+	if (!session_offers(s, c->arg[0].s)) {
 		reply(s, c, "NO Unsupported authentication mechanism.");
 		return true;
 	}
 	(void)!str_copy(s->tag, sizeof(s->tag), c->tag);
-	if (c->nargs == 2) {
-		take_plain(s, c->arg[1].s);
+	session_sasl(s, c->arg[0].s, c->nargs == 2 ? c->arg[1].s : STR_NULL);
+	return true;
+}
+
+/* RFC 9051 6.2.1 */
+static bool
+cmd_starttls(struct session *s, struct imap_command *c)
+{
+	if (s->tls) {
+		reply_bad(s, c->tag, "TLS is active already.");
+	} else if (!session_offers_tls(s)) {
+		reply(s, c, "NO [UNAVAILABLE] TLS is not available.");
 	} else {
-		conn_write(s->conn, STR("+ \r\n"));
-		session_enter(s, LOGIN_SASL);
+		reply(s, c, "OK Begin TLS negotiation now.");
+		session_enter(s, LOGIN_TLS);
 	}
 	return true;
 }
@@ -189,6 +193,7 @@ static const struct {
 	{ "ID", cmd_id, false },
 	{ "LOGIN", cmd_login, false },
 	{ "AUTHENTICATE", cmd_authenticate, false },
+	{ "STARTTLS", cmd_starttls, true },
 };
 
 static bool
@@ -243,7 +248,8 @@ on_literal(struct session *s, struct str head, bool too_long)
 	(void)!imap_command_parse(head, &c, &err);
 	if (too_long) {
 		reply_bad(s, c.tag, "The literal is too long.");
-	} else if (str_ieq(c.name, STR("LOGIN")) && !s->plaintext) {
+	} else if (!s->secured && (str_ieq(c.name, STR("LOGIN")) ||
+				   str_ieq(c.name, STR("AUTHENTICATE")))) {
 		/* Before the password is on its way. */
 		go_on = may_send_password(s, &c);
 	}
@@ -264,23 +270,17 @@ sasl_input(struct session *s, struct str in)
 	struct str line;
 	size_t used;
 
-	switch (line_get(in, PLAIN_TEXT_MAX + 2, &line, &used)) {
+	switch (line_get(in, SASL_LINE_MAX + 2, &line, &used)) {
 	case LINE_MORE:
 		return false;
 	case LINE_TOO_LONG:
 		session_bye(s, SAY_BYE_LOST, "Line too long");
 		return false;
 	case LINE_OK:
-		if (!str_eq(line, STR("*"))) {
-			take_plain(s, line);
-			break;
-		}
-		session_enter(s, LOGIN_READY);
-		reply_bad(s, str_of(s->tag), "Authentication cancelled.");
+		session_sasl_line(s, line);
 		break;
-	default:
-		session_enter(s, LOGIN_READY);
-		reply_bad(s, str_of(s->tag), "Bad line.");
+	default: /* no line that makes sense: no base64 either */
+		session_sasl_line(s, str_head(in, used));
 	}
 	session_consume(s, used);
 	return true;
@@ -315,6 +315,7 @@ input(struct session *s)
 const struct proto login_imap = {
 	.name = "imap-login",
 	.service = SVC_IMAPD,
+	.tls = TLS_IMAP,
 	.greet = greet,
 	.input = input,
 	.say = say,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "imap_parse.h"
-#include "plain.h"
+#include "login_session_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -15,8 +15,6 @@ static void
 check_command(struct str frame)
 {
 	static struct imap_command c;
-	struct str user, password;
-	struct buf plain;
 	struct err err;
 	size_t i;
 
@@ -27,20 +25,13 @@ check_command(struct str frame)
 	for (i = 0; i < c.nargs; i++)
 		if (c.arg[i].s.p)
 			BUG_ON(!is_inside(c.arg[i].s, frame, &c));
-	if (c.nargs == 0)
-		return;
-	buf_init(&plain, PLAIN_BYTES_MAX);
-	if (plain_parse(c.arg[0].s, &plain, &user, &password))
-		BUG_ON(user.n == 0 || password.n == 0 ||
-		       user.n + password.n > PLAIN_BYTES_MAX);
-	buf_fini(&plain);
 }
 
 /* The input as one client's bytes: cut into commands as a session does, each
  * "+" given when it is asked for.  Cutting must not depend on how the bytes
  * arrive: what is whole with all of the input was not whole with less. */
-int
-LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+static void
+check_parser(const uint8_t *data, size_t n)
 {
 	struct str in = str_mem(data, n), seen;
 	unsigned continued = 0;
@@ -69,5 +60,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		continued = 0;
 		in = str_from(in, used);
 	}
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	check_parser(data, n);
+	fuzz_session(&login_imap, data, n);
 	return 0;
 }

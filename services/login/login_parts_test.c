@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: ISC */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "base/unit.h"
+
 #include <stdio.h>
 
-#include <cmocka.h>
-
-#include "base/enc.h"
+#include "authsock_parse.h"
+#include "base/buf.h"
 #include "imap_parse.h"
-#include "plain.h"
 #include "pop3_parse.h"
 
 static void
@@ -125,48 +121,6 @@ test_commands(void **state)
 }
 
 static void
-test_plain(void **state)
-{
-	static const struct {
-		const char *name, *bytes;
-		size_t n;
-		bool want;
-	} rows[] = {
-		{ "good", "\0al\0pw", 6, true },
-		{ "own authzid", "al\0al\0pw", 8, true },
-		{ "other authzid", "bo\0al\0pw", 8, false },
-		{ "no password", "\0al\0", 4, false },
-		{ "no user", "\0\0pw", 4, false },
-		{ "one NUL", "al\0pw", 5, false },
-		{ "three NULs", "\0al\0pw\0x", 8, false },
-		{ "nothing", "", 0, false },
-	};
-	struct str user, password;
-	struct buf text, out;
-	size_t i;
-
-	(void)state;
-	buf_init(&text, 3000);
-	buf_init(&out, PLAIN_BYTES_MAX);
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		buf_reset(&text);
-		buf_reset(&out);
-		assert_int_equal(
-			enc_base64(&text, str_mem(rows[i].bytes, rows[i].n)),
-			0);
-		if (plain_parse(buf_str(&text), &out, &user, &password) !=
-		    rows[i].want)
-			fail_msg("%s", rows[i].name);
-		if (rows[i].want)
-			assert_true(str_eq(user, STR("al")) &&
-				    str_eq(password, STR("pw")));
-	}
-	assert_false(plain_parse(STR("*"), &out, &user, &password));
-	buf_fini(&text);
-	buf_fini(&out);
-}
-
-static void
 test_pop3(void **state)
 {
 	static const struct {
@@ -178,6 +132,7 @@ test_pop3(void **state)
 		{ "pass  a b ", POP3_PASS, " a b " },
 		{ "QUIT", POP3_QUIT, "" },
 		{ "AUTH PLAIN AA==", POP3_AUTH, "PLAIN AA==" },
+		{ "stls", POP3_STLS, "" },
 		{ "STAT", POP3_UNKNOWN, "" },
 		{ "", POP3_UNKNOWN, "" },
 		{ "USERx", POP3_UNKNOWN, "" },
@@ -192,14 +147,93 @@ test_pop3(void **state)
 			fail_msg("%s", rows[i].in);
 }
 
+static void
+show_authsock(char *out, size_t size, const struct authsock_line *l)
+{
+	static const char *const verbs[] = { "VERSION", "CPID", "AUTH", "CONT",
+					     "CANCEL" };
+
+	snprintf(out, size, "%s %u %u %.*s %.*s %.*s %.*s %s", verbs[l->verb],
+		 l->major, l->id, STR_FMT(l->mech), STR_FMT(l->service),
+		 STR_FMT(l->rip), STR_FMT(l->lip), l->secured ? "secured" : "");
+	if (l->data.p)
+		snprintf(out + strlen(out), size - strlen(out), " <%.*s>",
+			 STR_FMT(l->data));
+}
+
+static void
+test_authsock(void **state)
+{
+	static const struct {
+		const char *in, *want; /* NULL: refused */
+	} rows[] = {
+		{ "VERSION\t1\t2", "VERSION 1 0     " },
+		{ "VERSION\t1", "VERSION 1 0     " },
+		{ "VERSION", NULL },
+		{ "VERSION\tx", NULL },
+		{ "CPID\t1", "CPID 0 0     " },
+		{ "AUTH\t7\tPLAIN\tservice=smtp\tnologin\tlip=::1\trip=1.2.3.4"
+		  "\tsecured\tresp=AA==",
+		  "AUTH 0 7 PLAIN smtp 1.2.3.4 ::1 secured <AA==>" },
+		{ "AUTH\t7\tPLAIN", "AUTH 0 7 PLAIN    " },
+		{ "AUTH\t7\tX\tsecured=tls\tresp=",
+		  "AUTH 0 7 X    secured <>" },
+		/* the client may have written what follows the response */
+		{ "AUTH\t7\tX\tresp=AA==\tsecured\trip=1.2.3.4",
+		  "AUTH 0 7 X     <AA==>" },
+		{ "AUTH\t7\tX\tnosecured\tsecuredx", "AUTH 0 7 X    " },
+		{ "AUTH\t7\tX\tservice=a\001tb", "AUTH 0 7 X a\001tb   " },
+		{ "AUTH\t7\t", NULL },
+		{ "AUTH\t7", NULL },
+		{ "AUTH\t4294967296\tX", NULL },
+		{ "AUTH\t-1\tX", NULL },
+		{ "AUTH\t\tX", NULL },
+		{ "AUTH", NULL },
+		{ "CONT\t7\tAA==", "CONT 0 7      <AA==>" },
+		{ "CONT\t7\t", "CONT 0 7      <>" },
+		{ "CONT\t7", "CONT 0 7      <>" },
+		{ "CONT", NULL },
+		{ "CANCEL\t7", "CANCEL 0 7     " },
+		{ "CANCEL", NULL },
+		{ "USER\t1\tal", NULL },
+		{ "auth\t7\tX", NULL },
+		{ "", NULL },
+	};
+	struct authsock_line l;
+	char got[200];
+	struct buf many;
+	struct err err;
+	size_t i;
+	int rc;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		rc = authsock_parse(str_of(rows[i].in), &l, &err);
+		if (rc == 0)
+			show_authsock(got, sizeof(got), &l);
+		if ((rc == 0) != (rows[i].want != NULL) ||
+		    (rc == 0 && strcmp(got, rows[i].want) != 0))
+			fail_msg("%s: %s", rows[i].in,
+				 rc == 0 ? got : err.text);
+	}
+	buf_init(&many, 400);
+	(void)!buf_add_c(&many, "AUTH\t1\tX");
+	for (i = 0; i < AUTHSOCK_PARAMS_MAX; i++)
+		(void)!buf_add_c(&many, "\ta");
+	assert_int_equal(authsock_parse(buf_str(&many), &l, &err), 0);
+	(void)!buf_add_c(&many, "\ta");
+	assert_int_equal(authsock_parse(buf_str(&many), &l, &err), -1);
+	buf_fini(&many);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_pop3),
+		cmocka_unit_test(test_authsock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,23 @@ const struct param login_params[] = {
 	  .users = MASTER,
 	  .text = "The addresses and ports on which POP3 is served under TLS "
 		  "from the first byte." },
+	{ .name = "auth_socket",
+	  .kind = PARAM_PATH,
+	  .def = "",
+	  .users = MASTER,
+	  .text = "A UNIX socket on which other programs of this machine have "
+		  "our users log in, in Dovecot's authentication protocol: "
+		  "Postfix with smtpd_sasl_type = dovecot and smtpd_sasl_path "
+		  "= this name, Exim with driver = dovecot. Empty: none. Who "
+		  "may open it is believed about the address of the client, "
+		  "so it belongs to root and auth_socket_group alone." },
+	{ .name = "auth_socket_group",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = MASTER,
+	  .text = "The group whose programs may connect to auth_socket "
+		  "(mode 0660), \"postfix\" for instance. Empty: root's "
+		  "alone." },
 	{ .name = "login_workers",
 	  .kind = PARAM_INT,
 	  .def = "2",
@@ -43,10 +60,10 @@ const struct param login_params[] = {
 	  .def = "loopback",
 	  .choices = "loopback|never",
 	  .users = LOGIN | SUBMITD,
-	  .text = "Where a password may be sent in the clear: on connections "
+	  .text = "Where a password may be sent without TLS: on connections "
 		  "whose both ends are loopback addresses of this machine, or "
 		  "never. Elsewhere IMAP announces LOGINDISABLED, and a login "
-		  "is refused." },
+		  "is refused until STARTTLS." },
 	{ .name = "login_timeout",
 	  .kind = PARAM_TIME,
 	  .def = "180s",
@@ -54,7 +71,7 @@ const struct param login_params[] = {
 	  .max = 3600,
 	  .users = LOGIN,
 	  .text = "How long a client may take from its connection to its "
-		  "login." },
+		  "login, TLS included." },
 	{ .name = "auth_failure_delay",
 	  .kind = PARAM_TIME,
 	  .def = "2s",

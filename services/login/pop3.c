@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 #include "net/line.h"
-#include "plain.h"
 #include "pop3_parse.h"
 #include "session.h"
 
@@ -16,10 +15,12 @@ say(struct session *s, enum login_say what)
 	/* Response codes: RFC 2449 8, RFC 3206. */
 	static const char *const words[] = {
 		[SAY_AUTH_FAILED] = "[AUTH] Authentication failed.",
-		[SAY_TEMPORARY] = "[SYS/TEMP] Temporary authentication "
-				  "failure.",
-		[SAY_UNAVAILABLE] = "[SYS/TEMP] The mailbox cannot be served "
-				    "now.",
+		[SAY_TEMPORARY] = ("[SYS/TEMP] Temporary authentication "
+				   "failure."),
+		[SAY_UNAVAILABLE] = ("[SYS/TEMP] The mailbox cannot be served "
+				     "now."),
+		[SAY_SASL_CANCELLED] = "Authentication cancelled.",
+		[SAY_SASL_BAD] = "The response is not base64.",
 		[SAY_BYE_FAILED] = NULL, /* the failure itself was said */
 		[SAY_BYE_ERRORS] = "Too many invalid commands.",
 		[SAY_BYE_LOST] = "The line is too long.",
@@ -44,21 +45,30 @@ reply_error(struct session *s, const char *text)
 	conn_writef(s->conn, "-ERR %s\r\n", text);
 }
 
-/* RFC 2449 5 */
+/* RFC 2449 5, RFC 2595 4 */
 static void
 cmd_capa(struct session *s)
 {
+	struct buf sasl;
+
+	buf_init(&sasl, LOGIN_LINE_MAX);
+	(void)!buf_add_c(&sasl, "SASL");
+	session_mechanisms(s, "", &sasl);
 	conn_writef(s->conn,
 		    "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
-		    "PIPELINING\r\nEXPIRE NEVER\r\n%s"
-		    "IMPLEMENTATION Posthouse\r\n.\r\n",
-		    s->plaintext ? "USER\r\nSASL PLAIN\r\n" : "");
+		    "PIPELINING\r\nEXPIRE NEVER\r\n%s",
+		    session_offers_tls(s) ? "STLS\r\n" : "");
+	if (s->secured)
+		conn_writef(s->conn, "USER\r\n%.*s\r\n",
+			    STR_FMT(buf_str(&sasl)));
+	conn_writef(s->conn, "IMPLEMENTATION Posthouse\r\n.\r\n");
+	buf_fini(&sasl);
 }
 
 static bool
 may_send_password(struct session *s)
 {
-	if (s->plaintext)
+	if (s->secured)
 		return true;
 	s->tried_plaintext = true;
 	reply(s, "-ERR [SYS/PERM] Plaintext authentication is not allowed on "
@@ -90,47 +100,58 @@ cmd_pass(struct session *s, struct str password)
 	s->pop3_user[0] = '\0';
 }
 
+/* The mechanisms, as clients of old ask for them. */
 static void
-take_plain(struct session *s, struct str text)
+list_mechanisms(struct session *s)
 {
-	struct str user, password;
-	struct buf plain;
+	struct str rest, mech;
+	struct buf list;
 
-	buf_init(&plain, PLAIN_BYTES_MAX);
-	session_enter(s, LOGIN_READY);
-	if (plain_parse(text, &plain, &user, &password))
-		session_login(s, user, password);
-	else
-		reply_error(s, "Bad PLAIN response.");
-	if (plain.n)
-		explicit_bzero(plain.p, plain.n);
-	buf_fini(&plain);
+	buf_init(&list, LOGIN_LINE_MAX);
+	session_mechanisms(s, "", &list);
+	rest = buf_str(&list);
+	conn_write(s->conn, STR("+OK\r\n"));
+	while (str_token(&rest, " ", &mech))
+		conn_writef(s->conn, "%.*s\r\n", STR_FMT(mech));
+	conn_write(s->conn, STR(".\r\n"));
+	buf_fini(&list);
 }
 
 /* RFC 5034 */
 static void
 cmd_auth(struct session *s, struct str arg)
 {
-	struct str mechanism, rest = arg;
+	struct str mech, initial = arg;
 
-	if (arg.n == 0) { /* the mechanisms, as clients of old ask for them */
-		conn_writef(s->conn, "+OK\r\n%s.\r\n",
-			    s->plaintext ? "PLAIN\r\n" : "");
+	if (arg.n == 0) {
+		list_mechanisms(s);
 		return;
 	}
 	if (!may_send_password(s))
 		return;
-	if (!str_cut(&rest, ' ', &mechanism)) {
-		mechanism = arg;
-		rest = STR_NULL;
+	if (!str_cut(&initial, ' ', &mech)) {
+		mech = arg;
+		initial = STR_NULL;
 	}
-	if (!str_ieq(mechanism, STR("PLAIN"))) {
+	if (session_offers(s, mech))
+		session_sasl(s, mech, initial);
+	else
 		reply_error(s, "Unsupported authentication mechanism.");
-	} else if (rest.n) {
-		take_plain(s, rest);
+}
+
+/* RFC 2595 4 */
+static void
+cmd_stls(struct session *s, struct str arg)
+{
+	if (arg.n) {
+		reply_error(s, "No arguments belong here.");
+	} else if (s->tls) {
+		reply_error(s, "TLS is active already.");
+	} else if (!session_offers_tls(s)) {
+		reply(s, "-ERR [SYS/TEMP] TLS is not available.");
 	} else {
-		conn_write(s->conn, STR("+ \r\n"));
-		session_enter(s, LOGIN_SASL);
+		reply(s, "+OK Begin TLS negotiation now.");
+		session_enter(s, LOGIN_TLS);
 	}
 }
 
@@ -153,6 +174,9 @@ dispatch(struct session *s, struct str line)
 	case POP3_AUTH:
 		cmd_auth(s, arg);
 		break;
+	case POP3_STLS:
+		cmd_stls(s, arg);
+		break;
 	case POP3_NOOP:
 		reply(s, "+OK");
 		break;
@@ -170,37 +194,33 @@ dispatch(struct session *s, struct str line)
 static bool
 input(struct session *s)
 {
-	struct str line;
-	size_t used;
+	bool sasl = s->state == LOGIN_SASL, alive = true;
+	struct str in = conn_input(s->conn), line;
+	size_t limit = sasl ? SASL_LINE_MAX + 2 : POP3_LINE_MAX, used;
+	enum line_result got = line_get(in, limit, &line, &used);
 
-	switch (line_get(conn_input(s->conn), POP3_LINE_MAX, &line, &used)) {
-	case LINE_MORE:
+	if (got == LINE_MORE)
 		return false;
-	case LINE_TOO_LONG:
+	if (got == LINE_TOO_LONG) {
 		session_bye(s, SAY_BYE_LOST, "Line too long");
 		return false;
-	case LINE_OK:
-		if (s->state == LOGIN_READY) {
-			if (!dispatch(s, line))
-				return false;
-		} else if (str_eq(line, STR("*"))) {
-			session_enter(s, LOGIN_READY);
-			reply_error(s, "Authentication cancelled.");
-		} else {
-			take_plain(s, line);
-		}
-		break;
-	default:
-		session_enter(s, LOGIN_READY);
-		reply_error(s, "The line is not well-formed.");
 	}
-	session_consume(s, used);
-	return true;
+	if (sasl) /* what is no line is no base64 either */
+		session_sasl_line(s,
+				  got == LINE_OK ? line : str_head(in, used));
+	else if (got == LINE_OK)
+		alive = dispatch(s, line);
+	else
+		reply_error(s, "The line is not well-formed.");
+	if (alive)
+		session_consume(s, used);
+	return alive;
 }
 
 const struct proto login_pop3 = {
 	.name = "pop3-login",
 	.service = SVC_POP3D,
+	.tls = TLS_POP3,
 	.greet = greet,
 	.input = input,
 	.say = say,

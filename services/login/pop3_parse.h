@@ -14,6 +14,7 @@ enum pop3_verb {
 	POP3_USER,
 	POP3_PASS,
 	POP3_AUTH,
+	POP3_STLS,
 	POP3_NOOP,
 	POP3_QUIT,
 };

@@ -5,8 +5,15 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "authsock.h"
 #include "base/log.h"
 #include "session.h"
+
+/*
+ * Clients wait in the kernel until it is known whether TLS can be offered: one
+ * that wants it must not find it missing because we were just started.
+ */
+enum { TLS_PATIENCE_MS = 1000 };
 
 /* --- sessions ------------------------------------------------------------ */
 
@@ -15,6 +22,7 @@ worker_init(struct worker *w, struct loop *l)
 {
 	*w = (struct worker){ .loop = l };
 	list_init(&w->sessions);
+	list_init(&w->authsocks);
 }
 
 void
@@ -22,13 +30,14 @@ worker_fini(struct worker *w)
 {
 	while (!list_empty(&w->sessions))
 		session_free(LIST_OF(w->sessions.next, struct session, link));
+	authsock_end_all(w);
 	clients_fini(&w->clients);
 }
 
 static void
 leave_if_done(struct worker *w)
 {
-	if (w->d && w->d->draining && w->nsessions == 0)
+	if (w->d && w->d->draining && w->nsessions == 0 && w->nauthsocks == 0)
 		daemon_exit(w->d, EX_OK);
 }
 
@@ -37,6 +46,13 @@ worker_session_ended(struct worker *w, struct client *c)
 {
 	w->nsessions--;
 	clients_leave(&w->clients, c);
+	leave_if_done(w);
+}
+
+void
+worker_authsock_ended(struct worker *w)
+{
+	w->nauthsocks--;
 	leave_if_done(w);
 }
 
@@ -50,9 +66,10 @@ make_room(struct worker *w)
 	list_for_each (it, &w->sessions) {
 		struct session *s = LIST_OF(it, struct session, link);
 
-		if (s->state != LOGIN_READY && s->state != LOGIN_SASL)
+		if (s->state != LOGIN_READY && s->state != LOGIN_SASL &&
+		    s->state != LOGIN_TLS)
 			continue;
-		session_bye(s, SAY_BYE_BUSY, "Too many connections");
+		session_evict(s);
 		return true;
 	}
 	return false;
@@ -81,8 +98,8 @@ is_over_limit(struct worker *w, const struct proto *proto,
 }
 
 void
-worker_take(struct worker *w, const struct proto *proto, int fd,
-	    const struct addr *peer, const struct addr *self)
+worker_take(struct worker *w, const struct proto *proto, bool implicit_tls,
+	    int fd, const struct addr *peer, const struct addr *self)
 {
 	struct client *c = clients_enter(&w->clients, peer);
 	struct session *s;
@@ -92,12 +109,13 @@ worker_take(struct worker *w, const struct proto *proto, int fd,
 		return;
 	}
 	if (is_over_limit(w, proto, c, peer)) {
-		(void)!send(fd, proto->busy, strlen(proto->busy),
-			    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (!implicit_tls)
+			(void)!send(fd, proto->busy, strlen(proto->busy),
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
 		close(fd);
 		s = NULL;
 	} else {
-		s = session_new(w, proto, c, fd, peer, self);
+		s = session_new(w, proto, implicit_tls, c, fd, peer, self);
 	}
 	if (!s) {
 		clients_leave(&w->clients, c);
@@ -114,6 +132,7 @@ configure(struct login_conf *c, const struct params *p)
 {
 	c->plaintext_on_loopback =
 		str_eq(params_str(p, "plaintext_logins"), STR("loopback"));
+	c->mechanisms = params_str(p, "auth_mechanisms");
 	c->timeout_ms = (unsigned)params_num(p, "login_timeout") * 1000;
 	c->failure_ms = (unsigned)params_num(p, "auth_failure_delay") * 1000;
 	c->sessions = (unsigned)params_num(p, "login_connection_limit");
@@ -125,17 +144,32 @@ static void
 on_connection(struct daemon *d, const char *name, int fd,
 	      const struct addr *peer)
 {
+	static const struct {
+		const char *name;
+		const struct proto *proto;
+		bool implicit_tls;
+	} ports[] = {
+		{ "listen_imap", &login_imap, false },
+		{ "listen_pop3", &login_pop3, false },
+		{ "listen_imaps", &login_imap, true },
+		{ "listen_pop3s", &login_pop3, true },
+	};
+	struct worker *w = d->app;
 	struct addr self;
 	struct err err;
+	size_t i;
 
+	if (strcmp(name, "auth_socket") == 0) {
+		authsock_take(w, fd);
+		return;
+	}
 	if (addr_of_self(fd, &self, &err) < 0) {
 		close(fd); /* gone already */
 		return;
 	}
-	worker_take(d->app,
-		    strcmp(name, "listen_imap") == 0 ? &login_imap
-						     : &login_pop3,
-		    fd, peer, &self);
+	for (i = 0; strcmp(name, ports[i].name) != 0; i++)
+		BUG_ON(i + 1 == sizeof(ports) / sizeof(ports[0]));
+	worker_take(w, ports[i].proto, ports[i].implicit_tls, fd, peer, &self);
 }
 
 static void
@@ -146,9 +180,43 @@ table(struct daemon *d, struct str name, int fd)
 	listeners_lend(&w->listeners, name, fd);
 }
 
+/* Once: tlsd has said what it offers, or takes too long to. */
+static void
+open_listeners(struct worker *w)
+{
+	struct err err;
+
+	if (!w->first_word)
+		return;
+	event_free(w->first_word);
+	w->first_word = NULL;
+	if (w->d->draining)
+		return;
+	if (listeners_open(&w->listeners, w->d, &err) < 0) {
+		log_error("listening: %s", err.text);
+		daemon_exit(w->d, EX_TEMPFAIL);
+	}
+}
+
+static void
+on_offer(void *arg)
+{
+	open_listeners(arg);
+}
+
+static void
+on_first_word(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	open_listeners(arg);
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
+	struct timeval patience = { TLS_PATIENCE_MS / 1000,
+				    TLS_PATIENCE_MS % 1000 * 1000 };
 	struct worker *w = calloc(1, sizeof(*w)); /* until the process ends */
 
 	if (!w)
@@ -159,10 +227,14 @@ start(struct daemon *d, struct err *err)
 	configure(&w->conf, &d->params);
 	w->authd = asker_new(d, SVC_AUTHD, NULL, NULL, w);
 	w->spawner = asker_new(d, SVC_SPAWNER, NULL, NULL, w);
-	if (!w->authd || !w->spawner)
+	w->tls = tls_client_new(d, SVC_TLSD_USER, on_offer, w);
+	w->first_word = evtimer_new(d->loop.base, on_first_word, w);
+	if (!w->authd || !w->spawner || !w->tls || !w->first_word ||
+	    evtimer_add(w->first_word, &patience) < 0)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	w->listeners.on_connection = on_connection;
-	return listeners_open(&w->listeners, d, err);
+	w->listeners.d = d;
+	return 0;
 }
 
 /* Who is connected may still log in; login_timeout is the limit. */
@@ -172,6 +244,7 @@ drain(struct daemon *d)
 	struct worker *w = d->app;
 
 	listeners_close(&w->listeners);
+	authsock_drain(w);
 	leave_if_done(w);
 }
 

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: ISC */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <unistd.h>
+#include "base/unit.h"
 
-#include <cmocka.h>
+#include <unistd.h>
 
 #include "script.h"
 #include "session.h"
 
 /*
- * login between a client and two peers that are played here: authd, which
- * knows al@x.test with the password "secret", and spawner, which keeps what it
- * is given.
+ * login between a client and three peers that are played here: authd, which
+ * knows al@x.test with the password "secret"; spawner, which keeps what it is
+ * given; and tlsd, whose TLS changes no byte.  Under SCRAM authd asks "more?"
+ * and wants "secret".
  */
 enum peer_mode { PEER_WORKS, PEER_TEMP, PEER_SILENT, PEER_DIES };
 
@@ -22,44 +19,136 @@ enum { CROWD_MAX = 64 };
 struct bed {
 	struct loop loop;
 	struct worker worker;
-	struct chan *authd, *spawner;
-	enum peer_mode authd_mode, spawner_mode;
+	struct chan *authd, *spawner, *tlsd;
+	enum peer_mode authd_mode, spawner_mode, tlsd_mode;
+	struct msg_sasl_begin sasl; /* begun last; its strings are gone */
+	char mech[SASL_MECH_MAX + 1], sasl_user[USER_MAX + 1];
+	unsigned cancelled;
 	/* what spawner was handed last */
 	bool started;
 	int fd;
 	char tag[129], pending[PENDING_MAX + 1], client[65];
 	size_t npending;
-	uint8_t service;
+	uint8_t service, secured;
 	int crowd[CROWD_MAX]; /* other clients, who say nothing */
 	size_t ncrowd;
 };
 
 static void
-on_auth(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
-	void *msg)
+answer_auth(struct bed *b, struct chan *c, uint32_t tag, struct str user,
+	    struct str password)
 {
 	static const char ticket[TICKET_LEN + 1] =
 		"0123456789abcdef0123456789abcdef";
-	struct msg_auth_fail no = { .text = STR("no") };
+	struct msg_auth_fail no = { .text = STR("no"), .user = user };
 	struct msg_auth_ok yes = { .user = STR("al@x.test"),
 				   .ticket = str_mem(ticket, TICKET_LEN) };
+
+	no.temp = b->authd_mode == PEER_TEMP;
+	if (!no.temp && str_ieq(user, STR("al@x.test")) &&
+	    str_eq(password, STR("secret")))
+		chan_send(c, tag, &msg_auth_ok_def, &yes);
+	else
+		chan_send(c, tag, &msg_auth_fail_def, &no);
+}
+
+static void
+ask_more(struct chan *c, uint32_t tag, const char *challenge)
+{
+	struct msg_sasl_more m = { .challenge = str_of(challenge) };
+
+	chan_send(c, tag, &msg_sasl_more_def, &m);
+}
+
+/* The client's response: data, or what comes with the first message. */
+static void
+answer_sasl(struct bed *b, struct chan *c, uint32_t tag, struct str data,
+	    bool has_data)
+{
+	struct str authzid, user;
+
+	if (!has_data) {
+		ask_more(c, tag, strcmp(b->mech, "LOGIN") ? "" : "Username:");
+	} else if (strcmp(b->mech, "PLAIN") == 0) {
+		if (!str_cut(&data, '\0', &authzid) ||
+		    !str_cut(&data, '\0', &user) || authzid.n)
+			user = data = STR("");
+		answer_auth(b, c, tag, user, data);
+	} else if (!b->sasl_user[0]) {
+		assert_true(str_copy(b->sasl_user, sizeof(b->sasl_user), data));
+		ask_more(c, tag,
+			 strcmp(b->mech, "LOGIN") ? "more?" : "Password:");
+	} else {
+		answer_auth(b, c, tag, str_of(b->sasl_user), data);
+	}
+}
+
+static void
+on_auth(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	void *msg)
+{
 	struct msg_auth *m = msg;
 	struct bed *b = arg;
 
-	(void)def;
-	if (b->authd_mode == PEER_SILENT)
+	if (def == &msg_sasl_cancel_def)
+		b->cancelled++;
+	if (def == &msg_sasl_begin_def) {
+		b->sasl = *(struct msg_sasl_begin *)msg;
+		assert_true(str_copy(b->mech, sizeof(b->mech), b->sasl.mech));
+		b->sasl_user[0] = '\0';
+	}
+	if (b->authd_mode == PEER_SILENT || def == &msg_sasl_cancel_def)
 		return;
 	if (b->authd_mode == PEER_DIES) {
 		b->authd = NULL;
 		chan_close(c);
 		return;
 	}
-	no.temp = b->authd_mode == PEER_TEMP;
-	if (!no.temp && str_ieq(m->user, STR("al@x.test")) &&
-	    str_eq(m->password, STR("secret")))
-		chan_send(c, tag, &msg_auth_ok_def, &yes);
-	else
-		chan_send(c, tag, &msg_auth_fail_def, &no);
+	if (def == &msg_auth_def) {
+		answer_auth(b, c, tag, m->user, m->password);
+	} else if (def == &msg_sasl_begin_def) {
+		answer_sasl(b, c, tag, b->sasl.initial, b->sasl.has_initial);
+	} else {
+		answer_sasl(b, c, tag, ((struct msg_sasl_step *)msg)->response,
+			    true);
+	}
+}
+
+/* The same stream goes back. */
+static void
+on_tls(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+       void *msg)
+{
+	struct msg_tls_fail no = { .class = TLS_FAIL_HANDSHAKE,
+				   .text = STR("wrong version number") };
+	struct msg_tls_up yes = { .protocol = STR("TLSv1.3"),
+				  .exporter = STR("0123") };
+	struct msg_tls_server *m = msg;
+	struct bed *b = arg;
+
+	(void)def;
+	yes.fd = m->fd;
+	if (b->tlsd_mode == PEER_WORKS) {
+		chan_send(c, tag, &msg_tls_up_def, &yes);
+	} else if (b->tlsd_mode == PEER_TEMP) {
+		chan_send(c, tag, &msg_tls_fail_def, &no);
+	} else if (b->tlsd_mode == PEER_DIES) {
+		b->tlsd = NULL;
+		chan_close(c);
+	} else if (b->ncrowd < CROWD_MAX) { /* it shakes hands for ever */
+		b->crowd[b->ncrowd++] = m->fd;
+		m->fd = -1;
+	}
+}
+
+static void
+offer(struct bed *b, bool on)
+{
+	struct msg_tls_offer m = { .on = on };
+
+	chan_send(b->tlsd, 0, &msg_tls_offer_def, &m);
+	while (tls_client_offers(b->worker.tls) != on)
+		loop_turn(&b->loop, false);
 }
 
 static void
@@ -85,6 +174,7 @@ on_start(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	}
 	b->started = true;
 	b->service = m->service;
+	b->secured = m->secured;
 	b->fd = m->fd;
 	m->fd = -1;
 	b->npending = m->pending.n;
@@ -109,10 +199,19 @@ on_spawner_closed(struct chan *c, void *arg)
 	((struct bed *)arg)->spawner = NULL;
 }
 
-static const struct chan_ops authd_ops = { on_auth, on_authd_closed },
-			     spawner_ops = { on_start, on_spawner_closed };
+static void
+on_tlsd_closed(struct chan *c, void *arg)
+{
+	(void)c;
+	((struct bed *)arg)->tlsd = NULL;
+}
 
-static struct asker *
+static const struct chan_ops authd_ops = { on_auth, on_authd_closed },
+			     spawner_ops = { on_start, on_spawner_closed },
+			     tlsd_ops = { on_tls, on_tlsd_closed };
+
+/* The asker's end. */
+static int
 play(struct bed *b, enum channel_id row, const struct chan_ops *ops,
      struct chan **c)
 {
@@ -121,7 +220,15 @@ play(struct bed *b, enum channel_id row, const struct chan_ops *ops,
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
 	*c = chan_new(&b->loop, sv[1], &channels[row], CHAN_SERVICE, ops, b);
-	return asker_new_fd(&b->loop, sv[0], &channels[row], NULL, NULL);
+	return sv[0];
+}
+
+static struct asker *
+play_asked(struct bed *b, enum channel_id row, const struct chan_ops *ops,
+	   struct chan **c)
+{
+	return asker_new_fd(&b->loop, play(b, row, ops, c), &channels[row],
+			    NULL, NULL);
 }
 
 static void
@@ -135,13 +242,18 @@ begin(void *arg)
 	worker_init(&b->worker, &b->loop);
 	b->worker.conf = (struct login_conf){
 		.plaintext_on_loopback = true,
+		.mechanisms = STR("PLAIN LOGIN SCRAM-SHA-256"),
 		.timeout_ms = 60000,
 		.sessions = 100,
 		.client_sessions = 3,
 	};
-	b->worker.authd = play(b, CH_LOGIN_AUTHD, &authd_ops, &b->authd);
+	b->worker.authd = play_asked(b, CH_LOGIN_AUTHD, &authd_ops, &b->authd);
 	b->worker.spawner =
-		play(b, CH_LOGIN_SPAWNER, &spawner_ops, &b->spawner);
+		play_asked(b, CH_LOGIN_SPAWNER, &spawner_ops, &b->spawner);
+	b->worker.tls = tls_client_new_fd(
+		&b->loop, play(b, CH_LOGIN_TLSD, &tlsd_ops, &b->tlsd),
+		&channels[CH_LOGIN_TLSD]);
+	assert_non_null(b->worker.tls);
 }
 
 static void
@@ -156,10 +268,13 @@ end(void *arg)
 	assert_int_equal(b->worker.nsessions, 0);
 	asker_free(b->worker.authd);
 	asker_free(b->worker.spawner);
+	tls_client_free(b->worker.tls);
 	if (b->authd)
 		chan_close(b->authd);
 	if (b->spawner)
 		chan_close(b->spawner);
+	if (b->tlsd)
+		chan_close(b->tlsd);
 	if (b->fd >= 0)
 		close(b->fd);
 	while (b->ncrowd)
@@ -173,7 +288,8 @@ turn(void *arg)
 	loop_turn(&((struct bed *)arg)->loop, false);
 }
 
-/* "imap" or "pop3", and the client's address if it is not 127.0.0.1. */
+/* "imap", "pop3", "imaps" or "pop3s", and the client's address if it is not
+ * 127.0.0.1. */
 static int
 client(void *arg, struct str how)
 {
@@ -192,8 +308,8 @@ client(void *arg, struct str how)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
 			 0);
 	worker_take(&b->worker,
-		    str_eq(name, STR("pop3")) ? &login_pop3 : &login_imap,
-		    sv[1], &peer, &self);
+		    str_starts(name, STR("pop3")) ? &login_pop3 : &login_imap,
+		    str_ends(name, STR("s")), sv[1], &peer, &self);
 	return sv[0];
 }
 
@@ -303,6 +419,30 @@ sessions(const struct bed *b, struct script *s, struct str rest)
 		script_fail(s, "there are %u sessions", b->worker.nsessions);
 }
 
+/* What authd was told with the last mechanism. */
+static void
+sasl(const struct bed *b, struct script *s, struct str rest)
+{
+	char got[100];
+
+	snprintf(got, sizeof(got), "%s secured=%d binding=%d cancelled=%u",
+		 b->mech, b->sasl.secured, b->sasl.exporter.n > 0,
+		 b->cancelled);
+	if (!str_eq(str_of(got), rest))
+		script_fail(s, "%s", got);
+}
+
+static void
+tlsd(struct bed *b, struct script *s, struct str rest)
+{
+	if (str_eq(rest, STR("offers")))
+		offer(b, true);
+	else if (str_eq(rest, STR("withdraws")))
+		offer(b, false);
+	else
+		b->tlsd_mode = mode(s, rest);
+}
+
 static void
 verb(void *arg, struct script *s, struct str verb, struct str rest)
 {
@@ -314,6 +454,12 @@ verb(void *arg, struct script *s, struct str verb, struct str rest)
 		b->authd_mode = mode(s, rest);
 	else if (str_eq(verb, STR("spawner")))
 		b->spawner_mode = mode(s, rest);
+	else if (str_eq(verb, STR("tlsd")))
+		tlsd(b, s, rest);
+	else if (str_eq(verb, STR("sasl")))
+		sasl(b, s, rest);
+	else if (str_eq(verb, STR("secured")) && b->secured)
+		;
 	else if (str_eq(verb, STR("handed")))
 		handed(b, s, rest);
 	else if (str_eq(verb, STR("crowd")))
