@@ -37,6 +37,9 @@ list_files(const struct config *c, struct tls_files *f, struct err *err)
 int
 keys_check(const struct config *c, struct buf *out)
 {
+	/* Lists of files are right in form; this one names tables. */
+	const struct config_value *v =
+		config_find(c, STR("tls_server_sni_maps"));
 	struct tls_files *f = calloc(1, sizeof(*f));
 	struct err err;
 	int rc;
@@ -47,7 +50,8 @@ keys_check(const struct config *c, struct buf *out)
 	}
 	rc = list_files(c, f, &err);
 	if (rc < 0)
-		buf_addf(out, "%.*s: %s\n", STR_FMT(c->path), err.text);
+		buf_addf(out, "%.*s:%u: %s\n", STR_FMT(c->path), v->line,
+			 err.text);
 	tls_files_free(f);
 	free(f);
 	return rc;
@@ -80,13 +84,13 @@ look(const struct tls_files *f, size_t *bytes)
 
 /* One of the two files of an entry, into *part of it. */
 static void
-read_part(struct str path, bool key, struct buf *b, struct str *part,
-	  struct err *why)
+read_part(struct str path, bool key, bool apart, struct buf *b,
+	  struct str *part, struct err *why)
 {
 	size_t start = b->n;
 
 	if (why->class == ERR_NONE && path.n &&
-	    tls_file_read(path.p, key, b, why) < 0 && key)
+	    tls_file_read(path.p, key, b, why) < 0 && apart)
 		(void)err_prefix(why, "key file");
 	*part = str_mem(b->p + start, b->n - start);
 }
@@ -106,8 +110,8 @@ add_file(struct buf *out, const struct tls_file *t, struct buf *bytes,
 
 	buf_reset(bytes);
 	read_part(t->path, !t->key_path.n || str_eq(t->path, t->key_path),
-		  bytes, &file.bytes, &why);
-	read_part(t->key_path, true, bytes, &file.key_bytes, &why);
+		  false, bytes, &file.bytes, &why);
+	read_part(t->key_path, true, true, bytes, &file.key_bytes, &why);
 	if (why.class != ERR_NONE) {
 		file.error = str_head(str_of(why.text), 200);
 		file.bytes = file.key_bytes = STR_NULL;
