@@ -222,7 +222,7 @@ static int
 transaction(struct job *j, struct server *s, struct err *err)
 {
 	struct reply r;
-	size_t next;
+	size_t next = 0;
 
 	if (say_mail(j, s, err) < 0 || say_rcpts(j, s, &next, err) < 0)
 		return -1;
