@@ -27,7 +27,7 @@ function(ph_room name)
 endfunction()
 
 # ph_daemon(NAME [main.c...] [LINK lib...]): the program, linked with the real
-# disk (fsx).
+# disk (fsx).  master finds the others in its own directory.
 function(ph_daemon name)
 	cmake_parse_arguments(A "" "" "LINK" ${ARGN})
 	add_executable(${name} ${A_UNPARSED_ARGUMENTS})
@@ -35,6 +35,12 @@ function(ph_daemon name)
 	if(POSTHOUSE_SANITIZE)
 		target_sources(${name} PRIVATE
 			${CMAKE_SOURCE_DIR}/cmake/sanitizer_options.c)
+	endif()
+	if(name STREQUAL "posthouse")
+		install(TARGETS ${name} DESTINATION ${CMAKE_INSTALL_SBINDIR})
+	else()
+		install(TARGETS ${name}
+			DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/posthouse)
 	endif()
 	ph_intruder(${name} ${A_UNPARSED_ARGUMENTS} LINK ${A_LINK})
 endfunction()

@@ -198,8 +198,14 @@ int master_load(struct master *m, struct config *c, struct buf *out);
 int master_prepare(struct master *m, struct buf *out);
 /* A sealed memfd with the lines of this child; -1. */
 int master_params_fd(struct master *m, const struct service *svc);
-uint32_t master_uid(struct master *m, const struct service *svc,
-		    struct err *err); /* 0: no such user */
+struct ids {
+	uint32_t uid, gid;
+};
+
+/* Who this service is: its row's number in the block, or the user
+ * posthouse-NAME. */
+ERR_WARN_UNUSED int master_ids(struct master *m, const struct service *svc,
+			       struct ids *ids, struct err *err);
 unsigned master_workers(struct master *m, const struct service *svc);
 int sealed_memfd(const char *name, struct str content);
 

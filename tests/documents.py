@@ -7,10 +7,13 @@ against the tables in the code, as the program POSTHOUSE shows them.
   conf/main.cf.sample   all of it (posthouse conf --sample)
   ARCHITECTURE.md       the process table and the channel table
   docs/man/NAME.8       the parameters of that process
+  conf/systemd/sysusers.conf
+                        a user for each process that has one of its own
 
 Also: a file that ARCHITECTURE.md names exists.  --write brings them up to
 date instead."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -47,11 +50,23 @@ def parameters(names):
                    for n in names).replace(",\n", " ,\n").replace(".\n", " .\n")
 
 
+def sysusers(posthouse):
+    """For sysusers.d(5): the names master looks for (master_ids)."""
+    lines = ["# SPDX-License-Identifier: ISC",
+             "# A user for each daemon (posthouse topology)."]
+    for row in json.loads(ask(posthouse, "topology", "--json")):
+        if row["uid_slot"]:
+            name = row["name"]
+            lines.append(f'u posthouse-{name:<10} - "Posthouse {name}" -')
+    return "\n".join(lines) + "\n"
+
+
 def generated(top, posthouse):
     """(path, what it should hold) of each document."""
     manual = ask(posthouse, "conf", "--manual")
     yield top / "docs/man/main.cf.5", manual
     yield top / "conf/main.cf.sample", ask(posthouse, "conf", "--sample")
+    yield top / "conf/systemd/sysusers.conf", sysusers(posthouse)
     processes, channels = ask(posthouse, "topology",
                               "--markdown").split("\n\n")
     path = top / "ARCHITECTURE.md"
