@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#include <crypt.h>
 #include <errno.h>
 #include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "ctl.h"
@@ -15,112 +13,6 @@
 #include "table/table.h"
 #include "user.h"
 #include "user_text.h"
-
-enum { PASSWORD_BYTES = CRYPT_MAX_PASSPHRASE_SIZE };
-
-/* --- passwords ------------------------------------------------------------ */
-
-/* One line; 0, or -1 (end, too long, or a NUL, which crypt(3) would not see).
- */
-static int
-read_line(FILE *in, char password[PASSWORD_BYTES])
-{
-	size_t n = 0;
-	int c;
-
-	while ((c = getc(in)) != EOF && c != '\n') {
-		if (n == PASSWORD_BYTES - 1 || c == '\0')
-			return -1;
-		password[n++] = (char)c;
-	}
-	password[n] = '\0';
-	return n == 0 ? -1 : 0;
-}
-
-static int
-prompt(FILE *tty, const char *text, char password[PASSWORD_BYTES])
-{
-	struct termios old, quiet;
-	int fd = fileno(tty), rc;
-
-	if (tcgetattr(fd, &old) < 0)
-		return -1;
-	quiet = old;
-	quiet.c_lflag &= (tcflag_t) ~(ECHO | ECHOE | ECHOK);
-	quiet.c_lflag |= ECHONL;
-	(void)fputs(text, tty);
-	(void)fflush(tty);
-	if (tcsetattr(fd, TCSAFLUSH, &quiet) < 0)
-		return -1;
-	rc = read_line(tty, password);
-	(void)tcsetattr(fd, TCSAFLUSH, &old);
-	return rc;
-}
-
-static int
-ask_password(char password[PASSWORD_BYTES], struct err *err)
-{
-	char again[PASSWORD_BYTES];
-	FILE *tty = fopen("/dev/tty", "r+e");
-	int rc = -1;
-
-	if (!tty)
-		return err_set(err, ERR_PERM, ENOTTY,
-			       "no terminal to ask on, use --password-stdin");
-	setvbuf(tty, NULL, _IONBF, 0);
-	if (prompt(tty, "Password: ", password) < 0 ||
-	    prompt(tty, "Again: ", again) < 0)
-		err_set(err, ERR_PERM, EINVAL,
-			"the password is empty or too long");
-	else if (strcmp(password, again) != 0)
-		err_set(err, ERR_PERM, EINVAL, "the passwords differ");
-	else
-		rc = 0;
-	explicit_bzero(again, sizeof(again));
-	(void)fclose(tty);
-	return rc;
-}
-
-/* The field "{CRYPT}$6$..." for the password that the administrator gives. */
-static int
-make_password(struct ctl *c, bool from_stdin, struct buf *field,
-	      struct err *err)
-{
-	static const struct {
-		const char *name, *prefix;
-	} schemes[] = {
-		{ "sha512", "$6$" },
-		{ "yescrypt", "$y$" },
-		{ "bcrypt", "$2b$" },
-	};
-	struct str scheme = config_get(&c->conf, "user_password_scheme");
-	char password[PASSWORD_BYTES], setting[CRYPT_GENSALT_OUTPUT_SIZE];
-	struct crypt_data *data = calloc(1, sizeof(*data));
-	int rc = -1;
-	size_t i = 0;
-
-	while (i < 2 && !str_eq(scheme, str_of(schemes[i].name)))
-		i++;
-	if (from_stdin && read_line(stdin, password) < 0)
-		err_set(err, ERR_PERM, EINVAL,
-			"the password on standard input is empty, too long "
-			"(more than %d bytes) or has a NUL",
-			PASSWORD_BYTES - 1);
-	else if (!from_stdin && ask_password(password, err) < 0)
-		; /* err says it */
-	else if (!data ||
-		 !crypt_gensalt_rn(schemes[i].prefix, 0, NULL, 0, setting,
-				   sizeof(setting)) ||
-		 crypt_r(password, setting, data)[0] == '*')
-		err_set(err, ERR_TEMP, errno, "crypt(3) failed");
-	else
-		rc = buf_addf(field, "{CRYPT}%s", data->output);
-	explicit_bzero(password, sizeof(password));
-	if (data)
-		explicit_bzero(data, sizeof(*data));
-	free(data);
-	return rc;
-}
 
 /* --- the mailbox map ------------------------------------------------------ */
 
@@ -219,29 +111,46 @@ warn_domain(struct ctl *c, struct str address)
 			  STR_FMT(domain));
 }
 
+/* The user's line, with this password in it, into the file. */
 static int
-write_user(struct edit *users, struct str user, struct str password,
-	   struct str home, struct err *err)
+write_user(struct edit *users, struct str user, struct str line,
+	   const struct user_secret *secret, struct err *err)
 {
 	struct users_line parsed;
-	struct buf line, out;
+	struct buf fresh, out;
 	int rc;
 
-	buf_init(&line, USERS_LINE_MAX);
+	buf_init(&fresh, USERS_LINE_MAX);
 	buf_init(&out, USERS_FILE_MAX);
-	(void)!buf_addf(&line, "%.*s:%.*s::::%.*s::", STR_FMT(user),
-			STR_FMT(password), STR_FMT(home));
-	rc = buf_overflown(&line)
-		     ? err_set(err, ERR_PERM, EFBIG, "the line is too long")
-		     : users_line_parse(buf_str(&line), &parsed, err);
+	rc = users_line_password(line, buf_str(&secret->password),
+				 buf_str(&secret->keys), &fresh, err);
 	if (rc == 0)
-		rc = users_text_set(buf_str(&users->text), user, buf_str(&line),
-				    &out, err);
+		rc = users_line_parse(buf_str(&fresh), &parsed, err);
+	if (rc == 0)
+		rc = users_text_secret(buf_str(&users->text), &out, err);
+	if (rc == 0)
+		rc = users_text_set(buf_str(&users->text), user,
+				    buf_str(&fresh), &out, err);
 	if (rc == 0)
 		rc = edit_commit(users, buf_str(&out), err);
 	if (out.n)
 		explicit_bzero(out.p, out.n);
 	buf_fini(&out);
+	buf_fini(&fresh);
+	return rc;
+}
+
+static int
+write_new_user(struct edit *users, struct str user, struct str home,
+	       const struct user_secret *secret, struct err *err)
+{
+	struct buf line;
+	int rc;
+
+	buf_init(&line, USERS_LINE_MAX);
+	rc = buf_addf(&line, "%.*s:::::%.*s::", STR_FMT(user), STR_FMT(home));
+	rc = rc < 0 ? err_set(err, ERR_PERM, EFBIG, "the line is too long")
+		    : write_user(users, user, buf_str(&line), secret, err);
 	buf_fini(&line);
 	return rc;
 }
@@ -249,7 +158,7 @@ write_user(struct edit *users, struct str user, struct str password,
 /* The address into the map first: whoever can log in has a mailbox. */
 static int
 add_virtual(struct ctl *c, struct edit *users, struct str user,
-	    struct str password, struct err *err)
+	    const struct user_secret *secret, struct err *err)
 {
 	struct str base = config_get(&c->conf, "virtual_mailbox_base"), at;
 	struct edit map = { .lock = -1 };
@@ -277,7 +186,7 @@ add_virtual(struct ctl *c, struct edit *users, struct str user,
 	}
 	rc = write_map(&map, kind, user, buf_str(&path), err);
 	if (rc == 0)
-		rc = write_user(users, user, password, buf_str(&home), err);
+		rc = write_new_user(users, user, buf_str(&home), secret, err);
 	if (rc == 0)
 		warn_domain(c, user);
 out:
@@ -288,8 +197,8 @@ out:
 }
 
 static int
-do_add(struct ctl *c, struct edit *users, struct str user, struct str password,
-       struct err *err)
+do_add(struct ctl *c, struct edit *users, struct str user,
+       const struct user_secret *secret, struct err *err)
 {
 	struct str line;
 
@@ -298,13 +207,13 @@ do_add(struct ctl *c, struct edit *users, struct str user, struct str password,
 			       "%.*s is there already (use passwd)",
 			       STR_FMT(user));
 	if (str_find(user, '@') >= 0)
-		return add_virtual(c, users, user, password, err);
+		return add_virtual(c, users, user, secret, err);
 	if (!getpwnam(user.p))
 		return err_set(err, ERR_PERM, ENOENT,
 			       "there is no system user %s; a virtual user is "
 			       "named user@domain",
 			       user.p);
-	return write_user(users, user, password, STR(""), err);
+	return write_new_user(users, user, STR(""), secret, err);
 }
 
 /* --- passwd, delete, list ------------------------------------------------- */
@@ -318,33 +227,21 @@ not_there(const struct edit *users, struct str user, struct err *err)
 
 static int
 do_passwd(struct ctl *c, struct edit *users, struct str user,
-	  struct str password, struct err *err)
+	  const struct user_secret *secret, struct err *err)
 {
-	struct buf line, out;
-	struct str old;
-	int rc;
+	struct str line;
 
 	(void)c;
-	if (!users_text_find(buf_str(&users->text), user, &old))
+	if (!users_text_find(buf_str(&users->text), user, &line))
 		return not_there(users, user, err);
-	buf_init(&line, USERS_LINE_MAX);
-	buf_init(&out, USERS_FILE_MAX);
-	rc = users_line_password(old, password, &line, err);
-	if (rc == 0)
-		rc = users_text_set(buf_str(&users->text), user, buf_str(&line),
-				    &out, err);
-	if (rc == 0)
-		rc = edit_commit(users, buf_str(&out), err);
-	buf_fini(&line);
-	buf_fini(&out);
-	return rc;
+	return write_user(users, user, line, secret, err);
 }
 
 /* The login first, then the app passwords, then the address.  The mail stays.
  */
 static int
 do_delete(struct ctl *c, struct edit *users, struct str user,
-	  struct str password, struct err *err)
+	  const struct user_secret *secret, struct err *err)
 {
 	struct edit map = { .lock = -1 };
 	enum map_kind kind;
@@ -354,7 +251,7 @@ do_delete(struct ctl *c, struct edit *users, struct str user,
 	bool mailbox = false;
 	int rc = 0;
 
-	(void)password;
+	(void)secret;
 	buf_init(&out, USERS_FILE_MAX);
 	if (str_find(user, '@') >= 0 && find_map(c, &file, &kind, err) == 0) {
 		rc = edit_open(&map, file, 0644, users, err);
@@ -380,7 +277,9 @@ do_delete(struct ctl *c, struct edit *users, struct str user,
 static void
 print_user(const struct users_line *u, int last)
 {
+	const char *state = u->scheme ? "\tPLAIN LOGIN" : "\tlocked";
 	char used[USER_LAST_MAX];
+	struct users_scram keys;
 	struct buf lower;
 	size_t i;
 
@@ -389,11 +288,18 @@ print_user(const struct users_line *u, int last)
 		(void)!buf_add_byte(&lower, ascii_lower(u->user.p[i]));
 	user_last(last, buf_str(&lower), STR(""), used);
 	buf_fini(&lower);
-	(void)printf("%.*s%s%s%s\n", STR_FMT(u->user),
-		     u->hash.n ? "" : "\tlocked", *used ? "\t" : "", used);
+	(void)printf("%.*s%s%s%s%s%s\n", STR_FMT(u->user), state,
+		     users_line_scram(u, USERS_SCRAM_SHA_1, &keys)
+			     ? " SCRAM-SHA-1"
+			     : "",
+		     users_line_scram(u, USERS_SCRAM_SHA_256, &keys)
+			     ? " SCRAM-SHA-256"
+			     : "",
+		     *used ? "\t" : "", used);
 }
 
-/* Names, and after tabs that it is locked, and the last login. */
+/* Names, and after tabs the mechanisms of SASL that the password serves, or
+ * that it is locked, and the last login. */
 static int
 list_users(struct ctl *c, const struct edit *users)
 {
@@ -427,7 +333,7 @@ list_users(struct ctl *c, const struct edit *users)
 static const struct {
 	const char *name;
 	int (*run)(struct ctl *c, struct edit *users, struct str user,
-		   struct str password, struct err *err);
+		   const struct user_secret *secret, struct err *err);
 	bool wants_password;
 } verbs[] = {
 	{ "add", do_add, true },
@@ -440,20 +346,20 @@ run_verb(struct ctl *c, size_t verb, struct str user, bool from_stdin,
 	 struct err *err)
 {
 	struct edit users = { .lock = -1 };
-	struct buf password;
+	struct user_secret secret;
 	int rc = 0;
 
-	buf_init(&password, USERS_HASH_MAX);
+	user_secret_init(&secret);
 	/* Before the lock: a person may take time to think of one. */
 	if (verbs[verb].wants_password)
-		rc = make_password(c, from_stdin, &password, err);
+		rc = user_secret_ask(&secret, c, from_stdin, err);
 	if (rc == 0)
 		rc = edit_open(&users, config_get(&c->conf, "users_file"), 0600,
 			       NULL, err);
 	if (rc == 0)
-		rc = verbs[verb].run(c, &users, user, buf_str(&password), err);
+		rc = verbs[verb].run(c, &users, user, &secret, err);
 	edit_close(&users);
-	buf_fini(&password);
+	user_secret_fini(&secret);
 	return rc;
 }
 

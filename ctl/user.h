@@ -5,6 +5,19 @@
 #include "ctl.h"
 #include "edit.h"
 
+/* A new password as the users file has it. */
+struct user_secret {
+	struct buf password; /* the password field */
+	struct buf keys;     /* extra fields: what SCRAM needs beside it */
+};
+
+void user_secret_init(struct user_secret *s);
+void user_secret_fini(struct user_secret *s);
+/* Ask for a password, on the terminal (twice) or from standard input, and hash
+ * it as user_password_scheme says. */
+ERR_WARN_UNUSED int user_secret_ask(struct user_secret *s, struct ctl *c,
+				    bool from_stdin, struct err *err);
+
 /* "posthouse user app ...": argv[0] is "app". */
 int cmd_user_app(struct ctl *c, int argc, char **argv);
 /* Remove all app passwords of a user.  held: an open edit. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 
+#include "base/enc.h"
+#include "base/rand.h"
+#include "mail/users_file.h"
 #include "user_text.h"
 
 /* Cut the next line off, with its LF if it has one. */
@@ -81,11 +84,37 @@ users_text_set(struct str text, struct str user, struct str line,
 	return done(out, err);
 }
 
-int
-users_line_password(struct str line, struct str password, struct buf *out,
-		    struct err *err)
+static bool
+is_keys(struct str item)
 {
-	struct str name, old, rest = line;
+	return str_starts(item, STR("scram_sha_1=")) ||
+	       str_starts(item, STR("scram_sha_256="));
+}
+
+/* Extra fields without the old keys, with the new ones. */
+static void
+add_extra(struct buf *out, struct str extra, struct str keys)
+{
+	struct str rest = extra, item;
+	const char *blank = "";
+
+	while (str_token(&rest, " \t", &item)) {
+		if (is_keys(item))
+			continue;
+		(void)!buf_addf(out, "%s%.*s", blank, STR_FMT(item));
+		blank = " ";
+	}
+	if (keys.n)
+		(void)!buf_addf(out, "%s%.*s", blank, STR_FMT(keys));
+}
+
+int
+users_line_password(struct str line, struct str password, struct str keys,
+		    struct buf *out, struct err *err)
+{
+	struct str name, old, field, rest = line;
+	bool more = true;
+	int i;
 
 	if (!str_cut(&rest, ':', &name)) {
 		name = line;
@@ -93,8 +122,37 @@ users_line_password(struct str line, struct str password, struct buf *out,
 	}
 	if (!str_cut(&rest, ':', &old))
 		rest = STR("");
-	(void)!buf_addf(out, "%.*s:%.*s:%.*s", STR_FMT(name), STR_FMT(password),
-			STR_FMT(rest));
+	(void)!buf_addf(out, "%.*s:%.*s", STR_FMT(name), STR_FMT(password));
+	/* uid, gid, gecos, home, shell */
+	for (i = 0; i < 5 && (more || keys.n); i++) {
+		more = str_cut(&rest, ':', &field);
+		if (!more) {
+			field = rest;
+			rest = STR("");
+		}
+		(void)!buf_addf(out, ":%.*s", STR_FMT(field));
+	}
+	if (more || keys.n) {
+		(void)!buf_add_byte(out, ':');
+		add_extra(out, rest, keys);
+	}
+	return done(out, err);
+}
+
+int
+users_text_secret(struct str text, struct buf *out, struct err *err)
+{
+	struct str whole, line, secret;
+	uint8_t bytes[USERS_SECRET_MIN];
+
+	while (next_line(&text, &whole, &line))
+		if (users_line_secret(line, &secret))
+			return 0;
+	rand_bytes(bytes, sizeof(bytes));
+	(void)!buf_add_c(out, "#secret:");
+	(void)!enc_base64(out, str_mem(bytes, sizeof(bytes)));
+	(void)!buf_add_byte(out, '\n');
+	explicit_bzero(bytes, sizeof(bytes));
 	return done(out, err);
 }
 

@@ -18,9 +18,15 @@ bool users_text_find(struct str text, struct str user, struct str *line);
 ERR_WARN_UNUSED int users_text_set(struct str text, struct str user,
 				   struct str line, struct buf *out,
 				   struct err *err);
-/* A line of the users file with another password field. */
+/* A line of the users file with another password field, and keys (extra
+ * fields, may be empty) in place of the old password's SCRAM keys. */
 ERR_WARN_UNUSED int users_line_password(struct str line, struct str password,
-					struct buf *out, struct err *err);
+					struct str keys, struct buf *out,
+					struct err *err);
+/* Append a line with a new secret for the users file (users_file.h), unless
+ * text has one. */
+ERR_WARN_UNUSED int users_text_secret(struct str text, struct buf *out,
+				      struct err *err);
 
 /* The value of a key in the text form of a map (postmap(1): lines that begin
  * with a blank continue the one before); false: there is none. */

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "mail/users_file.h"
 #include "user_text.h"
 
 enum { TEXT_MAX = 1000 };
@@ -48,12 +49,18 @@ static void
 test_password(void **state)
 {
 	static const struct {
-		const char *line, *want;
+		const char *line, *keys, *want;
 	} rows[] = {
-		{ "a:old:1:2:g:/h:/s:x=y:z", "a:new:1:2:g:/h:/s:x=y:z" },
-		{ "a:old", "a:new:" },
-		{ "a", "a:new:" },
-		{ "a::::::", "a:new:::::" },
+		{ "a:old:1:2:g:/h:/s:x=y:z", "", "a:new:1:2:g:/h:/s:x=y:z" },
+		{ "a:old", "", "a:new:" },
+		{ "a", "", "a:new:" },
+		{ "a::::::", "", "a:new:::::" },
+		{ "a:old", "scram_sha_1=k", "a:new::::::scram_sha_1=k" },
+		{ "a:old:1:2:::", "scram_sha_1=k",
+		  "a:new:1:2::::scram_sha_1=k" },
+		{ "a:old::::/h::scram_sha_1=old x=y scram_sha_256=old",
+		  "scram_sha_1=k", "a:new::::/h::x=y scram_sha_1=k" },
+		{ "a:old::::/h::scram_sha_1=old", "", "a:new::::/h::" },
 	};
 	struct buf out;
 	struct err err;
@@ -63,11 +70,37 @@ test_password(void **state)
 	buf_init(&out, TEXT_MAX);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		buf_reset(&out);
-		assert_int_equal(users_line_password(str_of(rows[i].line),
-						     STR("new"), &out, &err),
-				 0);
+		assert_int_equal(
+			users_line_password(str_of(rows[i].line), STR("new"),
+					    str_of(rows[i].keys), &out, &err),
+			0);
 		assert_string_equal(buf_cstr(&out), rows[i].want);
 	}
+	buf_fini(&out);
+}
+
+static void
+test_secret(void **state)
+{
+	struct str secret, line;
+	struct buf out;
+	struct err err;
+
+	(void)state;
+	buf_init(&out, TEXT_MAX);
+	assert_int_equal(users_text_secret(STR("a:1\n"), &out, &err), 0);
+	line = buf_str(&out);
+	assert_true(str_ends(line, STR("\n")));
+	line.n--;
+	assert_true(users_line_secret(line, &secret));
+	buf_reset(&out);
+	assert_int_equal(
+		users_text_secret(
+			STR("a:1\n#secret:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+			    "AAAAAAAA=\n"),
+			&out, &err),
+		0);
+	assert_int_equal(out.n, 0);
 	buf_fini(&out);
 }
 
@@ -130,9 +163,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_users),
-		cmocka_unit_test(test_password),
-		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_users),  cmocka_unit_test(test_password),
+		cmocka_unit_test(test_secret), cmocka_unit_test(test_map),
 		cmocka_unit_test(test_limit),
 	};
 

@@ -3,6 +3,7 @@
 
 #include "base/enc.h"
 #include "mail/users_file.h"
+#include "mail/utf8.h"
 
 static int
 bad(struct err *err, const char *what)
@@ -10,45 +11,17 @@ bad(struct err *err, const char *what)
 	return err_set(err, ERR_PERM, EINVAL, "%s", what);
 }
 
-/* Bytes of the UTF-8 character at the start of s, 0 if it is not one (RFC 3629
- * 4: no overlong forms, no surrogates). */
-static size_t
-utf8_len(struct str s)
-{
-	const unsigned char *p = (const unsigned char *)s.p;
-	size_t n, i;
-
-	if (s.n == 0)
-		return 0;
-	if (p[0] < 0x80)
-		return 1;
-	n = p[0] >= 0xc2 && p[0] <= 0xdf   ? 2
-	    : p[0] >= 0xe0 && p[0] <= 0xef ? 3
-	    : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-					   : 0;
-	if (n == 0 || s.n < n)
-		return 0;
-	for (i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-	    (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 static bool
 part_ok(struct str part)
 {
-	size_t n;
+	int32_t c;
 
 	if (part.n == 0 || part.p[0] == '.')
 		return false;
-	for (; part.n; part = str_from(part, n)) {
-		n = utf8_len(part);
-		if (n == 0 || part.p[0] == 127 ||
-		    (n == 1 && part.p[0] <= ' ') ||
-		    (n == 1 && strchr(":/\\\"'`<>()[],;@|", part.p[0])))
+	while (part.n) {
+		c = utf8_next(&part);
+		if (c <= ' ' || c == 127 ||
+		    (c < 127 && strchr(":/\\\"'`<>()[],;@|", c)))
 			return false;
 	}
 	return true;

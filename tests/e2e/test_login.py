@@ -112,8 +112,8 @@ def test_users_come_and_go(quick):
 
 
 @pytest.mark.parametrize("scheme,mark", [
-    ("sha512", "{CRYPT}$6$"), ("yescrypt", "{CRYPT}$y$"),
-    ("bcrypt", "{CRYPT}$2b$")])
+    ("scram", "{SCRAM-SHA-256}10000,"), ("sha512", "{CRYPT}$6$"),
+    ("yescrypt", "{CRYPT}$y$"), ("bcrypt", "{CRYPT}$2b$")])
 def test_schemes(quick, scheme, mark):
     """Each is made by ctl and checked inside authd's jail."""
     quick.set(user_password_scheme=scheme)
@@ -122,6 +122,23 @@ def test_schemes(quick, scheme, mark):
     assert f"{user}:{mark}" in (quick.conf_dir / "users").read_text()
     ph.wait_for(lambda: gets_in(quick, user, "pw"), f"{user} to get in")
     assert not gets_in(quick, user, "pw2")
+    serves = "PLAIN LOGIN" + (" SCRAM-SHA-1 SCRAM-SHA-256"
+                              if scheme == "scram" else "")
+    assert [user, serves] in [
+        line.split("\t")[:2] for line in
+        quick.posthouse("user", "list").stdout.splitlines()]
+
+
+def test_password_that_is_not_ascii(quick):
+    """SASLprep makes one of the forms in which it can be typed."""
+    quick.set(user_password_scheme="scram")
+    user = "roman@posthouse.test"
+    quick.posthouse("user", "add", user, "--password-stdin",
+                    input="\u2168 \u00e9\n")
+    ph.wait_for(lambda: gets_in(quick, user, "IX e\u0301"), "the password")
+    assert not gets_in(quick, user, "IX e")
+    assert quick.posthouse("user", "passwd", user, "--password-stdin",
+                           input="bell\u0007\n", check=False).returncode != 0
 
 
 def test_plain_text_in_the_users_file_is_refused(quick):
