@@ -11,11 +11,22 @@ STRANGER = {"mynetworks": "192.0.2.0/24",
 
 
 class Raw:
-    def __init__(self, instance, timeout=20):
+    def __init__(self, instance, timeout=20, port=None, tls=False):
+        """tls: from the first byte."""
+        self.context = instance.tls_context()
         self.sock = socket.create_connection(
-            ("127.0.0.1", instance.smtp_port), timeout)
-        self.file = self.sock.makefile("rb")
+            ("127.0.0.1", port or instance.smtp_port), timeout)
+        if tls:
+            self.wrap()
+        else:
+            self.file = self.sock.makefile("rb")
         self.greeting = self.reply()
+
+    def wrap(self):
+        """The TLS handshake."""
+        self.sock = self.context.wrap_socket(self.sock,
+                                             server_hostname="127.0.0.1")
+        self.file = self.sock.makefile("rb")
 
     def __enter__(self):
         return self
