@@ -4,10 +4,46 @@ while the system runs are taken or refused, and the log says which."""
 
 import os
 import re
+import socket
+import ssl
 
 import pytest
 
 from posthouse import run, wait_for
+
+
+def starttls(i, context, name=None):
+    """A session on port 25, under TLS."""
+    s = socket.create_connection(("127.0.0.1", i.smtp_port), 20)
+    with s.makefile("rwb", buffering=0) as f:
+        assert f.readline().startswith(b"220")
+        f.write(b"EHLO x.test\r\n")
+        lines = [f.readline()]
+        while lines[-1][3:4] == b"-":
+            lines.append(f.readline())
+        assert any(b"STARTTLS" in line for line in lines), lines
+        f.write(b"STARTTLS\r\n")
+        assert f.readline().startswith(b"220")
+    return context.wrap_socket(s, server_hostname=name)
+
+
+def served(i, kind="ECDSA", name=None):
+    """The certificate (DER) that a new session on port 25 is shown."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
+    with starttls(i, context, name) as t:
+        return t.getpeercert(binary_form=True)
+
+
+def certificate(text):
+    """The first certificate of a PEM text, as DER."""
+    at = text.index("-----BEGIN CERTIFICATE")
+    end = "-----END CERTIFICATE-----\n"
+    return ssl.PEM_cert_to_DER_cert(
+        text[at:text.index(end, at) + len(end)])
 
 
 def own_files(i):
@@ -23,6 +59,26 @@ def replace(path, text):
     new.touch(0o600)
     new.write_text(text)
     new.rename(path)
+
+
+def test_replaced_while_sessions_are_open(make_instance):
+    """None is dropped, and those that come afterwards see the new one."""
+    i = make_instance(start=False)
+    d = own_files(i)
+    i.set(login_tls_chain_files=None, smtpd_client_connection_count_limit=0)
+    i.start()
+    context = ssl.create_default_context(cafile=d / "ca.pem")
+    context.check_hostname = False
+    sessions = [starttls(i, context) for _ in range(200)]
+    i.posthouse("tls", "init", "--dir", d, "--force")
+    fresh = certificate((d / "ecdsa.pem").read_text())
+    wait_for(lambda: starttls(i, context).getpeercert(True) == fresh,
+             "the new certificate")
+    for s in sessions:
+        assert s.getpeercert(True) != fresh
+        s.sendall(b"NOOP\r\n")
+        assert s.recv(100).startswith(b"250")
+        s.close()
 
 
 @pytest.fixture
@@ -133,6 +189,7 @@ def test_files_that_change(make_instance):
     scratch.mkdir()
     i.wait_log(rf"tls: {ec}: new certificate for mail\.posthouse\.test, .*, "
                r"until \d{4}-.* UTC, ECDSA P-256")
+    assert served(i) == certificate(good)
     faulty = {
         "a PEM block is damaged or cut off": good[:-60],
         "the private key does not fit the certificate":
@@ -146,6 +203,7 @@ def test_files_that_change(make_instance):
         replace(ec, text)
         i.wait_log(rf"tls: {ec}: {why}.*; the certificate of before stays in "
                    "use")
+        assert served(i) == certificate(good)
     replace(ec, good)
     ec.chmod(0o644)
     i.wait_log(rf"tls: {ec}: others than its owner can read")
@@ -162,8 +220,9 @@ def test_files_that_change(make_instance):
     fresh = scratch / "two" / "ecdsa.pem"
     ec.unlink()
     ec.symlink_to(fresh)
-    wait_for(lambda: i.log_text().count(f"tls: {ec}: new certificate") == 2,
+    wait_for(lambda: served(i) == certificate(fresh.read_text()),
              "the new certificate")
+    assert served(i, "RSA") == certificate(rsa.read_text())
 
 
 def test_key_that_dies_is_replaced(make_instance):
@@ -175,6 +234,9 @@ def test_key_that_dies_is_replaced(make_instance):
     i.kill("keyd")
     wait_for(lambda: i.log_text().count(
         f"{d}/ecdsa.pem: new certificate") == 2, "keyd to be back")
+    for kind in ("ECDSA", "RSA"):
+        pem = (d / f"{kind.lower()}.pem").read_text()
+        wait_for(lambda: served(i, kind) == certificate(pem), kind)
 
 
 def test_sni_and_groups(make_instance):
@@ -190,6 +252,11 @@ def test_sni_and_groups(make_instance):
     i.wait_log(rf"tls: {more}/ecdsa.pem: new certificate")
     shown = i.posthouse("tls", "show").stdout
     assert "that ask for sni.test" in shown
+    mine = certificate((i.dir / "keys" / "rsa.pem").read_text())
+    theirs = certificate((more / "rsa.pem").read_text())
+    assert served(i, "RSA") == mine
+    assert served(i, "RSA", "mail.posthouse.test") == mine
+    assert served(i, "RSA", "sni.test") == theirs
     # The table is watched like the files; one that others can write is not
     # taken.
     table.chmod(0o666)
