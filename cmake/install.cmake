@@ -14,3 +14,13 @@ foreach(section 1 5 8)
 endforeach()
 install(FILES README.md ARCHITECTURE.md LICENSE conf/main.cf.sample
 	docs/PERFORMANCE.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Programs call these by their usual names.
+install(TARGETS sendmail DESTINATION ${CMAKE_INSTALL_SBINDIR})
+file(RELATIVE_PATH from_bin ${CMAKE_INSTALL_FULL_BINDIR}
+	${CMAKE_INSTALL_FULL_SBINDIR}/sendmail)
+foreach(name mailq newaliases)
+	file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/links)
+	file(CREATE_LINK ${from_bin} ${CMAKE_BINARY_DIR}/links/${name} SYMBOLIC)
+	install(FILES ${CMAKE_BINARY_DIR}/links/${name}
+		DESTINATION ${CMAKE_INSTALL_BINDIR})
+endforeach()

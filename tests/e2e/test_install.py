@@ -50,6 +50,8 @@ def test_places(tree):
     local = tree / "usr/local"
     assert {f.name for f in (local / "libexec/posthouse").iterdir()} == DAEMONS
     assert (local / "sbin/posthouse").stat().st_mode & 0o7777 == 0o755
+    for name in ("mailq", "newaliases"):
+        assert (local / "bin" / name).resolve() == local / "sbin/sendmail"
     modes = {f: f.lstat().st_mode & 0o7777 for f in local.rglob("*")
              if f.is_file() and not f.is_symlink()}
     assert not {f for f, mode in modes.items() if mode not in (0o644, 0o755)}

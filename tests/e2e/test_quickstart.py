@@ -53,7 +53,7 @@ def test_start_twice_and_stop(quickstart):
         assert "250 2.0.0 Ok: queued as" in part
         assert "IMAP hands it to bob" in part
         assert "POP3 hands it to bob" in part
-        assert "SMTP 2525   IMAP 2143   POP3 2110" in part
+        assert "IMAP 2143 (STARTTLS), 2993 (TLS)" in part
     assert "running already" in parts[1]
     assert "has stopped" in parts[2]
     assert "The first letter" not in parts[3]
@@ -61,11 +61,14 @@ def test_start_twice_and_stop(quickstart):
     modes = {name: (oct((run / name).stat().st_mode)[-4:],
                     (run / name).stat().st_uid)
              for name in ("conf", "empty", "spool", "mail", "log", "sock",
-                          "conf/users", "conf/main.cf")}
+                          "conf/users", "conf/main.cf", "conf/tls/ca.pem",
+                          "conf/tls/ca.key", "conf/tls/rsa.pem")}
     assert modes == {
         "conf": ("0755", 0), "empty": ("0555", 0), "spool": ("0700", 50003),
         "mail": ("0700", 50048), "log": ("0700", 50001), "sock": ("0755", 0),
-        "conf/users": ("0600", 0), "conf/main.cf": ("0644", 0)}
+        "conf/users": ("0600", 0), "conf/main.cf": ("0644", 0),
+        "conf/tls/ca.pem": ("0644", 0), "conf/tls/ca.key": ("0600", 0),
+        "conf/tls/rsa.pem": ("0600", 0)}
     letters = list((run / "mail/posthouse.test/bob").glob("*/*:*")) + \
         list((run / "mail/posthouse.test/bob/new").iterdir())
     assert len(set(letters)) == 2
