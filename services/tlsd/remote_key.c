@@ -138,9 +138,12 @@ sign(const struct where *w, enum key_scheme scheme, struct str data,
 	};
 	struct remote *r = w->remote;
 	struct msg_key_signed done;
+	struct err err;
 
-	if (ask(r, &m, &done, &r->fail) < 0)
+	if (ask(r, &m, &done, &err) < 0) {
+		r->fail = err;
 		return -1;
+	}
 	if (done.signature.n == 0 || done.signature.n > size)
 		return err_set(&r->fail, ERR_TEMP, EPROTO,
 			       "keyd: a signature of a wrong length");
