@@ -5,8 +5,11 @@ Each instance has a directory, a block of 64 uids and ports of its own, so that
 any number of them run side by side, whoever started them.
 """
 
+import base64
 import crypt
 import fcntl
+import hashlib
+import hmac
 import os
 import pathlib
 import random
@@ -179,6 +182,17 @@ def certificates():
     return there
 
 
+def scram_keys(password, iterations=4096):
+    """What SCRAM-SHA-256 needs in the users file (RFC 5802 3)."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+    client = hmac.digest(salted, b"Client Key", "sha256")
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    return ",".join([str(iterations)] + [
+        base64.b64encode(b).decode()
+        for b in (salt, hashlib.sha256(client).digest(), server)])
+
+
 class Mailbox:
     """One user's Maildir, seen from outside."""
 
@@ -259,7 +273,8 @@ class Instance:
         """Write a user as `posthouse user add` does, without its sleeps."""
         hashed = crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA512))
         with open(self.conf_dir / "users", "a") as f:
-            f.write(f"{self.address(name)}:{{CRYPT}}{hashed}::::::\n")
+            f.write(f"{self.address(name)}:{{CRYPT}}{hashed}::::::"
+                    f"scram_sha_256={scram_keys(password)}\n")
         with open(self.conf_dir / "vmailbox", "a") as f:
             f.write(f"{self.address(name)} {DOMAIN}/{name}/\n")
         self.users[name] = password

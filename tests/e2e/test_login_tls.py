@@ -93,6 +93,27 @@ def test_implicit_tls(strict):
     p.quit()
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256",
+                                       "SCRAM-SHA-256-PLUS"])
+def test_mechanisms(strict, mechanism):
+    def gsasl(password):
+        r = ph.run(["gsasl", "--imap", "--starttls", "--connect",
+                    f"localhost:{strict.imap_port}", "-m", mechanism,
+                    "-a", ALICE, "-z", "", "-p", password,
+                    f"--x509-ca-file={strict.ca_file}",
+                    *(() if mechanism.endswith("-PLUS") else ("--no-cb",))],
+                   input="", check=False)
+        return r.stdout + r.stderr
+    said = gsasl(strict.users["alice"])
+    assert "\n. OK" in said.partition("AUTHENTICATE")[2], said
+    strict.wait_log(rf"imap-login: Login: user=<{ALICE}>, method={mechanism}, "
+                    "rip=127.0.0.1, lip=127.0.0.1, TLS, ")
+    said = gsasl("wrong")
+    assert "AUTHENTICATIONFAILED" in said, said
+    strict.wait_log(r"imap-login: Disconnected.* \(auth failed, 1 attempts in "
+                    rf"\d+ secs\): user=<{ALICE}>, method={mechanism}, ")
+
+
 def test_pipelined_commands_reach_the_users_process(strict):
     with raw_tls(strict, strict.imaps_port) as s:
         s.sendall(f"a LOGIN {ALICE} {strict.users['alice']}\r\n"
