@@ -371,8 +371,8 @@ cmd_user_app(struct ctl *c, int argc, char **argv)
 		return EX_USAGE;
 	argc -= optind;
 	argv += optind;
-	while (verb < 3 &&
-	       (argc != verbs[verb].argc || strcmp(argv[0], verbs[verb].name)))
+	while (verb < 3 && (argc != verbs[verb].argc ||
+			    strcmp(argv[0], verbs[verb].name) != 0))
 		verb++;
 	if (verb == 3)
 		return ctl_usage("user");

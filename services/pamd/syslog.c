@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdarg.h>
-#include <stdio.h>
 #include <syslog.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 
 #undef syslog
@@ -19,16 +19,24 @@ void __vsyslog_chk(int priority, int flag, const char *fmt, va_list ap)
 void __syslog_chk(int priority, int flag, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+static void __attribute__((format(printf, 2, 0)))
+say(int priority, const char *fmt, va_list ap)
+{
+	struct buf b;
+
+	buf_init(&b, 1000);
+	(void)!buf_vaddf(&b, fmt, ap);
+	if (LOG_PRI(priority) <= LOG_WARNING)
+		log_warn("%s", LOGQ(buf_str(&b)));
+	else
+		log_info("%s", LOGQ(buf_str(&b)));
+	buf_fini(&b);
+}
+
 void
 vsyslog(int priority, const char *fmt, va_list ap)
 {
-	char text[1024];
-
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	if (LOG_PRI(priority) <= LOG_WARNING)
-		log_warn("%s", LOGQ(str_of(text)));
-	else
-		log_info("%s", LOGQ(str_of(text)));
+	say(priority, fmt, ap);
 }
 
 void
@@ -37,7 +45,7 @@ syslog(int priority, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsyslog(priority, fmt, ap);
+	say(priority, fmt, ap);
 	va_end(ap);
 }
 
@@ -45,7 +53,7 @@ void
 __vsyslog_chk(int priority, int flag, const char *fmt, va_list ap)
 {
 	(void)flag;
-	vsyslog(priority, fmt, ap);
+	say(priority, fmt, ap);
 }
 
 void
@@ -55,7 +63,7 @@ __syslog_chk(int priority, int flag, const char *fmt, ...)
 
 	(void)flag;
 	va_start(ap, fmt);
-	vsyslog(priority, fmt, ap);
+	say(priority, fmt, ap);
 	va_end(ap);
 }
 
