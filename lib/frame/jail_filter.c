@@ -156,6 +156,9 @@ load_allow_list(const struct jail *j)
 			add_names(ctx, SCMP_ACT_ALLOW, calls[i].names, &rc);
 	if (POSTHOUSE_SANITIZED)
 		add_names(ctx, SCMP_ACT_ALLOW, sanitizer_calls, &rc);
+	if (j->svc->calls & CALLS_LIBC) /* who is at this terminal? */
+		note(&rc, seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOTTY),
+					   SCMP_SYS(ioctl), 0));
 	/* glibc falls back to clone, whose flags can be looked at. */
 	note(&rc, seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS),
 				   SCMP_SYS(clone3), 0));

@@ -4,6 +4,7 @@
 #include "attempt.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "last_use.h"
 
 /* --- the parts of an attempt's life --------------------------------------- */
 
@@ -39,12 +40,24 @@ detach(struct attempt *t)
 static void
 attempt_judged(struct attempt *t, enum attempt_verdict verdict)
 {
+	static const enum penalty_result results[] = {
+		[ATTEMPT_RIGHT] = PENALTY_RIGHT,
+		[ATTEMPT_WRONG] = PENALTY_WRONG,
+	};
+	struct authd *a = t->authd;
+
 	if (t->judged)
 		return;
 	t->judged = true;
+	if (verdict == ATTEMPT_UNDECIDED)
+		penalty_cancel(&a->penalties, &t->penalty, clock_mono_ms());
+	else
+		penalty_leave(&a->penalties, &t->penalty, results[verdict],
+			      t->digest, clock_mono_ms());
+	attempts_await_gate(a);
 	/* Dovecot's words; what was wrong is told to the log alone, the asker
 	 * hears the same in each case. */
-	if (verdict == ATTEMPT_WRONG && t->authd->verbose)
+	if (verdict == ATTEMPT_WRONG && a->verbose && !t->pam)
 		log_info("passwd-file(%s,%s): %s", LOGQ(str_of(t->user)),
 			 LOGQ(str_of(t->client)),
 			 t->unknown ? "unknown user" : "Password mismatch");
@@ -112,6 +125,25 @@ starts_process(uint8_t service)
 	return service == SVC_IMAPD || service == SVC_POP3D;
 }
 
+/* Which of the user's app passwords, if it was one, was used where. */
+static void
+write_down(const struct attempt *t)
+{
+	struct last_use u = { .user = str_of(t->user),
+			      .name = str_of(t->verify.app),
+			      .client = str_of(t->client),
+			      .time = clock_wall_us() / 1000000,
+			      .service = LAST_USE_OTHER };
+
+	if (t->service == SVC_IMAPD)
+		u.service = LAST_USE_IMAP;
+	else if (t->service == SVC_POP3D)
+		u.service = LAST_USE_POP3;
+	else if (t->service == SVC_SUBMITD)
+		u.service = LAST_USE_SMTP;
+	last_use_note(t->authd->last_use, &u);
+}
+
 static void
 answer_ok(struct attempt *t)
 {
@@ -128,6 +160,7 @@ answer_ok(struct attempt *t)
 		m.ticket = str_mem(ticket, sizeof(ticket));
 	}
 	chan_send(t->chan, t->tag, &msg_auth_ok_def, &m);
+	write_down(t);
 	explicit_bzero(ticket, sizeof(ticket));
 	attempt_free(t);
 }
@@ -141,10 +174,11 @@ answer_right(struct attempt *t)
 	struct authd *a = t->authd;
 	const struct user *u =
 		a->users ? user_table_find(a->users, str_of(t->user)) : NULL;
+	bool same = t->pam ? authd_pam_user(a, t->user) != NULL
+			   : u && user_credential(u) == t->credential;
 	struct identity id;
 
-	if (t->cancelled || !chan_is_open(t->chan) || !u ||
-	    user_credential(u) != t->credential)
+	if (t->cancelled || !chan_is_open(t->chan) || !same)
 		answer_fail(t, false, "authentication failed");
 	else if (starts_process(t->service) && !authd_identity(a, t->user, &id))
 		answer_fail(t, true, "no identity");
@@ -192,18 +226,83 @@ log_busy(struct authd *a)
 /* --- checking ------------------------------------------------------------- */
 
 static void
+answer_known(struct attempt *t, bool right)
+{
+	if (!right) {
+		answer_wrong(t);
+		return;
+	}
+	attempt_judged(t, ATTEMPT_RIGHT);
+	answer_right(t);
+}
+
+static void
+on_pam_result(void *arg, const struct msg_def *def, void *msg)
+{
+	const struct msg_pam_result *m = msg;
+	struct attempt *t = arg;
+
+	if (def && m->verdict == PAM_VERDICT_TEMP)
+		log_warn("pam(%s,%s): %s", LOGQ(str_of(t->user)),
+			 LOGQ(str_of(t->client)), LOGQ(m->text));
+	else if (def && m->verdict == PAM_VERDICT_NO && t->authd->verbose)
+		log_info("pam(%s,%s): %s", LOGQ(str_of(t->user)),
+			 LOGQ(str_of(t->client)), LOGQ(m->text));
+	if (!def || m->verdict == PAM_VERDICT_TEMP) {
+		answer_undecided(t, "PAM could not decide");
+	} else {
+		answer_known(t, m->verdict == PAM_VERDICT_YES && !t->unknown);
+	}
+}
+
+static void
+ask_pam(struct attempt *t)
+{
+	struct verify *v = &t->verify;
+	struct msg_pam_check m = { .user = str_of(t->pam_user),
+				   .password = str_of(v->password),
+				   .client = str_of(t->client) };
+	struct asker *pam = t->authd->pam;
+
+	if (pam && asker_pending(pam) < PAM_WAITING_MAX &&
+	    asker_send(pam, &msg_pam_check_def, &m, PAM_DEADLINE_MS,
+		       on_pam_result, t)) {
+		verify_wipe(v);
+		return;
+	}
+	log_busy(t->authd);
+	answer_undecided(t, "too many logins");
+}
+
+static void
 on_verified(struct work *w)
 {
 	struct attempt *t = (struct attempt *)(void *)w;
+	struct verify *v = &t->verify;
 
-	if (!t->verify.checked) {
+	if (!v->checked)
 		answer_undecided(t, "not checked");
-	} else if (t->verify.match && !t->unknown) {
-		attempt_judged(t, ATTEMPT_RIGHT);
-		answer_right(t);
-	} else {
-		answer_wrong(t);
-	}
+	else if (t->pam && !v->app[0])
+		ask_pam(t);
+	else
+		answer_known(t, (v->match && !t->unknown) || v->app[0]);
+}
+
+static unsigned
+app_services(const struct attempt *t)
+{
+	return t->service == SVC_IMAPD	 ? USERS_APP_IMAP
+	       : t->service == SVC_POP3D ? USERS_APP_POP3
+					 : USERS_APP_SMTP;
+}
+
+/* Of names that nobody has, half take the time of a user of the users file and
+ * half that of PAM, the same name always the same: no time tells anything. */
+static bool
+nobody_is_pams(struct authd *a, const char *name)
+{
+	return a->pam &&
+	       penalty_digest(&a->penalties, str_of(name), STR("")) & 1;
 }
 
 /* A password in the clear: hashed in a thread, also where it cannot be right,
@@ -213,18 +312,28 @@ check_password(struct attempt *t)
 {
 	struct authd *a = t->authd;
 	const struct user *u = user_table_find(a->users, str_of(t->user));
+	const struct user *pam = authd_pam_user(a, t->user);
 	bool locked = !u || u->line.scheme == USERS_LOCKED;
 	struct verify *v = &t->verify;
 
 	/* crypt(3) stops at a NUL: such a password is nobody's and has been
 	 * left out.  Neither is the empty one. */
-	t->unknown = locked || v->password[0] == '\0';
+	t->unknown = (locked && !pam) || v->password[0] == '\0';
 	t->credential = user_credential(u);
+	t->pam = pam || (!u && nobody_is_pams(a, t->user));
+	(void)!str_copy(t->pam_user, sizeof(t->pam_user),
+			pam && !t->unknown ? pam->line.user : STR(""));
 	v->work.run = verify_run;
 	v->work.done = on_verified;
-	v->scheme = locked ? a->users->dummy_scheme : u->line.scheme;
+	v->keep = t->pam;
+	v->scheme = t->pam   ? USERS_LOCKED
+		    : locked ? a->users->dummy_scheme
+			     : u->line.scheme;
 	(void)!str_copy(v->secret, sizeof(v->secret),
 			locked ? str_of(a->users->dummy) : u->line.hash);
+	app_passwords_collect(t->unknown ? NULL : a->apps, str_of(t->user),
+			      app_services(t), clock_wall_us() / 1000000,
+			      &v->apps);
 	t->state = ATTEMPT_WORK;
 	if (t->peer && work_submit(a->workers, &t->peer->queue, &v->work) == 0)
 		return;
@@ -250,7 +359,50 @@ attempt_check(struct attempt *t)
 static void
 attempt_gate(struct attempt *t)
 {
-	attempt_check(t);
+	struct authd *a = t->authd;
+
+	/* Of a SCRAM proof nobody can say whether it is the last one's. */
+	if (!t->proof.n)
+		t->digest = penalty_digest(&a->penalties, str_of(t->user),
+					   str_of(t->verify.password));
+	switch (penalty_enter(&a->penalties, &t->penalty, str_of(t->client),
+			      str_of(t->user), clock_mono_ms())) {
+	case PENALTY_GO:
+		attempt_check(t);
+		break;
+	case PENALTY_PARKED:
+		t->state = ATTEMPT_PARKED;
+		attempts_await_gate(a);
+		break;
+	case PENALTY_REFUSED:
+		answer_undecided(t, "too many failed logins");
+		break;
+	}
+}
+
+void
+attempts_await_gate(struct authd *a)
+{
+	int64_t ms = penalty_next(&a->penalties, clock_mono_ms());
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	if (ms < 0)
+		event_del(a->due);
+	else
+		event_add(a->due, &tv);
+}
+
+void
+attempts_on_gate(evutil_socket_t fd, short what, void *arg)
+{
+	struct authd *a = arg;
+	struct penalty_try *try;
+
+	(void)fd;
+	(void)what;
+	while ((try = penalty_due(&a->penalties, clock_mono_ms())))
+		attempt_check(LIST_OF(try, struct attempt, penalty));
+	attempts_await_gate(a);
 }
 
 /* --- AUTH ----------------------------------------------------------------- */
@@ -417,7 +569,7 @@ attempt_on_step(struct peer *p, uint32_t tag, const struct msg_sasl_step *m)
 		   str_mem(m->response.n ? m->response.p : "", m->response.n));
 }
 
-/* A request that waits for its answer still gets one. */
+/* A request that waits for its answer still gets one; a parked one at once. */
 void
 attempt_on_cancel(struct peer *p, const struct msg_sasl_cancel *m)
 {
@@ -427,6 +579,8 @@ attempt_on_cancel(struct peer *p, const struct msg_sasl_cancel *m)
 		return;
 	if (t->state == ATTEMPT_CLIENT)
 		attempt_free(t);
+	else if (t->state == ATTEMPT_PARKED)
+		answer_undecided(t, "cancelled");
 	else
 		t->cancelled = true;
 }
@@ -441,10 +595,10 @@ attempts_close(struct peer *p)
 	work_queue_close(p->authd->workers, &p->queue);
 	while (!list_empty(&p->attempts)) {
 		t = LIST_OF(p->attempts.next, struct attempt, link);
-		if (t->state == ATTEMPT_CLIENT)
-			attempt_free(t);
+		if (t->state == ATTEMPT_WORK)
+			detach(t); /* in a thread, or with pamd */
 		else
-			detach(t); /* in a thread */
+			attempt_free(t);
 	}
 	clients_fini(&p->clients);
 	map_fini(&p->exchanges);

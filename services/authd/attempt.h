@@ -4,6 +4,7 @@
 
 #include "authd.h"
 #include "exchange.h"
+#include "frame/msg_pamd.h"
 #include "net/clients.h"
 #include "verify.h"
 
@@ -18,13 +19,18 @@
  *	             SASL_STEP ◄───────┘
  *	gate ─► check ─► hash in a thread, or SCRAM's step ─► judged ─► answer
  *
+ * At the gate an attempt may be parked (penalty.h).  A password is compared
+ *with the user's own and with the app passwords; that of a system user who is
+ *not in the users file then goes to pamd.
+ *
  * attempt_gate() is the one place before a password is checked,
  * attempt_check() the one that checks, attempt_judged() the one that learns
  * what came out, once for each attempt that passed the gate.
  */
 enum attempt_state {
 	ATTEMPT_CLIENT, /* waits for the client's next response */
-	ATTEMPT_WORK,	/* waits for a thread, or is there */
+	ATTEMPT_PARKED, /* at the gate: it may not be checked yet */
+	ATTEMPT_WORK,	/* waits for a thread or pamd, or is there */
 };
 
 enum attempt_verdict { ATTEMPT_RIGHT, ATTEMPT_WRONG, ATTEMPT_UNDECIDED };
@@ -34,6 +40,9 @@ enum {
 	ATTEMPTS_MAX = 2048,
 	/* A client that does not answer a challenge. */
 	ATTEMPT_IDLE_MS = 60 * 1000,
+	/* Passwords that wait for pamd, and for how long. */
+	PAM_WAITING_MAX = 128,
+	PAM_DEADLINE_MS = 20 * 1000,
 };
 
 /* A channel from login, submitd or spawner. */
@@ -68,6 +77,10 @@ struct attempt {
 	char user[USER_MAX + 1]; /* lower case */
 	uint64_t credential;	 /* what was compared, user_credential() */
 	uint64_t idle_until_ms;
+	struct penalty_try penalty;
+	uint64_t digest; /* of user and password, penalty_digest() */
+	bool pam;	 /* nobody in the users file: pamd decides */
+	char pam_user[USER_MAX + 1]; /* as passwd spells it; "": unknown */
 	/* SASL */
 	bool is_exchange;
 	uint32_t number;
@@ -87,9 +100,15 @@ void attempts_close(struct peer *p);
 /* Those idle for too long end; milliseconds until the next, or -1. */
 int64_t attempts_expire(struct authd *a, uint64_t now_ms);
 
+/* The timer of those parked; after each change of authd.penalties. */
+void attempts_await_gate(struct authd *a);
+void attempts_on_gate(evutil_socket_t fd, short what, void *arg);
+
 /* authd.c: the user's process can be started as this. */
-const struct user *authd_identity(struct authd *a, const char *name,
-				  struct identity *id);
+bool authd_identity(struct authd *a, const char *name, struct identity *id);
+/* The passwd entry of a system user whom PAM is asked about: PAM is on, the
+ * user is not in the users file, and no daemon or administrator; or NULL. */
+const struct user *authd_pam_user(struct authd *a, const char *name);
 void authd_fail(struct chan *c, uint32_t tag, bool temp, const char *text,
 		const char *user);
 

@@ -19,6 +19,18 @@ authd_fail(struct chan *c, uint32_t tag, bool temp, const char *text,
 }
 
 const struct user *
+authd_pam_user(struct authd *a, const char *name)
+{
+	const struct user *u;
+
+	if (!a->pam || !a->passwd || !a->users ||
+	    user_table_find(a->users, str_of(name)))
+		return NULL;
+	u = user_table_find(a->passwd, str_of(name));
+	return u && u->line.uid >= a->first_uid ? u : NULL;
+}
+
+bool
 authd_identity(struct authd *a, const char *name, struct identity *id)
 {
 	const struct user *u =
@@ -26,12 +38,14 @@ authd_identity(struct authd *a, const char *name, struct identity *id)
 	struct err err;
 
 	if (!u)
-		return NULL;
+		u = authd_pam_user(a, name);
+	if (!u)
+		return false;
 	if (identity_of(u, a->passwd, &a->conf, id, &err) < 0) {
 		log_warn("user %s: %s", LOGQ(u->name), err.text);
-		return NULL;
+		return false;
 	}
-	return u;
+	return true;
 }
 
 /* --- questions ------------------------------------------------------------ */
@@ -172,6 +186,22 @@ authd_peer(struct authd *a, const struct chan_row *row, int fd)
 /* --- life ------------------------------------------------------------------
  */
 
+static void
+take_apps(struct authd *a, int fd)
+{
+	struct err err;
+	struct app_passwords *fresh = app_passwords_new(fd, &err);
+
+	if (!fresh) {
+		log_error("%s%s", err.text,
+			  a->apps ? "; keeping the old ones" : "");
+		return;
+	}
+	app_passwords_free(a->apps);
+	a->apps = fresh;
+	log_debug("app passwords: %zu", fresh->n);
+}
+
 void
 authd_table(struct authd *a, struct str name, int fd)
 {
@@ -180,6 +210,10 @@ authd_table(struct authd *a, struct str name, int fd)
 	struct user_table *fresh;
 	struct err err;
 
+	if (str_eq(name, STR("app_passwords"))) {
+		take_apps(a, fd);
+		return;
+	}
 	if (!users && !str_eq(name, STR("passwd"))) {
 		close(fd);
 		return;
@@ -218,7 +252,8 @@ int
 authd_init(struct authd *a, struct loop *l, unsigned threads,
 	   unsigned queue_limit, struct err *err)
 {
-	*a = (struct authd){ .loop = l };
+	*a = (struct authd){ .loop = l, .last_use = -1 };
+	penalties_init(&a->penalties);
 	list_init(&a->peers);
 	list_init(&a->idle);
 	tickets_init(&a->tickets);
@@ -227,7 +262,8 @@ authd_init(struct authd *a, struct loop *l, unsigned threads,
 	if (exchange_preload(err) < 0)
 		return -1;
 	a->expire = evtimer_new(l->base, on_expire, a);
-	if (!a->expire)
+	a->due = evtimer_new(l->base, attempts_on_gate, a);
+	if (!a->expire || !a->due)
 		return err_set(err, ERR_TEMP, ENOMEM, "no event");
 	a->workers = workers_new(l, threads, queue_limit, err);
 	return a->workers ? 0 : -1;
@@ -244,9 +280,15 @@ authd_fini(struct authd *a)
 		peer_free(p);
 	}
 	workers_free(a->workers);
+	if (a->pam)
+		asker_free(a->pam);
+	penalties_fini(&a->penalties);
 	if (a->expire)
 		event_free(a->expire);
+	if (a->due)
+		event_free(a->due);
 	tickets_fini(&a->tickets);
 	user_table_free(a->users);
 	user_table_free(a->passwd);
+	app_passwords_free(a->apps);
 }

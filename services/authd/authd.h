@@ -2,8 +2,10 @@
 #ifndef AUTHD_H
 #define AUTHD_H
 
-#include "frame/daemon.h"
+#include "app_passwords.h"
+#include "frame/asker.h"
 #include "identity.h"
+#include "penalty.h"
 #include "ticket.h"
 #include "user_table.h"
 #include "workers.h"
@@ -21,6 +23,12 @@ struct authd {
 	struct event *expire;	/* the first of them */
 	unsigned mechs;		/* bits: index in exchange_mechs */
 	uint64_t busy_until_ms; /* next complaint about the queue */
+	struct penalties penalties;
+	struct event *due; /* the first attempt at the gate */
+	struct app_passwords *apps;
+	int last_use;	    /* descriptor; -1: logins are not written down */
+	struct asker *pam;  /* NULL: PAM is not asked */
+	uint32_t first_uid; /* of users that PAM is asked about */
 };
 
 ERR_WARN_UNUSED int authd_init(struct authd *a, struct loop *l,
@@ -29,8 +37,8 @@ ERR_WARN_UNUSED int authd_init(struct authd *a, struct loop *l,
 void authd_fini(struct authd *a);
 /* The mechanisms to serve; unknown ones are logged. */
 void authd_set_mechs(struct authd *a, struct str names);
-/* A new edition of "users" or "passwd"; takes fd.  If it cannot be read the
- * old one stays. */
+/* A new edition of "users", "passwd" or "app_passwords"; takes fd.  If it
+ * cannot be read the old one stays. */
 void authd_table(struct authd *a, struct str name, int fd);
 /* A new asker (login or spawner); takes fd. */
 void authd_peer(struct authd *a, const struct chan_row *row, int fd);

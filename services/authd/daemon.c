@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "authd.h"
+#include "attempt.h"
 #include "base/log.h"
-#include "exchange.h"
 #include "password/scram.h"
 
 /* What main.cf says; asked again at each reload. */
@@ -27,7 +26,29 @@ configure(struct authd *a, const struct params *p)
 	if (!str_copy(c->system_mail, sizeof(c->system_mail), mail))
 		log_warn("home_mailbox is too long");
 	a->verbose = params_bool(p, "auth_verbose");
+	a->first_uid = (uint32_t)params_num(p, "first_valid_uid");
+	if (penalties_configure(&a->penalties,
+				(uint64_t)params_num(p, "login_penalty") * 1000,
+				params_str(p, "login_penalty_exceptions")))
+		log_warn("login_penalty_exceptions has more than %d networks",
+			 PENALTY_NETS_MAX);
 	authd_set_mechs(a, params_str(p, "auth_mechanisms"));
+}
+
+/* pamd runs while there is a PAM service. */
+static void
+configure_pam(struct daemon *d)
+{
+	bool on = params_str(&d->params, "pam_service").n > 0;
+	struct authd *a = d->app;
+	struct asker *old = a->pam;
+
+	if (on && !old)
+		a->pam = asker_new(d, SVC_PAMD, NULL, NULL, a);
+	if (!on && old) {
+		a->pam = NULL;
+		asker_free(old);
+	}
 }
 
 static void
@@ -64,8 +85,11 @@ start(struct daemon *d, struct err *err)
 		       (unsigned)params_num(p, "auth_queue_limit"), err) < 0)
 		return -1;
 	configure(a, p);
+	configure_pam(d);
 	take_inherited(d, "users");
 	take_inherited(d, "passwd");
+	take_inherited(d, "app_passwords");
+	a->last_use = daemon_fd(d, "last_use", 0);
 	return 0;
 }
 
@@ -73,6 +97,8 @@ static void
 reload(struct daemon *d)
 {
 	configure(d->app, &d->params);
+	configure_pam(d);
+	attempts_await_gate(d->app); /* penalties may have changed */
 }
 
 static void

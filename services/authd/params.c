@@ -76,6 +76,27 @@ const struct param authd_params[] = {
 		  "fail with a temporary error. Each process of login and "
 		  "submitd has an equal share of it, and each client at most "
 		  "half of that. Takes effect when authd starts." },
+	{ .name = "login_penalty",
+	  .kind = PARAM_TIME,
+	  .def = "15s",
+	  .min = 0,
+	  .max = 20,
+	  .users = SVC_BIT(SVC_AUTHD),
+	  .text = "How long a client (an IPv4 address, an IPv6 /64) waits "
+		  "at most before its next password is looked at: after the "
+		  "second wrong one 2 s, then 4, 8 and so on up to this; 0 "
+		  "switches it off. It counts for all services together; a "
+		  "right password, or five minutes without a wrong one, ends "
+		  "it, and the same wrong password again counts once. Users "
+		  "are not slowed where they have logged in before by what "
+		  "others try." },
+	{ .name = "login_penalty_exceptions",
+	  .kind = PARAM_NETS,
+	  .def = "127.0.0.0/8 [::1]/128",
+	  .users = SVC_BIT(SVC_AUTHD),
+	  .text = "Clients that stand for many people, like webmail: there "
+		  "wrong passwords slow the logins of that user alone, by at "
+		  "most 4 s." },
 	{ .name = "auth_verbose",
 	  .kind = PARAM_BOOL,
 	  .def = "no",

@@ -37,7 +37,7 @@
 enum {
 	PENALTY_FREE = 16,	   /* at once, as long as nothing failed */
 	PENALTY_PARKED_MAX = 32,   /* waiting at one gate */
-	PENALTY_PARKED_ALL = 2048, /* waiting at all gates */
+	PENALTY_PARKED_ALL = 1024, /* waiting at all gates */
 	PENALTY_WAIT_MAX_MS = 25 * 1000, /* who would wait longer is refused:
 					     askers give up after 30 s */
 	PENALTY_USER_MAX_MS = 4 * 1000,

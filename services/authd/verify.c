@@ -48,14 +48,18 @@ verify_wipe(struct verify *v)
 {
 	explicit_bzero(v->password, sizeof(v->password));
 	explicit_bzero(v->secret, sizeof(v->secret));
+	explicit_bzero(&v->apps, sizeof(v->apps));
 }
 
 void
 verify_run(struct work *w)
 {
 	struct verify *v = (struct verify *)(void *)w;
+	const char *app = app_check_match(&v->apps, str_of(v->password));
 
+	(void)!str_copy(v->app, sizeof(v->app), str_of(app));
 	v->match = secret_matches(v->scheme, v->secret, v->password);
 	v->checked = true;
-	verify_wipe(v);
+	if (!v->keep)
+		verify_wipe(v);
 }

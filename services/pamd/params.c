@@ -6,7 +6,7 @@ const struct param pamd_params[] = {
 	{ .name = "pam_service",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = SVC_BIT(SVC_PAMD),
+	  .users = SVC_BIT(SVC_AUTHD) | SVC_BIT(SVC_PAMD) | SVC_BIT(SVC_CTL),
 	  .text = "The PAM service (the file's name in /etc/pam.d) that "
 		  "decides about the passwords of system users who are not in "
 		  "users_file, e.g. \"login\" or one of your own; empty: they "

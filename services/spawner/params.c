@@ -36,7 +36,7 @@ const struct param spawner_params[] = {
 	  .def = "1000",
 	  .min = 1,
 	  .max = 4294967293,
-	  .users = SPAWNER | ROUTER,
+	  .users = SPAWNER | ROUTER | AUTHD,
 	  .text = "The lowest user id for which mail is delivered or read. "
 		  "The kernel holds spawner to it: it can become no user "
 		  "below." },
