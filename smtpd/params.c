@@ -62,7 +62,9 @@ const struct param smtpd_params[] = {
 	  .def = "",
 	  .users = RECEIVERS,
 	  .text = "The keywords that are left out of the answer to EHLO: "
-		  "pipelining, size, 8bitmime, enhancedstatuscodes." },
+		  "pipelining, size, 8bitmime, enhancedstatuscodes, "
+		  "starttls, auth, dsn, smtputf8. STARTTLS and AUTH are then "
+		  "not taken either." },
 	{ .name = "smtpd_forbidden_commands",
 	  .kind = PARAM_LIST,
 	  .def = "CONNECT GET POST",
@@ -75,8 +77,9 @@ const struct param smtpd_params[] = {
 	  .users = RECEIVERS,
 	  .text = "Disconnect a client that sends more without waiting for "
 		  "the answer to a command that has to be the last of its "
-		  "group (RFC 2920 3.1): HELO, EHLO, DATA, NOOP, VRFY, "
-		  "HELP, QUIT." },
+		  "group (RFC 2920 3.1): HELO, EHLO, STARTTLS, AUTH, DATA, "
+		  "NOOP, VRFY, HELP, QUIT. Behind STARTTLS it is "
+		  "disconnected in any case." },
 	{ .name = "message_size_limit",
 	  .kind = PARAM_BYTES,
 	  .def = "10240000",
