@@ -83,6 +83,31 @@ def machine(work):
             f"{' '.join(fs.split())}")
 
 
+def runtime(server):
+    """{(process name, pid, thread): (user, system) seconds so far}."""
+    tick = os.sysconf("SC_CLK_TCK")
+    found = {}
+    for pid in server.cgroup.pids():
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            stat = (task / "stat").read_text()
+            name = stat[stat.index("(") + 1:stat.rindex(")")]
+            fields = stat[stat.rindex(")") + 2:].split()
+            found[name, pid, task.name] = (int(fields[11]) / tick,
+                                           int(fields[12]) / tick)
+    return found
+
+
+def spent(before, after):
+    """[(process name, (user, system) seconds)] between two runtime()s of those
+    that lived through it, the costliest first."""
+    total = {}
+    for key, (user, system) in after.items():
+        u, s = before.get(key, (0, 0))
+        have = total.get(key[0], (0, 0))
+        total[key[0]] = (have[0] + user - u, have[1] + system - s)
+    return sorted(total.items(), key=lambda x: -sum(x[1]))
+
+
 # Users u0, u1, ... of the logins; a hash that is cheap, so that what is
 # measured is not crypt(3).
 USERS = 100
