@@ -52,8 +52,9 @@ bed_cert(enum bed_kind kind, const char *names, const struct bed_cert *ca)
 	struct str rest = str_of(names), first = STR("");
 	X509_NAME *name = X509_NAME_new();
 
-	c.key = kind == BED_EC ? EVP_EC_gen("P-256")
-			       : EVP_RSA_gen((size_t)2048);
+	c.key = kind == BED_EC	  ? EVP_EC_gen("P-256")
+		: kind == BED_RSA ? EVP_RSA_gen((size_t)2048)
+				  : EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	(void)str_token(&rest, " ", &first);
 	assert_non_null(c.key);
 	X509_set_version(c.cert, X509_VERSION_3);
@@ -69,7 +70,8 @@ bed_cert(enum bed_kind kind, const char *names, const struct bed_cert *ca)
 	X509_set_issuer_name(c.cert,
 			     ca ? X509_get_subject_name(ca->cert) : name);
 	add_names(c.cert, names, !ca && str_starts(first, STR("CA")));
-	assert_true(X509_sign(c.cert, ca ? ca->key : c.key, EVP_sha256()) > 0);
+	assert_true(X509_sign(c.cert, ca ? ca->key : c.key,
+			      kind == BED_ED25519 ? NULL : EVP_sha256()) > 0);
 	X509_NAME_free(name);
 	return c;
 }

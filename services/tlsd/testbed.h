@@ -12,7 +12,7 @@
  * for tlsd waits for it), a service that asks by tls_client.h, and clients that
  * are OpenSSL's.
  */
-enum bed_kind { BED_EC, BED_RSA };
+enum bed_kind { BED_EC, BED_RSA, BED_ED25519 };
 
 struct bed_cert {
 	X509 *cert;
