@@ -438,6 +438,9 @@ run(struct exchange *x, struct str input, struct str *challenge)
 	/* In LOGIN a NUL would end the name, or the password. */
 	if (is_login(x) && input.n && memchr(input.p, '\0', input.n))
 		return SASL_BADPROT;
+	/* SCRAM: it confirms our last message, and says nothing. */
+	if (x->mech->scheme && x->steps == 2 && input.n)
+		return SASL_BADPROT;
 	x->steps++;
 	if (!x->conn)
 		return start(x, input, challenge);

@@ -54,7 +54,7 @@ struct exchange {
 	char *password;
 	/* private */
 	sasl_conn_t *conn;
-	sasl_callback_t callbacks[5];
+	sasl_callback_t callbacks[3];
 	sasl_channel_binding_t binding;
 	const struct user_table *users; /* during a step */
 	unsigned steps;
