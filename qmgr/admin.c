@@ -277,26 +277,47 @@ order_go_on(struct order *o)
 }
 
 static void
-order_new(struct admin *ad, uint32_t tag, const struct msg_queue *msg)
+order_new(struct qmgr *q, struct chan *c, uint32_t tag,
+	  const struct msg_queue *msg)
 {
 	struct order *o = calloc(1, sizeof(*o));
 	size_t n = 0;
-	uint64_t *ids = o ? admin_ids(ad->q, msg->id, &n) : NULL;
+	uint64_t *ids = o ? admin_ids(q, msg->id, &n) : NULL;
 
 	if (!ids || (n == 0 && !str_eq(msg->id, STR("ALL")))) {
-		admin_reply(ad->chan, tag, ids ? 1 : 75, 0,
+		admin_reply(c, tag, ids ? 1 : 75, 0,
 			    ids ? "no such message" : "out of memory");
 		free(ids);
 		free(o);
 		return;
 	}
-	o->q = ad->q;
-	o->chan = chan_ref(ad->chan);
+	o->q = q;
+	o->chan = chan_ref(c);
 	o->tag = tag;
 	o->verb = (enum queue_verb)msg->verb;
 	o->ids = ids;
 	o->n = n;
 	order_go_on(o);
+}
+
+void
+admin_order(struct qmgr *q, struct chan *c, uint32_t tag,
+	    const struct msg_queue *m)
+{
+	/* What anybody on this host may have through submitd (mailq, sendmail
+	 * -q); the rest is the administrator's. */
+	bool all = chan_row(c) == &channels[CH_CTL_QMGR];
+
+	if (q->draining)
+		admin_reply(c, tag, 75, 0, "the queue manager is stopping");
+	else if (!all && m->verb != QUEUE_LIST && m->verb != QUEUE_FLUSH)
+		admin_reply(c, tag, 77, 0, "not allowed");
+	else if (m->verb == QUEUE_LIST || m->verb == QUEUE_SHOW)
+		listing_new(q, c, tag, m);
+	else if (m->verb == 0)
+		admin_reply(c, tag, 64, 0, "unknown order");
+	else
+		order_new(q, c, tag, m);
 }
 
 /* --- the channel ---------------------------------------------------------- */
@@ -305,18 +326,10 @@ static void
 on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
        void *msg)
 {
-	const struct msg_queue *m = msg;
 	struct admin *ad = arg;
 
 	(void)def; /* the row has only this one */
-	if (ad->q->draining)
-		admin_reply(c, tag, 75, 0, "the queue manager is stopping");
-	else if (m->verb == QUEUE_LIST || m->verb == QUEUE_SHOW)
-		listing_new(ad->q, c, tag, m);
-	else if (m->verb == 0)
-		admin_reply(c, tag, 64, 0, "unknown order");
-	else
-		order_new(ad, tag, m);
+	admin_order(ad->q, c, tag, msg);
 }
 
 static void

@@ -4,6 +4,10 @@
 
 #include "message.h"
 
+/* One request to list or change the queue, with the rights of its row. */
+void admin_order(struct qmgr *q, struct chan *c, uint32_t tag,
+		 const struct msg_queue *m);
+
 /* What admin.c and listing.c share. */
 void admin_reply(struct chan *c, uint32_t tag, unsigned status, uint32_t count,
 		 const char *text);

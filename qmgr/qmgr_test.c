@@ -100,6 +100,39 @@ test_admin(void **state)
 	UNTIL(w, w->q.by_id.n == 0);
 }
 
+/* What submitd may have for the users of this host. */
+static void
+test_users_orders(void **state)
+{
+	struct world *w = *state;
+	struct chan *administrator = w->admin;
+
+	w->fate = FATE_TEMP;
+	commit(w, 1, "a@b.c", "v1@x");
+	UNTIL(w, w->ndelivered == 1 && w->q.nactive == 0);
+	w->admin = join(w, CH_SUBMITD_QMGR, &admin_ops);
+	order(w, QUEUE_LIST, "ALL");
+	assert_int_equal(w->done.status, 0);
+	assert_int_equal(w->nrows, 1);
+	order(w, QUEUE_SHOW, w->stored[0]);
+	assert_int_equal(w->done.status, 77);
+	assert_int_equal(w->shown, 0);
+	order(w, QUEUE_HOLD, "ALL");
+	assert_int_equal(w->done.status, 77);
+	order(w, QUEUE_RELEASE, "ALL");
+	assert_int_equal(w->done.status, 77);
+	order(w, QUEUE_DELETE, "ALL");
+	assert_int_equal(w->done.status, 77);
+	order(w, (enum queue_verb)0, "ALL");
+	assert_int_equal(w->done.status, 77);
+	assert_int_equal(w->q.by_id.n, 1);
+	order(w, QUEUE_FLUSH, w->stored[0]);
+	assert_int_equal(w->done.count, 1);
+	UNTIL(w, w->ndelivered == 2 && w->q.nactive == 0);
+	chan_close(w->admin);
+	w->admin = administrator;
+}
+
 static void
 test_failed(void **state)
 {
@@ -366,6 +399,7 @@ main(void)
 		T(test_many),
 		T(test_errors),
 		T(test_admin),
+		T(test_users_orders),
 		T(test_failed),
 		T(test_restart),
 		T(test_worker_dies),

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "admin.h"
 #include "base/clock.h"
 #include "base/enc.h"
 #include "base/log.h"
@@ -334,7 +335,6 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	struct receiver *rx = arg;
 	struct intake *it;
 
-	(void)c;
 	switch (def->type) {
 	case MSG_COMMIT:
 		if (((struct msg_commit *)msg)->flags & COMMIT_STREAMED)
@@ -358,6 +358,9 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 		it = find(rx, tag);
 		if (it)
 			discard(it);
+		break;
+	case MSG_QUEUE:
+		admin_order(rx->q, c, tag, msg);
 		break;
 	default:
 		break;

@@ -293,7 +293,7 @@ admin_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 					 r.text);
 	} else if (def == &msg_queue_text_def) {
 		w->shown += ((struct msg_queue_text *)msg)->text.n;
-	} else {
+	} else if (def == &msg_queue_done_def) {
 		w->done = *(struct msg_queue_done *)msg;
 		str_copy(w->done_text, sizeof(w->done_text), w->done.text);
 		w->ndone++;

@@ -13,6 +13,12 @@ load(struct receive_conf *c, const struct params *p, struct err *err)
 		str_eq(params_str(p, "plaintext_logins"), STR("loopback"));
 	c->failure_ms = (unsigned)params_num(p, "auth_failure_delay") * 1000;
 	c->old_auth_line = params_bool(p, "broken_sasl_auth_clients");
+	c->uid_connections =
+		(unsigned)params_num(p, "submission_uid_connection_limit");
+	c->uid_minute =
+		(unsigned)params_num(p, "submission_uid_message_rate_limit");
+	c->uid_hour =
+		(unsigned)params_num(p, "submission_uid_message_hour_limit");
 	c->check_sender = params_bool(p, "submission_check_sender");
 	c->hide_client = params_bool(p, "submission_hide_client");
 	c->auth_header = params_bool(p, "smtpd_sasl_authenticated_header");
@@ -32,6 +38,7 @@ static const struct receiver receiver = {
 	.response = auth_response,
 	.mail = sender_check,
 	.header = header_fix,
+	.local = local_verb,
 };
 
 static int

@@ -45,6 +45,32 @@ const struct param submitd_params[] = {
 		  "smtpd_sender_login_maps. The empty sender address is "
 		  "anybody's. Programs of this machine (submit_socket) are "
 		  "not asked." },
+	{ .name = "submission_uid_connection_limit",
+	  .kind = PARAM_INT,
+	  .def = "50",
+	  .min = 0,
+	  .max = 100000,
+	  .users = SUBMITD,
+	  .text = "How many connections to $submit_socket each user of this "
+		  "machine may have at a time. This and the two limits that "
+		  "follow hold for each worker process by itself, and not for "
+		  "root. 0: no limit." },
+	{ .name = "submission_uid_message_rate_limit",
+	  .kind = PARAM_INT,
+	  .def = "600",
+	  .min = 0,
+	  .max = 1000000,
+	  .users = SUBMITD,
+	  .text = "How many messages each user of this machine may submit in a "
+		  "minute through $submit_socket. Beyond, sendmail(1) says "
+		  "\"try again later\" (exit status 75). 0: no limit." },
+	{ .name = "submission_uid_message_hour_limit",
+	  .kind = PARAM_INT,
+	  .def = "0",
+	  .min = 0,
+	  .max = 10000000,
+	  .users = SUBMITD,
+	  .text = "The same in an hour. 0: no limit." },
 	{ .name = "submission_hide_client",
 	  .kind = PARAM_BOOL,
 	  .def = "no",

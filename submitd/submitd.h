@@ -12,5 +12,6 @@ struct reply auth_begin(struct session *s, struct str args);
 struct reply auth_response(struct session *s, struct str line);
 void header_fix(struct session *s);
 struct reply sender_check(struct session *s);
+struct reply local_verb(struct session *s, const struct smtp_line *l);
 
 #endif

@@ -172,11 +172,14 @@ static int
 order(struct sendmail *sm, bool list)
 {
 	struct server s = { .fd = -1 };
+	struct reply bye;
 	struct err err;
 	int rc = wait_for_server(sm, &s, clock_mono_ms() + PATIENCE_MS, &err);
 
 	if (rc == 0) {
 		rc = list ? show(&s, &err) : flush(sm, &s, &err);
+		if (rc == 0)
+			(void)!server_ask(&s, &bye, &err, "QUIT");
 		server_close(&s);
 	}
 	if (rc == 0)

@@ -208,5 +208,7 @@ command_run(struct session *s, const struct smtp_line *line)
 		return reply_now(cmd->code, cmd->dsn, cmd->text);
 	if (s->w->r->auth && !session_may_send(s) && cmd->flags & COMMAND_USER)
 		return reply_now(530, "5.7.0", "Authentication required");
+	if (line->verb == SMTP_UNKNOWN && s->local && s->w->r->local)
+		return s->w->r->local(s, line);
 	return cmd->handler(s, line->args);
 }

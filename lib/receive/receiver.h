@@ -40,6 +40,9 @@ struct receiver {
 	/* The message is complete, and its header block in memory.  A fault is
 	 * told by txn_fail(). */
 	void (*header)(struct session *s);
+	/* A verb that is not SMTP's, from a program of this host: what
+	 * sendmail(1) needs beside. */
+	struct reply (*local)(struct session *s, const struct smtp_line *l);
 };
 
 /* For its daemon_ops. */

@@ -15,6 +15,7 @@
 enum {
 	IN_LIMIT = 64 * 1024,
 	OUT_LIMIT = 64 * 1024,
+	LOCAL_OUT_LIMIT = 16 * 1024 * 1024, /* the queue, as a list */
 	HELD_LIMIT = 8 * 1024,
 	CLOSE_MS = 5000,
 	/* For qmgr: below the ten minutes a client waits (RFC 5321
@@ -472,7 +473,7 @@ is_improper_pipelining(struct session *s, enum smtp_verb verb, struct str rest)
 			 verb == SMTP_AUTH ? "(hidden)"
 					   : LOGQ(str_head(rest, 100)));
 	s->pipelined = true;
-	return s->w->conf.forbid_pipelining;
+	return s->w->conf.forbid_pipelining && !s->local;
 }
 
 static enum step
@@ -632,7 +633,8 @@ alloc(struct worker *w)
 static int
 open_conn(struct session *s, int fd)
 {
-	s->conn = conn_new(&s->w->d->loop, fd, IN_LIMIT, OUT_LIMIT,
+	s->conn = conn_new(&s->w->d->loop, fd, IN_LIMIT,
+			   s->local ? LOCAL_OUT_LIMIT : OUT_LIMIT,
 			   &session_conn_ops, s);
 	return s->conn ? 0 : -1;
 }

@@ -48,10 +48,13 @@ struct session {
 	struct addr peer;
 	struct client *client;
 	char ip[ADDR_TEXT_MAX];
-	char who[ADDR_TEXT_MAX + 16]; /* "unknown[192.0.2.1]", for the log */
-	bool local;		      /* a program of this host: */
-	uint32_t uid;		      /* of this user */
-	struct tls_facts *tls;	      /* NULL: plain */
+	char who[ADDR_TEXT_MAX + 16];  /* "unknown[192.0.2.1]", for the log */
+	bool local;		       /* a program of this host: */
+	uint32_t uid;		       /* of this user */
+	struct uid_use *use;	       /* and what it takes */
+	bool listing;		       /* the queue is being shown: rows of */
+	char listed[QUEUE_ID_MAX + 1]; /* this message come now */
+	struct tls_facts *tls;	       /* NULL: plain */
 	uint32_t tls_tag;
 	struct login login;
 	char helo[HELO_MAX + 1];

@@ -305,6 +305,42 @@ on_commit(struct testbed *tb, uint32_t tag, const struct msg_commit *m)
 	chan_send(tb->qmgr, tag, &msg_stored_def, &r);
 }
 
+/* Two messages in the queue: one deferred, one on hold; no others. */
+static void
+on_queue(struct testbed *tb, uint32_t tag, const struct msg_queue *m)
+{
+	struct msg_queue_rcpt r = { .address = STR("bob@own.test"),
+				    .text = STR("over quota + a") };
+	struct msg_queue_row row = { .id = STR("Q8"),
+				     .state = QUEUE_DEFERRED,
+				     .arrival_us = 1700000000000000,
+				     .size = 1234,
+				     .sender = STR("alice@own.test") };
+	struct msg_queue_done done = { .count = 2 };
+	struct buf b;
+
+	buf_init(&b, MSG_FRAME_MAX);
+	if (m->verb == QUEUE_LIST) {
+		BUG_ON(msg_list_add(&b, &msg_queue_rcpt_def, &r, NULL) < 0);
+		row.rcpts = msg_list_of(&b, 1, &msg_queue_rcpt_def);
+		chan_send(tb->qmgr, tag, &msg_queue_row_def, &row);
+		chan_send(tb->qmgr, tag, &msg_queue_row_def, &row);
+		row.id = STR("Q9");
+		row.state = QUEUE_HELD;
+		row.sender = row.rcpts.raw = STR("");
+		row.rcpts.count = 0;
+		row.reason = STR("held");
+		chan_send(tb->qmgr, tag, &msg_queue_row_def, &row);
+	} else if (m->verb != QUEUE_FLUSH || !str_eq(m->id, STR("ALL"))) {
+		done = (struct msg_queue_done){
+			.status = 1,
+			.text = STR("no such message"),
+		};
+	}
+	chan_send(tb->qmgr, tag, &msg_queue_done_def, &done);
+	buf_fini(&b);
+}
+
 static void
 on_qmgr_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	    void *msg)
@@ -330,6 +366,10 @@ on_qmgr_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 		if (tb->pipe >= 0)
 			close(tb->pipe);
 		tb->pipe = -1;
+		break;
+	case MSG_QUEUE:
+		if (!tb->mute)
+			on_queue(tb, tag, msg);
 		break;
 	default:
 		tb->fault = "unexpected message";

@@ -147,15 +147,29 @@ worker_take(struct worker *w, int fd, const struct addr *peer, bool tls)
 void
 worker_take_local(struct worker *w, int fd, uint32_t uid)
 {
+	struct uid_use *use = uids_enter(&w->uids, uid, clock_mono_ms());
 	struct session *s;
 
-	if (w->nsessions >= w->conf.sessions && !make_room(w)) {
-		turn_away(fd, "4.3.2", "All server ports are busy");
+	if (!use) {
+		turn_away(fd, "4.3.2", "Error: too many users at once");
 		return;
 	}
-	s = session_new_local(w, fd, uid);
-	if (s)
+	if (uid && w->conf.uid_connections &&
+	    use->connections > w->conf.uid_connections) {
+		log_warn("Connection concurrency limit exceeded: %u from "
+			 "local[uid=%u] for service %s",
+			 use->connections, uid, w->r->name);
+		turn_away(fd, "4.7.0",
+			  "Error: too many connections of one "
+			  "user");
+	} else if (w->nsessions >= w->conf.sessions && !make_room(w)) {
+		turn_away(fd, "4.3.2", "All server ports are busy");
+	} else if ((s = session_new_local(w, fd, uid))) {
+		s->use = use;
 		add(w, s);
+		return;
+	}
+	uids_leave(use);
 }
 
 static void
@@ -173,6 +187,8 @@ worker_session_ended(struct worker *w, struct session *s)
 	w->nsessions--;
 	if (s->client)
 		clients_leave(&w->clients, s->client);
+	if (s->use)
+		uids_leave(s->use);
 	if (w->nspare < SPARE_MAX) {
 		*s = (struct session){ .txn = txn };
 		list_init(&s->link);
@@ -301,6 +317,7 @@ worker_free(struct worker *w)
 		free(s);
 	}
 	clients_fini(&w->clients);
+	uids_fini(&w->uids);
 	asker_free(w->router);
 	asker_free(w->qmgr);
 	tls_client_free(w->tls);

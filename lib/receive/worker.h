@@ -6,6 +6,7 @@
 #include "net/clients.h"
 #include "receive/receiver.h"
 #include "receive/session.h"
+#include "receive/uids.h"
 
 /*
  * One process that receives mail: listeners, sessions, the two peers it asks.
@@ -28,6 +29,7 @@ struct worker {
 	struct list spare; /* sessions to be used again */
 	unsigned nspare;
 	struct clients clients;
+	struct uids uids;
 	char text[1024]; /* of reply_nowf() */
 };
 
@@ -36,7 +38,8 @@ void worker_take(struct worker *w, int fd, const struct addr *peer, bool tls);
 /*
  * A connection from a program of this host, which uid runs (SO_PEERCRED); takes
  * fd.  A local session needs no login and may send anywhere, is offered neither
- * AUTH nor STARTTLS, and counts in no limit of client addresses.
+ * AUTH nor STARTTLS, and counts in the limits of its user (but root) instead of
+ * those of client addresses.
  */
 void worker_take_local(struct worker *w, int fd, uint32_t uid);
 /* All of it, with its sessions; for tests (a process just exits). */
