@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: ISC
+"""Guessing passwords: who guesses waits, and nobody else.
+
+On this machine a client is one of 127.0.0.0/8; the exceptions, which hold all
+of them, are therefore none here but one."""
+
+import concurrent.futures
+import socket
+import threading
+import time
+
+import pytest
+
+GUESSER, PHONE, STRANGER, WEBMAIL = (
+    "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.9.9")
+
+
+@pytest.fixture(scope="module")
+def guarded(make_module_instance):
+    # A user's failures count for five minutes: a user each test.
+    names = ("alice", "bob", "carol", "dave", "erin", "frank")
+    return make_module_instance(
+        users={name: f"{name}-secret" for name in names},
+        login_penalty_exceptions=f"{WEBMAIL}/32", auth_failure_delay="0s",
+        login_workers="2")
+
+
+class Client:
+    """An IMAP connection from this address."""
+
+    def __init__(self, instance, address):
+        self.sock = socket.create_connection(
+            ("127.0.0.1", instance.imap_port), 30, (address, 0))
+        self.file = self.sock.makefile("rb")
+        self.file.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.sock.close()
+
+    def login(self, user, password):
+        """'OK', 'NO' (wrong), 'LATER' or '' (hung up)."""
+        try:
+            self.sock.sendall(f"a LOGIN {user} {password}\r\n".encode())
+            while True:
+                line = self.file.readline()
+                if not line:
+                    return ""
+                if line.startswith(b"a "):
+                    break
+        except OSError:
+            return ""
+        if line.startswith(b"a OK"):
+            return "OK"
+        return "LATER" if b"[UNAVAILABLE]" in line else "NO"
+
+
+def attempt(instance, address, user, password):
+    """Answer and seconds, over a connection of its own."""
+    with Client(instance, address) as c:
+        began = time.monotonic()
+        return c.login(user, password), time.monotonic() - began
+
+
+def user(instance, name):
+    return instance.address(name), instance.users[name]
+
+
+def test_delays_grow_and_end(guarded):
+    bob, secret = user(guarded, "bob")
+    waited = []
+    for i in range(4):
+        answer, seconds = attempt(guarded, "127.0.2.1", bob, f"wrong{i}")
+        assert answer == "NO"
+        waited.append(seconds)
+    assert max(waited[:2]) < 1 < 1.8 < waited[2] < 3 < 3.8 < waited[3] < 5
+    # The right one waits as long as a wrong one; then all is forgiven.
+    answer, seconds = attempt(guarded, "127.0.2.1", bob, secret)
+    assert answer == "OK" and 7 < seconds < 10
+    answer, seconds = attempt(guarded, "127.0.2.1", bob, secret)
+    assert answer == "OK" and seconds < 1
+
+
+def test_the_same_stale_password(guarded):
+    carol, _ = user(guarded, "carol")
+    for _ in range(10):
+        answer, seconds = attempt(guarded, "127.0.2.2", carol, "stale")
+        assert answer == "NO" and seconds < 1
+
+
+def test_all_ports_count_together(guarded):
+    dave, secret = user(guarded, "dave")
+    for i in range(3):
+        attempt(guarded, "127.0.2.3", dave, f"wrong{i}")
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", guarded.pop3_port), 30,
+                                  ("127.0.2.3", 0)) as s:
+        f = s.makefile("rb")
+        f.readline()
+        s.sendall(f"USER {dave}\r\n".encode())
+        f.readline()
+        s.sendall(f"PASS {secret}\r\n".encode())
+        assert f.readline().startswith(b"+OK")
+    assert time.monotonic() - began > 3
+
+
+def test_an_exception_slows_the_user_alone(guarded):
+    alice, erin = user(guarded, "alice"), user(guarded, "erin")
+    for i in range(4):
+        attempt(guarded, WEBMAIL, erin[0], f"wrong{i}")
+    answer, seconds = attempt(guarded, WEBMAIL, *alice)
+    assert answer == "OK" and seconds < 1
+    answer, seconds = attempt(guarded, WEBMAIL, *erin)
+    assert answer == "OK" and 3 < seconds < 6
+
+
+def hammer(instance, victim, end, counts, lock):
+    """Guess as fast as it goes, over and over."""
+    n = 0
+    while time.monotonic() < end:
+        try:
+            with Client(instance, GUESSER) as c:
+                while time.monotonic() < end:
+                    n += 1
+                    answer = c.login(
+                        victim if n % 2 else f"u{n}@posthouse.test",
+                        f"g{threading.get_ident()}.{n}")
+                    with lock:
+                        counts[answer] = counts.get(answer, 0) + 1
+                    if not answer:
+                        break
+        except OSError:
+            pass
+
+
+def test_a_storm_slows_its_source_alone(guarded):
+    """Guesses from one source, in parallel and without end."""
+    alice, frank = user(guarded, "alice"), user(guarded, "frank")
+    assert attempt(guarded, PHONE, *alice)[0] == "OK"
+    counts, lock = {}, threading.Lock()
+    end = time.monotonic() + 10
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        storm = [pool.submit(hammer, guarded, alice[0], end, counts, lock)
+                 for _ in range(24)]
+        time.sleep(2)
+        slowest = {}
+        while time.monotonic() < end - 2:
+            # The victim's own phone, and somebody at another address.
+            for who, where in ((alice, PHONE), (frank, STRANGER)):
+                answer, seconds = attempt(guarded, where, *who)
+                assert answer == "OK", (where, answer)
+                slowest[where] = max(slowest.get(where, 0), seconds)
+            time.sleep(0.2)
+        for s in storm:
+            s.result()
+    print(f"\nguesses: {counts}; slowest others: {slowest}")
+    assert max(slowest.values()) < 1.5
+    # Nearly all were turned away unseen; the burst that came before the first
+    # failure, and one in 15 s after it, were looked at.
+    assert counts.get("OK", 0) == 0
+    assert counts["NO"] < 40 < counts["LATER"]
+    # From where the victim never was: a little, whatever the storm.
+    answer, seconds = attempt(guarded, "127.0.2.9", *alice)
+    assert answer == "OK" and seconds < 6
