@@ -559,7 +559,7 @@ attempt_on_step(struct peer *p, uint32_t tag, const struct msg_sasl_step *m)
 	struct attempt *t = map_get(&p->exchanges, MAP_KEY(m->exchange));
 
 	if (!t || t->state != ATTEMPT_CLIENT) {
-		authd_fail(p->chan, tag, false, "no such exchange", "");
+		authd_fail(p->chan, tag, true, "no such exchange", "");
 		return;
 	}
 	list_remove(&t->idle);
