@@ -201,6 +201,54 @@ def test_reload_during_a_handshake(strict):
         assert b"a OK" in t.recv(1000)
 
 
+def test_silent_handshakes_make_room(make_instance):
+    """Who connects and says nothing keeps nobody out."""
+    i = make_instance(login_workers="1", login_connection_limit="10")
+    silent = [Wire(i.imaps_port) for _ in range(30)]
+    m = imaplib.IMAP4_SSL("127.0.0.1", i.imaps_port, timeout=20,
+                          ssl_context=i.tls_context())
+    m.login(ALICE, i.users["alice"])
+    m.logout()
+    i.wait_log(r"imap-login: Disconnected: Too many connections \(no auth "
+               r"attempts in \d+ secs\): user=<>, rip=127.0.0.1, "
+               r"lip=127.0.0.1, TLS handshaking, session=<\S+>")
+    for w in silent:
+        w.close()
+
+
+@pytest.mark.parametrize("daemon", ["tlsd_user", "keyd", "authd", "login"])
+def test_a_killed_daemon_comes_back(strict, daemon):
+    def works():
+        try:
+            m = imap(strict)
+            m.starttls(strict.tls_context())
+            m.login(ALICE, strict.users["alice"])
+            m.logout()
+            return True
+        except (OSError, imaplib.IMAP4.error):
+            return False
+    assert works()
+    strict.kill(daemon)
+    ph.wait_for(works, f"logins after the death of {daemon}")
+
+
+def test_authd_dies_in_an_exchange(strict):
+    """The session learns it, and may try again."""
+    with raw_tls(strict, strict.imaps_port) as s:
+        f = s.makefile("rb")
+        f.readline()
+        s.sendall(b"a AUTHENTICATE LOGIN\r\n")
+        assert f.readline().startswith(b"+ ")
+        strict.kill("authd")
+        s.sendall(b"YWxpY2U=\r\n")
+        assert f.readline().startswith(b"a NO [UNAVAILABLE]")
+
+        def works():
+            s.sendall(f"b LOGIN {ALICE} {strict.users['alice']}\r\n".encode())
+            return f.readline().startswith(b"b OK")
+        ph.wait_for(works, "a login in the same session", pause=0.5)
+
+
 def test_without_a_certificate(make_instance):
     i = make_instance(start=False)
     text = (i.conf_dir / "main.cf").read_text()
