@@ -219,7 +219,7 @@ test_interleaved(void **state)
 	assert_string_equal(step(&w, 1, scram_client_first(&a)), "more");
 	scram_client_final(&a, str_of(w.challenge));
 	assert_string_equal(step(&w, 3, STR("c=biws,r=abc,p=?")), "fail");
-	assert_string_equal(step(&w, 3, STR("")), "fail");
+	assert_string_equal(step(&w, 3, STR("")), "temp");
 	assert_string_equal(step(&w, 2, str_of(b.message)), "more");
 	assert_string_equal(w.challenge, b.want_final);
 	assert_string_equal(step(&w, 1, str_of(a.message)), "more");
@@ -228,7 +228,7 @@ test_interleaved(void **state)
 	assert_string_equal(w.user, "sue@x.test");
 	assert_string_equal(step(&w, 2, STR("")), "ok");
 	assert_string_equal(w.user, "tom@x.test");
-	assert_string_equal(step(&w, 2, STR("")), "fail");
+	assert_string_equal(step(&w, 2, STR("")), "temp");
 	world_fini(&w);
 }
 
@@ -265,7 +265,7 @@ test_cancel(void **state)
 	begin(&w, 2, SVC_IMAPD, "LOGIN", STR_NULL);
 	cancel(&w, 1);
 	cancel(&w, 99);
-	assert_string_equal(step(&w, 1, PLAIN("al@x.test", "secret")), "fail");
+	assert_string_equal(step(&w, 1, PLAIN("al@x.test", "secret")), "temp");
 	assert_string_equal(step(&w, 2, STR("al@x.test")), "more");
 	/* while it is in a thread: the request is answered, with no */
 	m = begin_msg(3, SVC_IMAPD, "PLAIN", PLAIN("al@x.test", "secret"));
@@ -328,7 +328,7 @@ test_idle(void **state)
 	assert_string_equal(step(&w, 1, STR("al@x.test")), "more");
 	assert_int_equal(
 		attempts_expire(&w.authd, now + ATTEMPT_IDLE_MS + 60000), -1);
-	assert_string_equal(step(&w, 1, STR("secret")), "fail");
+	assert_string_equal(step(&w, 1, STR("secret")), "temp");
 	world_fini(&w);
 }
 
