@@ -107,6 +107,7 @@ make_odd(const struct pair *leaf)
 	BIO *bio;
 	char *p;
 	struct buf b;
+	long n;
 	int i;
 
 	keep_key("ed25519", ed);
@@ -130,7 +131,8 @@ make_odd(const struct pair *leaf)
 				(unsigned char *)(uintptr_t) "pw", 2, NULL,
 				NULL);
 		buf_init(&b, 65536);
-		buf_add(&b, p, (size_t)BIO_get_mem_data(bio, &p));
+		n = BIO_get_mem_data(bio, &p);
+		buf_add(&b, p, (size_t)n);
 		keep(i == 0   ? "encrypted8"
 		     : i == 1 ? "encrypted1"
 			      : "key1",
