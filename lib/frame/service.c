@@ -14,9 +14,9 @@
 const struct service services[SVC_COUNT] = {
 	[SVC_MASTER] = {
 		.id = SVC_MASTER, .name = "master", .root = ROOT_SLASH,
-		.may = "parse main.cf, which only it does; read users and "
-		       "passwd as bytes; bind; fork and exec; restart; "
-		       "broker. Never sees network bytes",
+		.may = "parse main.cf, which only it does; read users, passwd, "
+		       "keys and certificates as bytes; bind; fork and exec; "
+		       "restart; broker. Never sees network bytes",
 		.taken = "all",
 	},
 	[SVC_LOGD] = {

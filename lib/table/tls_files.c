@@ -12,7 +12,6 @@
 enum {
 	POOL_MAX = 4 * 1024 * 1024,
 	TABLE_MAX = 1024 * 1024,
-	KEPT_WORDS = 1, /* separators */
 };
 
 struct lister {
@@ -126,7 +125,7 @@ add(struct lister *l, const struct tls_file *want, struct err *err)
 		if (!at->names.n != !want->names.n)
 			continue;
 		if (want->names.n &&
-		    at->names.n + KEPT_WORDS + want->names.n > TLS_NAMES_MAX)
+		    at->names.n + 1 + want->names.n > TLS_NAMES_MAX)
 			continue;
 		at->mx |= want->mx;
 		at->user |= want->user;
@@ -255,9 +254,6 @@ add_texthash(struct lister *l, struct str name, struct err *err)
 
 	if (!path.p)
 		return no_memory(err);
-	if (l->f->ntables == sizeof(l->f->tables) / sizeof(l->f->tables[0]))
-		return err_set(err, ERR_PERM, E2BIG, "too many tables");
-	l->f->tables[l->f->ntables++] = path;
 	buf_init(&text, TABLE_MAX + 1);
 	rc = read_file(path.p, check_table_mode, TABLE_MAX, &text, err);
 	if (rc < 0) {
@@ -309,7 +305,7 @@ tls_files_list(struct tls_files *f, const struct tls_params *p, struct err *err)
 {
 	struct lister l = { f, p };
 
-	f->n = f->ntables = 0;
+	f->n = 0;
 	pool_init(&f->pool, POOL_MAX);
 	return add_defaults(&l, err) < 0 ? -1 : add_maps(&l, err);
 }
@@ -318,5 +314,5 @@ void
 tls_files_free(struct tls_files *f)
 {
 	pool_fini(&f->pool);
-	f->n = f->ntables = 0;
+	f->n = 0;
 }

@@ -36,9 +36,6 @@ struct tls_files {
 	struct pool pool;
 	struct tls_file v[TLS_FILES_MAX];
 	size_t n;
-	/* The tables that were read for it, to be watched as well. */
-	struct str tables[16];
-	size_t ntables;
 };
 
 /*

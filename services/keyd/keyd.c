@@ -279,9 +279,14 @@ keyd_table(struct keyd *k, struct str name, int fd)
 		log_error("tls: %s; keeping the keys of before", err.text);
 		return;
 	}
-	for (i = 0; i < KEYS_GROUPS; i++)
-		if (changed & 1 << i)
-			tell(k, i, send_set);
+	for (i = 0; i < KEYS_GROUPS; i++) {
+		if (!(changed & 1 << i))
+			continue;
+		if (k->keys.set[i]->n == 0)
+			log_warn("tls: no certificate is left for %s",
+				 i == 0 ? "port 25" : "people's programs");
+		tell(k, i, send_set);
+	}
 	keys_warn_expiry(&k->keys, now);
 }
 

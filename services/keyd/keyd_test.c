@@ -634,7 +634,7 @@ test_expiry(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		keys_warn_expiry(&w->keyd.keys,
 				 NOW + rows[i].days * (int64_t)DAY);
-		assert_int_equal(e->said, rows[i].said);
+		assert_int_equal(e->good->said, rows[i].said);
 	}
 }
 

@@ -42,6 +42,7 @@ entry_free(struct key_entry *e)
 	free(e->names);
 	free(e->path);
 	free(e->key_path);
+	free(e->label);
 	free(e);
 }
 
@@ -111,13 +112,6 @@ keys_fini(struct keys *k)
 
 /* --- reading a file ------------------------------------------------------ */
 
-/* The file a complaint is about. */
-static const char *
-label(const struct key_entry *e)
-{
-	return e->path;
-}
-
 static void
 log_new(const struct key_entry *e)
 {
@@ -129,10 +123,10 @@ log_new(const struct key_entry *e)
 		const struct cert_chain *c = &f->v[i];
 
 		log_info("tls: %s: new certificate for %s, until %s, %s",
-			 label(e), LOGQ(c->names),
+			 e->label, LOGQ(c->names),
 			 cert_date(c->not_after, date), c->kind);
 		if (c->warning.n)
-			log_warn("tls: %s: %s", label(e), LOGQ(c->warning));
+			log_warn("tls: %s: %s", e->label, LOGQ(c->warning));
 	}
 }
 
@@ -149,7 +143,7 @@ warn_hostname(const struct keys *k, const struct key_entry *e)
 		if (!cert_covers(&f->v[i], name))
 			log_warn("tls: %s: no name of the certificate covers "
 				 "myhostname (%s)",
-				 label(e), k->myhostname);
+				 e->label, k->myhostname);
 }
 
 /* Say it once, not at each edition of the table. */
@@ -164,11 +158,11 @@ complain(struct key_entry *e, const char *why)
 	if (strcmp(text, e->complaint) == 0)
 		return;
 	(void)snprintf(e->complaint, sizeof(e->complaint), "%s", text);
-	log_error("tls: %s: %s", label(e), LOGQ(str_of(text)));
+	log_error("tls: %s: %s", e->label, LOGQ(str_of(text)));
 }
 
 static struct key_entry *
-entry_find(struct list *entries, const struct key_entry *like, bool names)
+entry_find(struct list *entries, const struct key_entry *like)
 {
 	struct list *it;
 
@@ -176,8 +170,7 @@ entry_find(struct list *entries, const struct key_entry *like, bool names)
 		struct key_entry *e = LIST_OF(it, struct key_entry, link);
 
 		if (strcmp(e->path, like->path) == 0 &&
-		    strcmp(e->key_path, like->key_path) == 0 &&
-		    (!names || strcmp(e->names, like->names) == 0))
+		    strcmp(e->key_path, like->key_path) == 0)
 			return e;
 	}
 	return NULL;
@@ -207,11 +200,10 @@ entry_read(struct keys *k, struct key_entry *e, const struct key_file *file,
 	if (e->good && cert_file_same(&e->good->certs, &m->certs)) {
 		material_unref(m);
 		if (e->complaint[0])
-			log_info("tls: %s: in order again", label(e));
+			log_info("tls: %s: in order again", e->label);
 	} else {
 		material_unref(e->good);
 		e->good = m;
-		e->said = 0;
 		log_new(e);
 		warn_hostname(k, e);
 	}
@@ -225,41 +217,56 @@ copy(struct str s)
 	return strndup(s.p ? s.p : "", s.n);
 }
 
-static int
-add_entry(struct keys *k, struct list *fresh, const struct key_file *file,
-	  int64_t now, struct err *err)
+static char *
+label_of(const struct key_entry *e)
 {
-	struct key_entry *e = calloc(1, sizeof(*e)), *was, *twin;
+	char *label;
+
+	if (!*e->key_path || strcmp(e->path, e->key_path) == 0)
+		return strdup(e->path);
+	return asprintf(&label, "%s (key %s)", e->path, e->key_path) < 0
+		       ? NULL
+		       : label;
+}
+
+static struct key_entry *
+entry_new(const struct key_file *file)
+{
+	struct key_entry *e = calloc(1, sizeof(*e));
 
 	if (!e)
-		return no_memory(err);
+		return NULL;
 	list_init(&e->link);
 	e->groups = file->groups;
 	e->names = copy(file->names);
 	e->path = copy(file->path);
 	e->key_path = copy(file->key_path);
-	if (!e->names || !e->path || !e->key_path) {
-		entry_free(e);
+	if (e->path && e->key_path)
+		e->label = label_of(e);
+	if (e->names && e->label)
+		return e;
+	entry_free(e);
+	return NULL;
+}
+
+static int
+add_entry(struct keys *k, struct list *fresh, const struct key_file *file,
+	  int64_t now, struct err *err)
+{
+	struct key_entry *e = entry_new(file), *was, *twin;
+
+	if (!e)
 		return no_memory(err);
-	}
-	was = entry_find(&k->entries, e, true);
-	if (!was)
-		was = entry_find(&k->entries, e, false);
+	/* The same file under other names was read and logged already. */
+	twin = entry_find(fresh, e);
+	was = twin ? twin : entry_find(&k->entries, e);
 	if (was) {
 		e->good = material_ref(was->good);
-		e->said = was->said;
 		memcpy(e->complaint, was->complaint, sizeof(e->complaint));
 	}
-	/* The same file under another name by SNI was read and logged. */
-	twin = entry_find(fresh, e, false);
 	list_append(fresh, &e->link);
-	if (twin) {
-		material_unref(e->good);
-		e->good = material_ref(twin->good);
-		e->said = twin->said;
-		memcpy(e->complaint, twin->complaint, sizeof(e->complaint));
+	if (twin)
 		return 0;
-	}
 	if (entry_read(k, e, file, now, err) < 0) {
 		if (err->code == ENOMEM)
 			return -1;
@@ -300,7 +307,7 @@ set_add(struct key_set *s, const struct key_entry *e, struct err *err)
 
 		if (s->n == KEYS_SET_MAX) {
 			log_error("tls: more than %d keys; %s is not used",
-				  KEYS_SET_MAX, label(e));
+				  KEYS_SET_MAX, e->label);
 			return 0;
 		}
 		r->names = strdup(e->names);
@@ -453,12 +460,12 @@ keys_warn_expiry(struct keys *k, int64_t now)
 		for (i = 0; e->good && i < e->good->certs.n; i++)
 			if (e->good->certs.v[i].not_after < ends)
 				ends = e->good->certs.v[i].not_after;
-		u = e->good ? urgency(ends - now) : 0;
-		if (u <= e->said)
+		u = urgency(ends - now);
+		if (!e->good || u <= e->good->said)
 			continue;
-		e->said = u;
+		e->good->said = u;
 		log_warn("tls: %s: the certificate %s on %s; renew it",
-			 label(e), ends < now ? "expired" : "expires",
+			 e->label, ends < now ? "expired" : "expires",
 			 cert_date(ends, date));
 	}
 }

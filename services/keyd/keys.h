@@ -20,6 +20,7 @@ enum {
 /* What was good of a file, shared by the entry and the sets. */
 struct key_material {
 	unsigned refs;
+	unsigned said; /* of expiry: see keys_warn_expiry() */
 	struct cert_file certs;
 };
 
@@ -28,9 +29,9 @@ struct key_entry {
 	struct list link; /* keys.entries */
 	uint8_t groups;
 	char *names, *path, *key_path;
+	char *label;		   /* both paths, for the log */
 	struct key_material *good; /* NULL: there never was one */
 	char complaint[300];	   /* what was said last about a faulty one */
-	unsigned said;		   /* of expiry: see keys_warn_expiry() */
 };
 
 struct key_set {
