@@ -426,6 +426,17 @@ start(struct exchange *x, struct str input, struct str *challenge)
 	return rc;
 }
 
+/* LOGIN: a name that cannot be one makes libsasl2 leak the password, and a NUL
+ * would end either. */
+static bool
+login_input_ok(struct exchange *x, struct str input)
+{
+	bool ok = x->named ? str_find(input, '\0') < 0 : users_name_ok(input);
+
+	x->named = true;
+	return ok;
+}
+
 static int
 run(struct exchange *x, struct str input, struct str *challenge)
 {
@@ -435,8 +446,7 @@ run(struct exchange *x, struct str input, struct str *challenge)
 
 	if (!x->conn && !input.p && !is_login(x))
 		return SASL_CONTINUE; /* RFC 4422 3: an empty challenge */
-	/* In LOGIN a NUL would end the name, or the password. */
-	if (is_login(x) && input.n && memchr(input.p, '\0', input.n))
+	if (is_login(x) && input.p && !login_input_ok(x, input))
 		return SASL_BADPROT;
 	/* SCRAM: it confirms our last message, and says nothing. */
 	if (x->mech->scheme && x->steps == 2 && input.n)

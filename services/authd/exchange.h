@@ -58,7 +58,8 @@ struct exchange {
 	sasl_channel_binding_t binding;
 	const struct user_table *users; /* during a step */
 	unsigned steps;
-	bool asked;
+	bool named; /* LOGIN: the name has come */
+	bool asked; /* PLAIN, LOGIN: the password has */
 };
 
 /* Load libsasl2 with our mechanisms and no other: before the jail.  Later
