@@ -6,6 +6,8 @@
 
 #include "sendmail.h"
 
+enum { LAST_MS = 5000 };
+
 /* One direction: bytes read and not written yet. */
 struct flow {
 	int from, to;
@@ -44,13 +46,15 @@ is_empty(const struct flow *f)
 }
 
 /* Standard input and output are the client, until the server has said its last
- * word. */
+ * word.  It takes the end of our side for a lost connection: who writes all
+ * at once and ends gets the answers first. */
 static void
 pump(int server)
 {
 	struct flow in = { .from = STDIN_FILENO, .to = server };
 	struct flow out = { .from = server, .to = STDOUT_FILENO };
 	bool shut = false;
+	int rc;
 
 	while (!(out.eof && is_empty(&out)) && !out.gone) {
 		struct pollfd p[4] = {
@@ -61,7 +65,8 @@ pump(int server)
 			{ is_empty(&out) ? -1 : out.to, POLLOUT, 0 },
 		};
 
-		if (poll(p, 4, -1) < 0 && errno != EINTR)
+		rc = poll(p, 4, in.eof && is_empty(&in) ? LAST_MS : -1);
+		if (rc < 0 && errno != EINTR)
 			return;
 		if (p[0].revents)
 			pull(&in);
@@ -71,7 +76,9 @@ pump(int server)
 			pull(&out);
 		if (p[3].revents)
 			push(&out);
-		if (in.eof && is_empty(&in) && !shut)
+		if (rc == 0 && shut)
+			return;
+		if (rc == 0)
 			shut = shutdown(server, SHUT_WR) == 0;
 	}
 }
