@@ -9,10 +9,9 @@ add_capabilities(const struct session *s, struct buf *out)
 	(void)!buf_add_c(out, "IMAP4rev1 SASL-IR LITERAL- ID");
 	if (session_offers_tls(s))
 		(void)!buf_add_c(out, " STARTTLS");
-	if (s->secured)
-		session_mechanisms(s, "AUTH=", out);
-	else
+	if (!session_takes_passwords(s))
 		(void)!buf_add_c(out, " LOGINDISABLED");
+	session_mechanisms(s, "AUTH=", out);
 }
 
 static void
@@ -126,6 +125,17 @@ may_send_password(struct session *s, const struct imap_command *c)
 }
 
 static bool
+may_say_password(struct session *s, const struct imap_command *c)
+{
+	if (!may_send_password(s, c))
+		return false;
+	if (session_takes_passwords(s))
+		return true;
+	reply(s, c, "NO Use AUTHENTICATE.");
+	return false;
+}
+
+static bool
 is_string(const struct imap_arg *a)
 {
 	return a->kind == IMAP_ATOM || a->kind == IMAP_STRING;
@@ -134,7 +144,7 @@ is_string(const struct imap_arg *a)
 static bool
 cmd_login(struct session *s, struct imap_command *c)
 {
-	if (!may_send_password(s, c))
+	if (!may_say_password(s, c))
 		return true;
 	if (c->nargs != 2 || !is_string(&c->arg[0]) || !is_string(&c->arg[1])) {
 		reply_bad(s, c->tag, "LOGIN takes a user and a password.");
@@ -248,9 +258,10 @@ on_literal(struct session *s, struct str head, bool too_long)
 	(void)!imap_command_parse(head, &c, &err);
 	if (too_long) {
 		reply_bad(s, c.tag, "The literal is too long.");
-	} else if (!s->secured && (str_ieq(c.name, STR("LOGIN")) ||
-				   str_ieq(c.name, STR("AUTHENTICATE")))) {
+	} else if (str_ieq(c.name, STR("LOGIN"))) {
 		/* Before the password is on its way. */
+		go_on = may_say_password(s, &c);
+	} else if (str_ieq(c.name, STR("AUTHENTICATE"))) {
 		go_on = may_send_password(s, &c);
 	}
 	explicit_bzero(&c, sizeof(c));

@@ -52,15 +52,15 @@ cmd_capa(struct session *s)
 	struct buf sasl;
 
 	buf_init(&sasl, LOGIN_LINE_MAX);
-	(void)!buf_add_c(&sasl, "SASL");
 	session_mechanisms(s, "", &sasl);
 	conn_writef(s->conn,
 		    "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
 		    "PIPELINING\r\nEXPIRE NEVER\r\n%s",
 		    session_offers_tls(s) ? "STLS\r\n" : "");
-	if (s->secured)
-		conn_writef(s->conn, "USER\r\n%.*s\r\n",
-			    STR_FMT(buf_str(&sasl)));
+	if (session_takes_passwords(s))
+		conn_write(s->conn, STR("USER\r\n"));
+	if (sasl.n)
+		conn_writef(s->conn, "SASL %.*s\r\n", STR_FMT(buf_str(&sasl)));
 	conn_writef(s->conn, "IMPLEMENTATION Posthouse\r\n.\r\n");
 	buf_fini(&sasl);
 }
@@ -76,10 +76,21 @@ may_send_password(struct session *s)
 	return false;
 }
 
+static bool
+may_say_password(struct session *s)
+{
+	if (!may_send_password(s))
+		return false;
+	if (session_takes_passwords(s))
+		return true;
+	reply_error(s, "Use AUTH.");
+	return false;
+}
+
 static void
 cmd_user(struct session *s, struct str name)
 {
-	if (!may_send_password(s))
+	if (!may_say_password(s))
 		return;
 	if (name.n == 0 || !str_copy(s->pop3_user, sizeof(s->pop3_user), name))
 		reply_error(s, "USER takes a name.");
@@ -90,7 +101,7 @@ cmd_user(struct session *s, struct str name)
 static void
 cmd_pass(struct session *s, struct str password)
 {
-	if (!may_send_password(s))
+	if (!may_say_password(s))
 		return;
 	if (!s->pop3_user[0]) {
 		reply_error(s, "Give USER first.");

@@ -500,6 +500,12 @@ session_offers(const struct session *s, struct str mech)
 	return offered;
 }
 
+bool
+session_takes_passwords(const struct session *s)
+{
+	return session_offers(s, STR("PLAIN"));
+}
+
 static void
 on_sasl_more(void *arg, struct str challenge)
 {

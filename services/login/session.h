@@ -117,6 +117,9 @@ bool session_offers_tls(const struct session *s);
 void session_mechanisms(const struct session *s, const char *prefix,
 			struct buf *out);
 bool session_offers(const struct session *s, struct str mech);
+/* May a name and a password come by themselves (LOGIN, USER and PASS)?  They
+ * are PLAIN in other words. */
+bool session_takes_passwords(const struct session *s);
 /* AUTHENTICATE, AUTH of an offered mechanism: initial as in sasl_begin().  What
  * follows is said and done here. */
 void session_sasl(struct session *s, struct str mech, struct str initial);

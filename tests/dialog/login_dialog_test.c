@@ -353,6 +353,10 @@ param(struct bed *b, struct script *s, struct str rest)
 		b->worker.conf.plaintext_on_loopback = false;
 		return;
 	}
+	if (str_eq(rest, STR("auth_mechanisms SCRAM-SHA-256"))) {
+		b->worker.conf.mechanisms = STR("SCRAM-SHA-256");
+		return;
+	}
 	for (i = 0;
 	     str_cut(&rest, ' ', &name) && i < sizeof(names) / sizeof(names[0]);
 	     i++) {
