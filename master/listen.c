@@ -61,14 +61,23 @@ probe_free(const struct addr *a, struct err *err)
 	return rc;
 }
 
-/* The children of a master that was killed may take a moment to see it. */
+/* The children of a master that was killed may take a moment to see it: how
+ * many ms may still be waited for all sockets together. */
+static unsigned
+patience(const struct master *m)
+{
+	uint64_t now = clock_mono_ms();
+
+	return m->up || now >= m->patient_until_ms
+		       ? 0
+		       : (unsigned)(m->patient_until_ms - now);
+}
+
 static int
 wait_free(const struct master *m, const struct addr *a, struct err *err)
 {
-	uint64_t end = clock_mono_ms() + (m->up ? 0 : BIND_PATIENCE_MS);
-
 	while (probe_free(a, err) < 0) {
-		if (err->code != EADDRINUSE || clock_mono_ms() >= end)
+		if (err->code != EADDRINUSE || patience(m) == 0)
 			return -1;
 		usleep(50 * 1000);
 	}
@@ -118,8 +127,7 @@ open_path(struct master *m, const struct listener *l, struct err *err)
 				    .mode = 0666,
 				    .gid = (gid_t)-1,
 				    .backlog = LISTEN_BACKLOG,
-				    .patience_ms =
-					    m->up ? 0 : BIND_PATIENCE_MS };
+				    .patience_ms = patience(m) };
 	const struct config_value *v;
 	const struct group *g;
 	char name[64];

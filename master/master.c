@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "frame/daemon.h"
 #include "frame/msg_control.h"
@@ -368,6 +369,7 @@ begin(struct master *m, struct buf *problems)
 {
 	struct err err;
 
+	m->patient_until_ms = clock_mono_ms() + BIND_PATIENCE_MS;
 	if (master_load(m, &m->conf, problems) < 0)
 		return DAEMON_BAD_CONFIG;
 	if (loop_init(&m->loop, &err) < 0 || add_events(m) < 0)

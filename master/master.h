@@ -178,6 +178,7 @@ struct master {
 	int syslog;
 	unsigned stage; /* being started; past the last: all is up */
 	bool up, stopping, failed_config;
+	uint64_t patient_until_ms; /* with sockets that are in use */
 	int exit_code;
 	struct event *ev_term, *ev_int, *ev_hup, *ev_chld, *ev_tick, *ev_stop;
 	struct event *ev_ctl;

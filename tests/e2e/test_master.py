@@ -270,8 +270,9 @@ def tree():
         os.chmod(d, 0o755)
         path = pathlib.Path(d)
         (path / "bin").mkdir()
-        for f in ("master", "logd", "smtpd", "qmgr", "router", "authd",
-                  "login", "spawner", "posthouse"):
+        for f in ("master", "logd", "smtpd", "submitd", "qmgr", "router",
+                  "keyd", "tlsd_mx", "tlsd_user", "authd", "pamd", "login",
+                  "spawner", "posthouse"):
             shutil.copy(ph.BIN / f, path / "bin" / f)
         yield path
 
