@@ -157,6 +157,37 @@ read_outside_by_dots(const struct scene *s)
 		      O_RDONLY | O_CLOEXEC) >= 0;
 }
 
+/* Of root's files pamd may read those of PAM, and no others. */
+static bool
+read_other_files(const struct scene *s)
+{
+	static const char *const paths[] = {
+		"/",
+		"/etc",
+		"/etc/hostname",
+		"/root",
+		"/etc/ssl/private",
+		"/etc/ssl/openssl.cnf",
+		"/usr/lib",
+		"/proc/1/environ",
+		"/proc/self/environ",
+	};
+	bool any = false;
+	size_t i;
+
+	(void)s;
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		any |= open(paths[i], O_RDONLY | O_CLOEXEC) >= 0;
+	return any;
+}
+
+static bool
+read_shadow(const struct scene *s)
+{
+	(void)s;
+	return open("/etc/shadow", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
 static bool
 write_outside(const struct scene *s)
 {
@@ -381,8 +412,12 @@ static const struct attempt attempts[] = {
 	{ "exceed_memory", HELD, 0, 0, exceed_memory },
 	{ "exceed_descriptors", HELD, 0, 0, exceed_descriptors },
 	{ "change_parameters", HELD, 0, 0, change_parameters },
-	{ "read_outside", HELD, CALLS_READ, 0, read_outside },
-	{ "read_outside_by_dots", HELD, CALLS_READ, 0, read_outside_by_dots },
+	{ "read_outside", HELD, CALLS_READ, CALLS_LIBC, read_outside },
+	{ "read_outside_by_dots", HELD, CALLS_READ, CALLS_LIBC,
+	  read_outside_by_dots },
+	{ "read_other_files", HELD, CALLS_LIBC, 0, read_other_files },
+	{ "read_shadow", WORKS, CALLS_LIBC, 0, read_shadow },
+	{ "make_socket_in_vain", HELD, CALLS_LIBC, 0, make_socket },
 	{ "write_outside", HELD, CALLS_WRITE, 0, write_outside },
 	{ "remove_file", HELD, CALLS_DELIVER, 0, remove_file },
 	{ "replace_file", HELD, CALLS_DELIVER, 0, replace_file },
@@ -392,7 +427,7 @@ static const struct attempt attempts[] = {
 	  own_file },
 	{ "own_list", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
 	  own_list },
-	{ "make_socket", DEATH, 0, 0, make_socket },
+	{ "make_socket", DEATH, 0, CALLS_LIBC, make_socket },
 	{ "run_program", DEATH, 0, 0, run_program },
 	{ "trace_other", DEATH, 0, 0, trace_other },
 	{ "mount_something", DEATH, 0, 0, mount_something },

@@ -14,7 +14,7 @@ import posthouse
 import pytest
 
 DAEMONS = ("logd", "smtpd", "submitd", "qmgr", "router", "keyd", "tlsd_mx",
-           "tlsd_user", "authd", "login", "spawner")
+           "tlsd_user", "authd", "pamd", "login", "spawner")
 USER_PROCESSES = ("deliver", "imapd", "pop3d")
 SETUID, SETGID, SYS_CHROOT = 7, 6, 18
 CALLS_FORK = 16
@@ -25,6 +25,15 @@ DEADLY = (
     "kernel_programs", "ring_of_calls", "open_how", "open_any",
     "open_to_write", "child_as_root", "child_as_daemon", "child_in_group",
 )
+
+
+# So that pamd runs; every Debian has it.
+PAM = {"pam_service": "other"}
+
+
+@pytest.fixture(scope="module")
+def instance(make_module_instance):
+    return make_module_instance(**PAM)
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +78,11 @@ def check_process(instance, row, pid):
     name = row["name"]
     user = row["root"] == "user"
     uid = instance.vmail_uid if user else instance.uid_base + row["uid_slot"]
+    gid = uid
+    if row["as_root"]:
+        uid, gid = 0, 65534
     assert st["Uid"].split() == [str(uid)] * 4, name
-    assert st["Gid"].split() == [str(uid)] * 4, name
+    assert st["Gid"].split() == [str(gid)] * 4, name
     assert st["Groups"].strip() == "", name
     caps = 0
     if row["calls"] & CALLS_FORK:
@@ -148,7 +160,7 @@ def test_proc_against_the_table(instance, table):
 
 
 def test_intruder_is_held(make_instance):
-    i = make_instance(master="intruder/master")
+    i = make_instance(master="intruder/master", **PAM)
     i.expected = ["is not in this jail's list"]
     imap, pop3 = wake_users(i)
     imap.logout()
@@ -163,13 +175,15 @@ def test_intruder_is_held(make_instance):
         assert f"intruder: {name}: works own_memory" in log
     for name in ("qmgr", "logd", "imapd", "pop3d", "deliver"):
         assert f"intruder: {name}: works own_file" in log
+    assert "intruder: pamd: works read_shadow" in log
+    assert "intruder: pamd: held read_other_files" in log
     assert "BREACH" not in log, re.findall(".*BREACH.*", log)
     assert "BROKEN" not in log, re.findall(".*BROKEN.*", log)
 
 
 @pytest.mark.parametrize("attempt", DEADLY)
 def test_intruder_dies(make_instance, table, attempt):
-    i = make_instance(start=False, master="intruder/master")
+    i = make_instance(start=False, master="intruder/master", **PAM)
     i.expected = ["SIGSYS", "signal 31", "Bad system call",
                   "is not in this jail's list"]
     (i.dir / "master.out").write_text(attempt + "\n")
