@@ -14,13 +14,16 @@ const struct param submitd_params[] = {
 	  .def = "",
 	  .users = MASTER,
 	  .text = "The addresses and ports on which users' programs submit "
-		  "mail, with STARTTLS." },
+		  "mail, with STARTTLS: 0.0.0.0:587 [::]:587 for programs "
+		  "that cannot use listen_submissions, which RFC 8314 "
+		  "prefers." },
 	{ .name = "listen_submissions",
 	  .kind = PARAM_LISTEN,
-	  .def = "",
+	  .def = "0.0.0.0:465 [::]:465",
 	  .users = MASTER,
 	  .text = "The addresses and ports on which users' programs submit "
-		  "mail, under TLS from the first byte." },
+		  "mail, under TLS from the first byte. As long as there is "
+		  "no certificate, a connection is closed at once." },
 	{ .name = "submit_socket",
 	  .kind = PARAM_PATH,
 	  .def = "$socket_directory/submit.sock",

@@ -13,18 +13,23 @@ const struct param login_params[] = {
 	  .kind = PARAM_LISTEN,
 	  .def = "127.0.0.1:143 [::1]:143",
 	  .users = MASTER,
-	  .text = "The addresses and ports on which IMAP is served." },
+	  .text = "The addresses and ports on which IMAP is served, with "
+		  "STARTTLS. Programs that are set up today use listen_imaps "
+		  "(RFC 8314), so by default this is for the machine "
+		  "itself." },
 	{ .name = "listen_pop3",
 	  .kind = PARAM_LISTEN,
 	  .def = "127.0.0.1:110 [::1]:110",
 	  .users = MASTER,
-	  .text = "The addresses and ports on which POP3 is served." },
+	  .text = "The addresses and ports on which POP3 is served, with "
+		  "STLS." },
 	{ .name = "listen_imaps",
 	  .kind = PARAM_LISTEN,
-	  .def = "",
+	  .def = "0.0.0.0:993 [::]:993",
 	  .users = MASTER,
 	  .text = "The addresses and ports on which IMAP is served under TLS "
-		  "from the first byte." },
+		  "from the first byte. As long as there is no certificate, a "
+		  "connection is closed at once." },
 	{ .name = "listen_pop3s",
 	  .kind = PARAM_LISTEN,
 	  .def = "",
@@ -46,8 +51,8 @@ const struct param login_params[] = {
 	  .def = "",
 	  .users = MASTER,
 	  .text = "The group whose programs may connect to auth_socket "
-		  "(mode 0660), \"postfix\" for instance. Empty: root's "
-		  "alone." },
+		  "(mode 0660), \"postfix\" for instance; it counts when "
+		  "the socket is made. Empty: root's alone." },
 	{ .name = "login_workers",
 	  .kind = PARAM_INT,
 	  .def = "2",
