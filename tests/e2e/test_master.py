@@ -207,8 +207,9 @@ def test_stop_with_open_sessions(make_instance):
     i = make_instance()
     held = [hold(i.smtp_port) for _ in range(20)]
     half = hold(i.smtp_port)
-    half.sendall(b"EHLO x\r\nMAIL FROM:<>\r\n")
-    half.sendall(f"RCPT TO:<{i.address('bob')}>\r\nDATA\r\n".encode())
+    half.sendall(b"EHLO x\r\n")
+    assert half.recv(1000).startswith(b"250")
+    half.sendall(f"MAIL FROM:<>\r\nRCPT TO:<{i.address('bob')}>\r\nDATA\r\n".encode())
     half.sendall(b"Subject: never finished\r\n")
     imap = clients.imaplib.IMAP4("127.0.0.1", i.imap_port)
     imap.login(i.address("alice"), i.users["alice"])
