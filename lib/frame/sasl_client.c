@@ -21,8 +21,7 @@ sasl_is_offered(struct str announced, struct str mech)
 }
 
 static void
-announce(struct buf *out, const char *prefix, struct str mech,
-	 const char *suffix)
+announce(struct buf *out, const char *prefix, struct str mech)
 {
 	size_t i;
 
@@ -31,37 +30,21 @@ announce(struct buf *out, const char *prefix, struct str mech,
 	(void)!buf_add_c(out, prefix);
 	for (i = 0; i < mech.n; i++)
 		(void)!buf_add_byte(out, ascii_upper(mech.p[i]));
-	(void)!buf_add_c(out, suffix);
-}
-
-/* Is the -PLUS form of mech in the list by itself? */
-static bool
-lists_plus(struct str list, struct str mech)
-{
-	char plus[SASL_MECH_MAX + sizeof("-PLUS")];
-
-	if (mech.n > SASL_MECH_MAX)
-		return false;
-	memcpy(plus, mech.p, mech.n);
-	memcpy(plus + mech.n, "-PLUS", 5);
-	return sasl_is_offered(list, str_mem(plus, mech.n + 5));
 }
 
 int
 sasl_announce(struct buf *out, struct str auth_mechanisms, bool secured,
 	      bool tls, const char *prefix)
 {
-	struct str rest = auth_mechanisms, mech;
+	struct str mech;
 
-	while (str_token(&rest, seps, &mech)) {
+	while (str_token(&auth_mechanisms, seps, &mech)) {
 		bool scram = str_istarts(mech, STR("SCRAM-"));
 		bool plus = str_iends(mech, STR("-PLUS"));
 
 		if (plus ? !tls : !secured && !scram)
 			continue;
-		if (scram && tls && !plus && !lists_plus(auth_mechanisms, mech))
-			announce(out, prefix, mech, "-PLUS");
-		announce(out, prefix, mech, "");
+		announce(out, prefix, mech);
 	}
 	return buf_overflown(out) ? -1 : 0;
 }

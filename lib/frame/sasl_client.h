@@ -55,9 +55,9 @@ bool sasl_is_offered(struct str announced, struct str mech);
 /*
  * The mechanisms to announce, in the order of auth_mechanisms (separated by
  * blanks or commas): without secured only those that do not send the password
- * (SCRAM), and the -PLUS form of each SCRAM before it under TLS.  Each is
- * appended in upper case with the prefix ("AUTH="), a blank before it unless
- * out is empty.  -1: out is full.
+ * (SCRAM), and the -PLUS forms only under TLS.  Each is appended in upper case
+ * with the prefix ("AUTH="), a blank before it unless out is empty.  -1: out is
+ * full.
  */
 ERR_WARN_UNUSED int sasl_announce(struct buf *out, struct str auth_mechanisms,
 				  bool secured, bool tls, const char *prefix);

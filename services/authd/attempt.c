@@ -505,11 +505,13 @@ set_binding(struct exchange_binding *b, struct str bytes)
 
 static const char *
 refuses(const struct peer *p, const struct msg_sasl_begin *m,
-	const struct exchange_mech *mech)
+	const struct exchange_mech *mech, bool plus)
 {
+	unsigned offered = plus ? p->authd->plus : p->authd->mechs;
+
 	if (!may_ask_for(p, m->service))
 		return "no such service";
-	if (!mech || !(p->authd->mechs & 1u << (mech - exchange_mechs)))
+	if (!mech || !(offered & 1u << (mech - exchange_mechs)))
 		return "no such mechanism";
 	if (map_get(&p->exchanges, MAP_KEY(m->exchange)))
 		return "exchange number in use";
@@ -521,7 +523,7 @@ attempt_on_begin(struct peer *p, uint32_t tag, const struct msg_sasl_begin *m)
 {
 	bool plus;
 	const struct exchange_mech *mech = exchange_mech_find(m->mech, &plus);
-	const char *why = refuses(p, m, mech);
+	const char *why = refuses(p, m, mech, plus);
 	struct attempt *t;
 
 	if (why) {
@@ -535,9 +537,13 @@ attempt_on_begin(struct peer *p, uint32_t tag, const struct msg_sasl_begin *m)
 	t->x.plus = plus;
 	t->x.secured = m->secured;
 	t->x.password = t->verify.password;
-	set_binding(&t->x.exporter, m->exporter);
-	set_binding(&t->x.endpoint, m->endpoint);
-	set_binding(&t->x.unique, m->unique);
+	/* Where -PLUS is not offered there is nothing to bind to, and "y" of
+	 * the client is the truth. */
+	if (p->authd->plus & 1u << (mech - exchange_mechs)) {
+		set_binding(&t->x.exporter, m->exporter);
+		set_binding(&t->x.endpoint, m->endpoint);
+		set_binding(&t->x.unique, m->unique);
+	}
 	t->number = m->exchange;
 	if (!exchange_may_begin(&t->x)) {
 		answer_fail(t, false, "not on this connection");

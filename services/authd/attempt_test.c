@@ -164,7 +164,8 @@ test_not_served(void **state)
 	world_init(&w, sasl_users, 8);
 	assert_string_equal(begin(&w, 1, SVC_IMAPD, "CRAM-MD5", STR_NULL),
 			    "fail");
-	authd_set_mechs(&w.authd, STR("login, scram-sha-256 XOAUTH2"));
+	authd_set_mechs(&w.authd,
+			STR("login, scram-sha-256 scram-sha-1-plus XOAUTH2"));
 	assert_string_equal(begin(&w, 1, SVC_IMAPD, "PLAIN", STR_NULL), "fail");
 	assert_string_equal(begin(&w, 1, SVC_IMAPD, "SCRAM-SHA-1", STR_NULL),
 			    "fail");

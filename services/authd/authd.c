@@ -236,14 +236,16 @@ authd_set_mechs(struct authd *a, struct str names)
 	struct str name;
 	bool plus;
 
-	a->mechs = 0;
+	a->mechs = a->plus = 0;
 	while (str_token(&names, ", \t", &name)) {
 		m = exchange_mech_find(name, &plus);
-		if (m && !plus)
-			a->mechs |= 1u << (m - exchange_mechs);
+		if (m)
+			*(plus ? &a->plus : &a->mechs) |=
+				1u << (m - exchange_mechs);
 		else
 			log_warn("auth_mechanisms: %s is not served; want "
-				 "PLAIN, LOGIN, SCRAM-SHA-1, SCRAM-SHA-256",
+				 "PLAIN, LOGIN, SCRAM-SHA-1[-PLUS], "
+				 "SCRAM-SHA-256[-PLUS]",
 				 LOGQ(name));
 	}
 }
@@ -258,7 +260,7 @@ authd_init(struct authd *a, struct loop *l, unsigned threads,
 	list_init(&a->idle);
 	tickets_init(&a->tickets);
 	a->conf.vmail_uid = a->conf.vmail_gid = USERS_NO_ID;
-	a->mechs = (1u << EXCHANGE_MECHS) - 1;
+	a->mechs = a->plus = (1u << EXCHANGE_MECHS) - 1;
 	if (exchange_preload(err) < 0)
 		return -1;
 	a->expire = evtimer_new(l->base, on_expire, a);

@@ -22,6 +22,7 @@ struct authd {
 	struct list idle;	/* attempts, the longest idle first */
 	struct event *expire;	/* the first of them */
 	unsigned mechs;		/* bits: index in exchange_mechs */
+	unsigned plus;		/* the same: with channel binding */
 	uint64_t busy_until_ms; /* next complaint about the queue */
 	struct penalties penalties;
 	struct event *due; /* the first attempt at the gate */

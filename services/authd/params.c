@@ -53,10 +53,14 @@ const struct param authd_params[] = {
 	  .users = SVC_BIT(SVC_AUTHD) | SVC_BIT(SVC_LOGIN) |
 		   SVC_BIT(SVC_SUBMITD),
 	  .text = "The SASL mechanisms offered to people's programs, of PLAIN, "
-		  "LOGIN, SCRAM-SHA-1 and SCRAM-SHA-256. PLAIN and LOGIN are "
-		  "offered only where plain passwords may be sent. Under TLS "
-		  "each SCRAM mechanism is offered with channel binding as "
-		  "well (SCRAM-SHA-256-PLUS). SCRAM needs keys in the users "
+		  "LOGIN, SCRAM-SHA-1, SCRAM-SHA-256, and the forms of the "
+		  "latter two that bind the login to its TLS connection, "
+		  "SCRAM-SHA-1-PLUS and SCRAM-SHA-256-PLUS. PLAIN and LOGIN "
+		  "are offered only where plain passwords may be sent, -PLUS "
+		  "only under TLS. -PLUS keeps out whoever stands between with "
+		  "a certificate that the client takes; it is not the default "
+		  "because some programs choose it and then cannot do it "
+		  "(mutt 2.2 with GNU SASL). SCRAM needs keys in the users "
 		  "file, which \"posthouse user\" writes." },
 	{ .name = "auth_hash_threads",
 	  .kind = PARAM_INT,

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: ISC
+"""Where the secrets are not: the private keys of TLS outside keyd, the password
+hashes outside authd.  What a process could find if it were taken over is what
+is in its memory and in its descriptors: both are searched from outside, all of
+it, while sessions of every kind are open and after many have gone."""
+
+import imaplib
+import pathlib
+import poplib
+import re
+import smtplib
+import ssl
+import subprocess
+
+import posthouse
+import pytest
+
+USER_PROCESSES = ("deliver", "imapd", "pop3d")
+# Who may have what; master is root and hands them on.
+KEYS = {"master", "keyd"}
+HASHES = {"master", "authd"}
+CHUNK = 1 << 20
+
+
+def numbers(pem):
+    """The secret numbers of a private key: {name: big-endian bytes}."""
+    out = subprocess.run(["openssl", "pkey", "-noout", "-text"], input=pem,
+                         capture_output=True, check=True,
+                         env=posthouse.clean_env()).stdout.decode()
+    found = {}
+    for name, digits in re.findall(
+            r"^(priv|privateExponent|prime1|prime2|exponent1|exponent2|"
+            r"coefficient):[^\n]*\n((?:    [0-9a-f:]+\n)+)", out, re.M):
+        found[name] = bytes.fromhex(re.sub(r"[\s:]", "", digits)).lstrip(b"\0")
+    assert found, out[:200]
+    return found
+
+
+def key_patterns(files):
+    """Each key as it may lie in memory: the number as DER has it, as OpenSSL's
+    words have it (little-endian), and a piece of the PEM text."""
+    patterns = {}
+    for f in files:
+        text = pathlib.Path(f).read_bytes()
+        for i, block in enumerate(re.findall(
+                rb"-----BEGIN (?:\w+ )?PRIVATE KEY-----.*?-----END[^\n]*",
+                text, re.S)):
+            for name, number in numbers(block).items():
+                # The middle: the ends may be padded or cut.
+                patterns[f"{f} {i} {name}"] = number[2:26]
+                patterns[f"{f} {i} {name} reversed"] = number[::-1][:-2][-24:]
+            patterns[f"{f} {i} PEM"] = block.splitlines()[1][20:60]
+    return patterns
+
+
+def hash_patterns(users):
+    """The secret part of each credential of the users file."""
+    patterns = {}
+    for line in pathlib.Path(users).read_text().splitlines():
+        name, rest = line.split(":", 1)
+        for i, word in enumerate(re.findall(r"[A-Za-z0-9./+=]{24,}", rest)):
+            patterns[f"hash {name} {i}"] = word[-24:].encode()
+    return patterns
+
+
+def memory(pid):
+    """All readable memory of a process, in overlapping pieces."""
+    with open(f"/proc/{pid}/maps") as maps, \
+            open(f"/proc/{pid}/mem", "rb", 0) as mem:
+        for line in maps:
+            span, mode = line.split()[:2]
+            if "r" not in mode or "[v" in line:
+                continue
+            at, end = (int(x, 16) for x in span.split("-"))
+            while at < end:
+                n = min(CHUNK + 64, end - at)
+                try:
+                    mem.seek(at)
+                    yield mem.read(n)
+                except OSError:
+                    pass
+                at += CHUNK
+
+
+def descriptors(pid):
+    """What its memfds and files hold."""
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = str(fd.readlink())
+            if fd.is_file() and not target.startswith("/dev/"):
+                yield fd.read_bytes()
+        except OSError:
+            continue
+
+
+def found_in(pid, patterns):
+    found = set()
+    for place in (memory, descriptors):
+        for piece in place(pid):
+            found |= {f"{place.__name__}: {name}"
+                      for name, p in patterns.items() if p in piece}
+    return found
+
+
+@pytest.fixture(scope="module")
+def busy(make_module_instance):
+    """An instance in the midst of sessions of every kind."""
+    i = make_module_instance()
+    tls = i.tls_context()
+    open_sessions = []
+    for round_ in range(3):
+        with smtplib.SMTP("127.0.0.1", i.submission_port) as s:
+            s.starttls(context=tls)
+            s.login(i.address("alice"), i.users["alice"])
+            s.sendmail(i.address("alice"), [i.address("bob")],
+                       f"Subject: {round_}\r\n\r\nx\r\n")
+        with smtplib.SMTP("127.0.0.1", i.smtp_port) as s:
+            s.starttls(context=tls)
+            s.sendmail("a@example.org", [i.address("alice")],
+                       "Subject: jail\r\n\r\nx\r\n")
+        for name in ("alice", "bob"):
+            a = imaplib.IMAP4_SSL("localhost", i.imaps_port, ssl_context=tls)
+            a.login(i.address(name), i.users[name])
+            b = poplib.POP3("127.0.0.1", i.pop3_port)
+            b.stls(context=tls)
+            b.user(i.address(name))
+            b.pass_(i.users[name])
+            open_sessions += [a, b]
+            with pytest.raises(imaplib.IMAP4.error):
+                imaplib.IMAP4_SSL("localhost", i.imaps_port,
+                                  ssl_context=tls).login(i.address(name), "no")
+    i.mailbox("bob").wait(3)
+    i.mailbox("alice").wait(3)
+    yield i
+    del open_sessions
+
+
+def holders(instance, patterns):
+    found = {}
+    for name, pids in {**instance.pids(),
+                       "master": [instance.process.pid]}.items():
+        for pid in pids:
+            for what in found_in(pid, patterns):
+                found.setdefault(name, set()).add(what)
+    return found
+
+
+def test_keys_are_with_keyd_alone(busy):
+    files = [busy.ca_file.with_name(n) for n in ("ecdsa.pem", "rsa.pem")]
+    patterns = key_patterns(files)
+    assert len(patterns) > 2 * len(files)
+    found = holders(busy, patterns)
+    assert "keyd" in found, "the search finds nothing where the keys must be"
+    assert set(found) <= KEYS, {k: v for k, v in found.items()
+                                if k not in KEYS}
+    assert set(busy.pids()) >= set(USER_PROCESSES)
+
+
+def test_hashes_are_with_authd_alone(busy):
+    patterns = hash_patterns(busy.conf_dir / "users")
+    assert patterns
+    found = holders(busy, patterns)
+    assert "authd" in found, "the search finds nothing where the hashes are"
+    assert set(found) <= HASHES, {k: v for k, v in found.items()
+                                  if k not in HASHES}
+
+
+def test_passwords_are_gone(busy):
+    """Passwords pass through tlsd, login, submitd and authd; none keeps them."""
+    patterns = {n: p.encode() for n, p in busy.users.items()}
+    found = holders(busy, patterns)
+    assert not found, found
