@@ -13,12 +13,12 @@ import pytest
 import posthouse as ph
 from rawsmtp import Raw
 
-INJECTED = [
-    b"MAIL FROM:<evil@example.com>\r\n",
-    b"EHLO evil\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:"
+INJECTED = {
+    "mail": b"MAIL FROM:<evil@example.com>\r\n",
+    "transaction": b"EHLO evil\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:"
     b"<alice@posthouse.test>\r\nDATA\r\n",
-    b"R", b"\r\n", b"\x00", b"\x16\x03\x01",
-]
+    "letter": b"R", "empty": b"\r\n", "nul": b"\x00",
+}
 PORTS = ["smtp_port", "submission_port"]
 
 
@@ -27,24 +27,24 @@ def plain(user, password):
 
 
 @pytest.mark.parametrize("port", PORTS)
-@pytest.mark.parametrize("text", INJECTED)
-def test_injection_in_one_packet(unmoved, port, text):
+@pytest.mark.parametrize("what", INJECTED)
+def test_injection_in_one_packet(unmoved, port, what):
     """CVE-2011-0411: what stands behind STARTTLS never becomes input."""
     with Raw(unmoved, port=getattr(unmoved, port)) as c:
         c.hello()
-        c.send(b"STARTTLS\r\n" + text)
+        c.send(b"STARTTLS\r\n" + INJECTED[what])
         assert c.reply()[:3] in ("554", "")
         assert c.reply() == ""
 
 
 @pytest.mark.parametrize("port", PORTS)
-@pytest.mark.parametrize("text", INJECTED)
-def test_injection_before_the_handshake(unmoved, port, text):
+@pytest.mark.parametrize("what", INJECTED)
+def test_injection_before_the_handshake(unmoved, port, what):
     """What comes after 220, but in the clear: tlsd gets it, as nonsense."""
     with Raw(unmoved, port=getattr(unmoved, port)) as c:
         c.hello()
         c.expect("STARTTLS", "220")
-        c.send(text)
+        c.send(INJECTED[what])
         with pytest.raises((ssl.SSLError, OSError)):
             c.wrap()
 
@@ -94,13 +94,18 @@ def test_no_login_in_the_clear(unmoved):
         c.expect(f"AUTH PLAIN {word}", "503")
 
 
-@pytest.mark.parametrize("text", [
-    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"EHLO x\r\n", b"\x00" * 500,
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xff" * 200, b""])
-def test_no_tls_on_465(unmoved, text):
+NO_TLS = {
+    "http": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "smtp": b"EHLO x\r\n",
+    "nuls": b"\x00" * 500, "nothing": b"",
+    "half": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xff" * 200,
+}
+
+
+@pytest.mark.parametrize("what", NO_TLS)
+def test_no_tls_on_465(unmoved, what):
     with socket.create_connection(
             ("127.0.0.1", unmoved.submissions_port), 20) as s:
-        s.sendall(text)
+        s.sendall(NO_TLS[what])
         s.shutdown(socket.SHUT_WR)
         got = b""
         try:
@@ -111,16 +116,21 @@ def test_no_tls_on_465(unmoved, text):
         assert b"220" not in got
 
 
-@pytest.mark.parametrize("line", [
-    "AUTH PLAIN \xff\xfe", "AUTH PLAIN ====", "AUTH PLAIN A", "AUTH  PLAIN =",
-    "AUTH " + "X" * 400, "AUTH PLAIN " + "A" * 11000, "AUTH PLAIN *",
-    "AUTH SCRAM-SHA-256 " + base64.b64encode(b"n,,n=a,r=" + b"r" * 4000)
-    .decode()])
-def test_bad_auth(unmoved, line):
+BAD_AUTH = {
+    "high": "AUTH PLAIN \xff\xfe", "pads": "AUTH PLAIN ====",
+    "short": "AUTH PLAIN A", "blanks": "AUTH  PLAIN =", "star": "AUTH PLAIN *",
+    "name": "AUTH " + "X" * 400, "long": "AUTH PLAIN " + "A" * 11000,
+    "nonce": "AUTH SCRAM-SHA-256 " + base64.b64encode(
+        b"n,,n=a,r=" + b"r" * 4000).decode(),
+}
+
+
+@pytest.mark.parametrize("what", BAD_AUTH)
+def test_bad_auth(unmoved, what):
     i = unmoved
     with Raw(i, port=i.submissions_port, tls=True) as c:
         c.hello()
-        got = c.say(line)
+        got = c.say(BAD_AUTH[what])
         if got.startswith("334"):
             got = c.say("*")
         assert got[:1] in "45", got

@@ -167,6 +167,21 @@ def test_swaks(instance):
             assert "250 2.0.0 Ok: queued as" in r.stdout, r.stdout
 
 
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256",
+                                       "SCRAM-SHA-256-PLUS"])
+def test_gsasl(instance, mechanism):
+    i = instance
+    said = [ph.run(["gsasl", "--smtp", "--starttls", "--connect",
+                    f"localhost:{i.submission_port}", "--x509-ca-file",
+                    i.ca_file, "-m", mechanism, "-a", i.address("alice"),
+                    "-p", password,
+                    *(() if mechanism.endswith("-PLUS") else ("--no-cb",))],
+                   check=False, input="")
+            for password in (i.users["alice"], "wrong")]
+    assert "\n235 " in said[0].stdout, said[0]
+    assert "\n535 " in said[1].stdout, said[1]
+
+
 def test_curl(instance):
     i, letter = instance, Letter()
     f = i.dir / "curl.eml"
