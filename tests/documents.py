@@ -61,6 +61,12 @@ def sysusers(posthouse):
     return "\n".join(lines) + "\n"
 
 
+def of_page(by_user, page):
+    """The parameters of a process, or of the processes PAGE_something."""
+    return sorted({name for user, names in by_user.items() for name in names
+                   if user == page or user.startswith(page + "_")})
+
+
 def generated(top, posthouse):
     """(path, what it should hold) of each document."""
     manual = ask(posthouse, "conf", "--manual")
@@ -82,7 +88,7 @@ def generated(top, posthouse):
             text = path.read_text()
             yield path, between(text, '.\\" begin parameters',
                                 '.\\" end parameters',
-                                parameters(by_user.get(path.stem, [])),
+                                parameters(of_page(by_user, path.stem)),
                                 path.name)
 
 
