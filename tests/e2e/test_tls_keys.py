@@ -27,14 +27,26 @@ def starttls(i, context, name=None):
     return context.wrap_socket(s, server_hostname=name)
 
 
-def served(i, kind="ECDSA", name=None):
-    """The certificate (DER) that a new session on port 25 is shown."""
+def only(kind):
+    """A client that takes no other kind of certificate, and verifies none."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
-    with starttls(i, context, name) as t:
+    return context
+
+
+def served(i, kind="ECDSA", name=None):
+    """The certificate (DER) that a new session on port 25 is shown."""
+    with starttls(i, only(kind), name) as t:
+        return t.getpeercert(binary_form=True)
+
+
+def served_imaps(i, kind):
+    """The same on the port of IMAP under TLS."""
+    with socket.create_connection(("127.0.0.1", i.imaps_port), 20) as s, \
+            only(kind).wrap_socket(s) as t:
         return t.getpeercert(binary_form=True)
 
 
@@ -247,7 +259,10 @@ def test_sni_and_groups(make_instance):
     i.posthouse("tls", "init", "--dir", more, "--name", "sni.test")
     table = i.conf_dir / "sni"
     table.write_text(f"sni.test {more}/ecdsa.pem {more}/rsa.pem\n")
-    i.set(tls_server_sni_maps=f"texthash:{table}")
+    people = i.dir / "people"
+    i.posthouse("tls", "init", "--dir", people)
+    i.set(tls_server_sni_maps=f"texthash:{table}",
+          login_tls_chain_files=f"{people}/ecdsa.pem {people}/rsa.pem")
     i.start()
     i.wait_log(rf"tls: {more}/ecdsa.pem: new certificate")
     shown = i.posthouse("tls", "show").stdout
@@ -257,6 +272,9 @@ def test_sni_and_groups(make_instance):
     assert served(i, "RSA") == mine
     assert served(i, "RSA", "mail.posthouse.test") == mine
     assert served(i, "RSA", "sni.test") == theirs
+    for kind in ("ECDSA", "RSA"):
+        assert served_imaps(i, kind) == certificate(
+            (people / f"{kind.lower()}.pem").read_text())
     # The table is watched like the files; one that others can write is not
     # taken.
     table.chmod(0o666)
