@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 
+import posthouse as ph
 import pytest
 
 GUESSER, PHONE, STRANGER, WEBMAIL = (
@@ -105,6 +106,29 @@ def test_all_ports_count_together(guarded):
         s.sendall(f"PASS {secret}\r\n".encode())
         assert f.readline().startswith(b"+OK")
     assert time.monotonic() - began > 3
+
+
+def test_scram_waits_too(guarded):
+    """The proof is looked at after the delay, once an exchange."""
+    grace = guarded.address("grace")
+    guarded.posthouse("user", "add", "--password-stdin", grace,
+                      input="grace-secret\n")
+
+    def scram(password):
+        began = time.monotonic()
+        r = ph.run(["gsasl", "--imap", "--connect",
+                    f"127.0.0.1:{guarded.imap_port}", "--no-starttls",
+                    "-m", "SCRAM-SHA-256", "-a", grace, "-z", "",
+                    "-p", password], input="", check=False)
+        return "\n. OK" in r.stdout.partition("AUTHENTICATE")[2], \
+            time.monotonic() - began
+
+    ph.wait_for(lambda: scram("grace-secret")[0], "grace to be known")
+    waited = [scram(f"wrong{i}") for i in range(3)] + [scram("grace-secret")]
+    assert [ok for ok, _ in waited] == [False] * 3 + [True]
+    seconds = [s for _, s in waited]
+    assert max(seconds[:2]) < 1 < 1.8 < seconds[2] < 3 < 3.8 < seconds[3] < 6
+    assert scram("grace-secret")[1] < 1
 
 
 def test_an_exception_slows_the_user_alone(guarded):
