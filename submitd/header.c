@@ -29,8 +29,12 @@ header_fix(struct session *s)
 	how.id_left = str_of(id);
 	/* Each address may get the domain; each is two bytes or more. */
 	buf_init(&out, header.n * (1 + c->origin.n) + 2048);
-	if (submission_fix(&out, header, &how, &err) < 0 ||
-	    txn_put_header(&s->txn, buf_str(&out)) < 0)
+	if (submission_fix(&out, header, &how, &err) < 0)
+		txn_fail(&s->txn, 451, "4.3.0", "Error: out of memory");
+	else if (out.n > c->header_size) /* domains add up */
+		txn_fail(&s->txn, 552, "5.3.4",
+			 "Error: message header too long");
+	else if (txn_put_header(&s->txn, buf_str(&out)) < 0)
 		txn_fail(&s->txn, 451, "4.3.0", "Error: out of memory");
 	buf_fini(&out);
 }

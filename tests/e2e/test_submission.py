@@ -252,6 +252,31 @@ def test_large_text(instance):
     wait_letter(i, "bob", letter)
 
 
+@pytest.mark.parametrize("peer", ["authd", "tlsd_user", "router", "qmgr"])
+def test_a_peer_dies(make_instance, peer):
+    """Whoever it is: the next login and message find the new process."""
+    i = make_instance()
+    with login(submissions(i), i) as s:
+        i.kill(peer)
+        try:
+            assert s.noop()[0] == 250 or peer == "tlsd_user"
+        except (smtplib.SMTPException, ssl.SSLError, OSError):
+            assert peer == "tlsd_user"
+    letter = Letter()
+
+    def sent():
+        try:
+            with login(submissions(i), i) as s:
+                s.sendmail(i.address("alice"), [i.address("bob")],
+                           letter.bytes)
+                return True
+        except (smtplib.SMTPException, ssl.SSLError, OSError):
+            return False
+
+    ph.wait_for(sent, f"a message after {peer} died", 30, 0.5)
+    wait_letter(i, "bob", letter)
+
+
 @pytest.mark.dev
 def test_local_program(instance):
     """The kernel says who it is; no login, and no address of a client."""
