@@ -134,6 +134,45 @@ row_head(const struct msg_queue_row *row)
 	}
 }
 
+/* What was asked about notifications (RFC 3461); queue show has it. */
+static void
+row_dsn(const struct msg_queue_row *row)
+{
+	if (!row->ret && !row->envid.n)
+		return;
+	(void)printf("%*s(", 4, "");
+	if (row->ret)
+		(void)printf("RET=%s%s", row->ret == RET_FULL ? "FULL" : "HDRS",
+			     row->envid.n ? " " : "");
+	if (row->envid.n)
+		(void)printf("ENVID=%s", LOGQ(row->envid));
+	(void)puts(")");
+}
+
+static void
+rcpt_dsn(const struct msg_queue_rcpt *r)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} names[] = {
+		{ NOTIFY_NEVER, "NEVER" },
+		{ NOTIFY_SUCCESS, "SUCCESS" },
+		{ NOTIFY_FAILURE, "FAILURE" },
+		{ NOTIFY_DELAY, "DELAY" },
+	};
+	const char *sep = " NOTIFY=";
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (r->notify & names[i].bit) {
+			(void)printf("%s%s", sep, names[i].name);
+			sep = ",";
+		}
+	if (r->orcpt.n)
+		(void)printf(" ORCPT=%s", LOGQ(r->orcpt));
+}
+
 static void
 row_text(const struct msg_queue_row *row, bool more)
 {
@@ -142,12 +181,16 @@ row_text(const struct msg_queue_row *row, bool more)
 
 	if (!more)
 		row_head(row);
+	if (!more)
+		row_dsn(row);
 	while (msg_list_next(&it, &msg_queue_rcpt_def, &r)) {
 		if (r.done)
 			continue;
 		if (r.text.n)
 			(void)printf("%*s(%s)\n", 4, "", LOGQ(r.text));
-		(void)printf("%*s%s\n", 41, "", LOGQ(r.address));
+		(void)printf("%*s%s", 41, "", LOGQ(r.address));
+		rcpt_dsn(&r);
+		(void)putchar('\n');
 	}
 }
 

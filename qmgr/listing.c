@@ -182,6 +182,10 @@ fill_row(struct listing *l, const struct message *m, const struct found *f,
 	};
 	char id[QID_MAX];
 
+	if (l->show) {
+		row.ret = f->text.head.ret;
+		row.envid = f->text.env.envid;
+	}
 	row.id = str_of(qid_text(m->id, id));
 	if (m->state == MESSAGE_HELD) {
 		row.state = QUEUE_HELD;
@@ -225,6 +229,10 @@ add_rcpts(struct listing *l, const struct found *f, struct buf *b)
 			.type = r.type,
 			.done = f->text.rcpt_state[l->rcpt] == QFILE_DONE,
 		};
+		if (l->show) {
+			out.notify = r.notify;
+			out.orcpt = r.orcpt;
+		}
 		if (r.type == RCPT_ERROR)
 			out.text = r.text;
 		else if (f->last)

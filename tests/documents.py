@@ -10,7 +10,8 @@ against the tables in the code, as the program POSTHOUSE shows them.
   conf/systemd/sysusers.conf
                         a user for each process that has one of its own
 
-Also: a file that ARCHITECTURE.md names exists.  --write brings them up to
+Also: a file that ARCHITECTURE.md names exists, and an option that sendmail
+takes stands in its manual.  --write brings them up to
 date instead."""
 
 import json
@@ -100,6 +101,14 @@ def missing_files(top):
     return sorted(n for n in names if not (top / n).exists())
 
 
+def missing_options(top):
+    """Letters that sendmail takes and its manual does not name."""
+    code = (top / "ctl/sendmail/options.c").read_text()
+    manual = (top / "docs/man/sendmail.1").read_text()
+    letters = re.search(r'letters\[\] =\s*"([^"]+)"', code)[1]
+    return [c for c in letters if c != ":" and f"\\-{c}" not in manual]
+
+
 def main():
     write = sys.argv[1:2] == ["--write"]
     args = sys.argv[2:] if write else sys.argv[1:]
@@ -108,6 +117,8 @@ def main():
     top = pathlib.Path(args[0])
     wrong = [f"ARCHITECTURE.md: names {n}, which does not exist"
              for n in missing_files(top)]
+    wrong += [f"docs/man/sendmail.1: says nothing about -{c}"
+              for c in missing_options(top)]
     for path, want in generated(top, pathlib.Path(args[1]).resolve()):
         if path.exists() and path.read_text() == want:
             continue

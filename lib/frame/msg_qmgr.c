@@ -78,6 +78,8 @@ static const struct msg_field msg_queue_rcpt_fields[] = {
 	MSG_FIELD(msg_queue_rcpt, type, MSG_U8, RCPT_DISCARD),
 	MSG_FIELD(msg_queue_rcpt, done, MSG_U8, 1),
 	MSG_FIELD(msg_queue_rcpt, text, MSG_STR, TEXT_MAX),
+	MSG_FIELD(msg_queue_rcpt, notify, MSG_U8, 15),
+	MSG_FIELD(msg_queue_rcpt, orcpt, MSG_STR, ORCPT_MAX),
 };
 const struct msg_def msg_queue_rcpt_def = MSG_DEF(msg_queue_rcpt, 0, 0);
 
@@ -91,6 +93,8 @@ static const struct msg_field msg_queue_row_fields[] = {
 	MSG_FIELD(msg_queue_row, sender, MSG_STR, ADDRESS_MAX),
 	MSG_FIELD(msg_queue_row, reason, MSG_STR, TEXT_MAX),
 	MSG_LIST_FIELD(msg_queue_row, rcpts, RCPTS_MAX, &msg_queue_rcpt_def),
+	MSG_FIELD(msg_queue_row, ret, MSG_U8, RET_HDRS),
+	MSG_FIELD(msg_queue_row, envid, MSG_STR, ENVID_MAX),
 };
 const struct msg_def msg_queue_row_def =
 	MSG_DEF(msg_queue_row, MSG_QUEUE_ROW, 0);

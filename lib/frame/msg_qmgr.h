@@ -116,6 +116,8 @@ struct msg_queue_rcpt {
 	uint8_t type;
 	uint8_t done;
 	struct str text; /* last attempt's outcome or reason to hold */
+	uint8_t notify;	 /* only of SHOW; rcpt_notify */
+	struct str orcpt;
 };
 struct msg_queue_row {
 	struct str id;
@@ -127,6 +129,8 @@ struct msg_queue_row {
 	struct str reason;     /* of the message as a whole */
 	struct msg_list rcpts; /* msg_queue_rcpt; several rows with the same id
 				  if they do not fit one frame */
+	uint8_t ret;	       /* only of SHOW; commit_ret */
+	struct str envid;
 };
 
 /* part of SHOW: header and body as stored. */

@@ -416,6 +416,14 @@ def test_mailq(make_instance, public):
             assert sender == (want[id_]["sender"] or "MAILER-DAEMON")
             assert rcpts == [r["address"] for r in want[id_]["recipients"]]
             assert want[id_]["recipients"][0]["delay_reason"] in reasons
+    # What was asked about notifications stays with the message.
+    sendmail(i, "-N", "success,delay", "-R", "hdrs", "-V", "env=1+2", BOB,
+             given=b"x\n")
+    (new,) = [r["queue_id"] for r in rows() if r["queue_id"] not in want]
+    text = i.posthouse("queue", "show", new).stdout
+    assert "(RET=HDRS ENVID=env=1+2)" in text, text
+    assert f" {BOB} NOTIFY=SUCCESS,DELAY" in text, text
+    i.posthouse("queue", "delete", new)
     # Orders: a flush, and nothing else.
     (box / "bob").unlink()
     other = [r for r in want if r != held]
