@@ -107,9 +107,9 @@ say_mail(const struct job *j, struct server *s, struct err *err)
 	buf_init(&b, 4096);
 	(void)!buf_addf(&b, "MAIL FROM:<%s>", j->env.sender.text);
 	if (s->size)
-		(void)!buf_addf(
-			&b, " SIZE=%llu",
-			(unsigned long long)(j->msg.size + j->msg.header.n));
+		(void)!buf_addf(&b, " SIZE=%llu",
+				(unsigned long long)j->msg.size +
+					j->msg.header.n);
 	if (s->eightbit && (o->body_8bit || j->msg.has_8bit))
 		(void)!buf_add_c(&b, " BODY=8BITMIME");
 	if (j->env.utf8)

@@ -263,8 +263,9 @@ parse_orcpt(struct str value, unsigned offer, struct smtp_rcpt *r)
 	struct str type, whole = value;
 	size_t i, n;
 
-	if (value.n > SMTP_ORCPT_MAX || !str_cut(&value, ';', &type) ||
-	    type.n == 0 || value.n == 0 || !is_printable(type))
+	if (!value.p || value.n > SMTP_ORCPT_MAX ||
+	    !str_cut(&value, ';', &type) || type.n == 0 || value.n == 0 ||
+	    !is_printable(type))
 		return -1;
 	for (i = 0; i < type.n; i++)
 		if (strchr(specials, type.p[i]))

@@ -109,7 +109,7 @@ is_phrase(struct str s)
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
-		if (s.p[i] <= 0 || s.p[i] < ' ' || s.p[i] > '~' ||
+		if (s.p[i] < ' ' || s.p[i] > '~' ||
 		    strchr("()<>[]:;@\\,.\"", s.p[i]))
 			return false;
 	return true;
