@@ -184,7 +184,8 @@ take(struct world *w, struct asked *q)
 	if (n <= 0)
 		return -1;
 	cm = CMSG_FIRSTHDR(&mh);
-	assert_non_null(cm);
+	if (!cm)
+		return -1;
 	memcpy(&q->fd, CMSG_DATA(cm), sizeof(int));
 	assert_int_equal(msg_peek(str_mem(frame, (size_t)n), &type, &q->tag),
 			 0);
@@ -270,7 +271,7 @@ static void
 test_up(void **state)
 {
 	struct world w;
-	struct asked q;
+	struct asked q = { .fd = -1 };
 	uint32_t tag;
 	char text[20];
 
@@ -322,7 +323,7 @@ test_fail(void **state)
 {
 	struct msg_tls_fail m = { TLS_FAIL_TIMEOUT, STR("too slow") };
 	struct world w;
-	struct asked q;
+	struct asked q = { .fd = -1 };
 	uint32_t tag;
 
 	(void)state;
@@ -344,7 +345,7 @@ static void
 test_injection(void **state)
 {
 	struct world w;
-	struct asked q;
+	struct asked q = { .fd = -1 };
 	uint32_t tag;
 
 	(void)state;
@@ -366,7 +367,7 @@ test_output_stuck(void **state)
 	enum { BIG = 4 * 1024 * 1024 };
 	static char big[BIG];
 	struct world w;
-	struct asked q;
+	struct asked q = { .fd = -1 };
 	uint32_t tag;
 
 	(void)state;
@@ -406,7 +407,7 @@ static void
 test_cancel(void **state)
 {
 	struct world w;
-	struct asked q;
+	struct asked q = { .fd = -1 };
 	uint32_t tag;
 
 	(void)state;
@@ -446,7 +447,7 @@ test_tlsd_dies(void **state)
 {
 	struct msg_tls_offer on = { 1 };
 	struct world w;
-	struct asked q;
+	struct asked q = { .fd = -1 };
 	uint32_t tag;
 
 	(void)state;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -103,6 +104,17 @@ on_drain_timeout(evutil_socket_t fd, short what, void *arg)
 	daemon_exit(a->d, EX_OK);
 }
 
+/* Two descriptors each; jail.c has set the limit as far as it could. */
+static unsigned
+max_streams(const struct daemon *d)
+{
+	struct rlimit rl = { .rlim_cur = d->svc->nofile };
+
+	(void)getrlimit(RLIMIT_NOFILE, &rl);
+	return rl.rlim_cur > SPARE_FDS ? (unsigned)(rl.rlim_cur - SPARE_FDS) / 2
+				       : 1;
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -120,8 +132,7 @@ start(struct daemon *d, struct err *err)
 	a->drain = evtimer_new(d->loop.base, on_drain_timeout, a);
 	if (!a->connect || !a->drain)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	if (tlsd_init(&a->tlsd, &d->loop,
-		      (unsigned)(d->svc->nofile - SPARE_FDS) / 2, err) < 0)
+	if (tlsd_init(&a->tlsd, &d->loop, max_streams(d), err) < 0)
 		return -1;
 	configure(a);
 	fd = daemon_fd(d, "tls_ca", 0);

@@ -194,12 +194,14 @@ static void
 on_tls_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct stream *s = arg;
+	size_t before = s->down.n - s->down_at;
 
 	(void)what;
 	if (send_stuck(fd, &s->down, &s->down_at) < 0)
 		s->tls_gone = true;
 	else if (is_stuck(&s->down))
 		await(s, &s->tls_wr, fd, EV_WRITE, on_tls_writable);
+	s->moved += before - (s->down.n - s->down_at);
 	if (!s->asker)
 		settle(s);
 }
@@ -245,11 +247,15 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	/* A service that has only shut down its side minds its own deadlines,
-	 * and will close. */
-	if (is_closed(s->plain))
+	 * and will close.  A slow client may go on, one that only seems to read
+	 * may not. */
+	if (is_closed(s->plain) &&
+	    (s->tls_fin || s->moved < STREAM_DRAIN_MIN)) {
 		stream_free(s);
-	else
-		set_timer(s, STREAM_LINGER_MS);
+		return;
+	}
+	s->moved = 0;
+	set_timer(s, s->tls_fin ? STREAM_LINGER_MS : STREAM_DRAIN_MS);
 }
 
 /* --- what comes next -------------------------------------------------------

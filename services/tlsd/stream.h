@@ -24,6 +24,7 @@ struct stream {
 	struct event *tls_rd, *tls_wr, *plain_rd, *plain_wr, *plain_end, *timer;
 	struct buf up, down;   /* what is stuck */
 	size_t up_at, down_at; /* sent so far */
+	size_t moved; /* stuck bytes the client took since the timer was set */
 	uint8_t use, client_cert;
 	bool tls_dry;	/* no more input now: do not ask the kernel */
 	bool tls_ended; /* recv() said so */

@@ -13,8 +13,9 @@ enum {
 	/* Encrypted bytes that a client does not take; more than one chunk
 	 * only where it makes TLS itself answer. */
 	STREAM_DOWN_MAX = 4 * STREAM_CHUNK,
-	/* After the service closed: for the client to take what is left, and
-	 * to close its side. */
+	/* After the service closed: the client takes as much of what is left
+	 * in each such time, and then has that long to close its side. */
+	STREAM_DRAIN_MIN = 4096,
 	STREAM_DRAIN_MS = 30000,
 	STREAM_LINGER_MS = 3000,
 	TLSD_CA_MAX = 8 * 1024 * 1024,
