@@ -8,9 +8,10 @@
  * To tlsd: a client's connection, to have TLS spoken on it.  Types 112-119.
  *
  * The asker sends the client's socket with nothing of it unread (implicit TLS
- * is STARTTLS at byte 0) and closes its own copy; tlsd shakes hands and answers
- * with one end of a local stream that carries the plain text.  EOF on it is the
- * end of the TLS stream, and closing it ends the TLS stream.
+ * is STARTTLS at byte 0) and keeps its own copy until the answer, only to shut
+ * it down if it gives up; tlsd shakes hands and answers with one end of a local
+ * stream that carries the plain text.  EOF on it is the end of the TLS stream,
+ * and closing it ends the TLS stream.
  */
 enum { MSG_TLS_SERVER = 112, MSG_TLS_UP, MSG_TLS_FAIL, MSG_TLS_OFFER };
 

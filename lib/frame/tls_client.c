@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/map.h"
@@ -22,6 +23,7 @@ struct tls_client {
 /* A handshake nobody has told us the end of yet. */
 struct start {
 	struct tls_client *client;
+	int fd; /* the same socket that tlsd has, to end it by */
 	uint32_t tag;
 	tls_done_cb *done;
 	void *arg;
@@ -180,6 +182,7 @@ on_reply(void *arg, const struct msg_def *def, void *msg)
 	struct start *s = arg;
 
 	/* Before the callback, which may free the client. */
+	close(s->fd);
 	map_del(&s->client->by_tag, MAP_KEY(s->tag));
 	if (def == &msg_tls_up_def)
 		on_up(s, msg);
@@ -210,7 +213,7 @@ tls_client_start_fd(struct tls_client *t, int fd, enum tls_use use,
 
 	if (!s)
 		goto fail;
-	*s = (struct start){ .client = t, .done = done, .arg = arg };
+	*s = (struct start){ .client = t, .fd = fd, .done = done, .arg = arg };
 	s->tag = asker_send(t->asker, &msg_tls_server_def, &m,
 			    timeout_ms + GRACE_MS, on_reply, s);
 	if (!s->tag)
@@ -219,7 +222,6 @@ tls_client_start_fd(struct tls_client *t, int fd, enum tls_use use,
 		asker_cancel(t->asker, s->tag);
 		goto fail;
 	}
-	close(fd); /* a copy of it travels */
 	*tag = s->tag;
 	return 0;
 fail:
@@ -262,5 +264,9 @@ tls_client_cancel(struct tls_client *t, uint32_t tag)
 	if (!s)
 		return;
 	asker_cancel(t->asker, tag);
+	/* tlsd sees the client go: what nobody waits for any more must not
+	 * keep a place there. */
+	(void)shutdown(s->fd, SHUT_RDWR);
+	close(s->fd);
 	free(s);
 }

@@ -62,6 +62,7 @@ ERR_WARN_UNUSED int tls_client_start_fd(struct tls_client *t, int fd,
 					unsigned timeout_ms, tls_done_cb *done,
 					void *arg, uint32_t *tag,
 					struct err *err);
+/* Ends the connection, wherever the handshake is. */
 void tls_client_cancel(struct tls_client *t, uint32_t tag);
 
 #endif

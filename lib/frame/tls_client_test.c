@@ -287,14 +287,13 @@ test_up(void **state)
 	assert_int_equal(q.m.use, TLS_IMAP);
 	assert_int_equal(q.m.client_cert, 1);
 	assert_int_equal(q.m.timeout_ms, 1000);
-	/* Nothing of the client's bytes was eaten, and the only copy of the
-	 * connection is tlsd's now. */
+	/* Nothing of the client's bytes was eaten, and once it is answered
+	 * the only copy of the connection is tlsd's. */
 	assert_int_equal(send(w.client, "\x16", 1, 0), 1);
 	assert_int_equal(recv(q.fd, text, sizeof(text), 0), 1);
 	close(q.fd);
-	assert_true(is_eof(w.client));
-
 	answer_up(&w, q.tag);
+	assert_true(is_eof(w.client));
 	assert_int_equal(w.done, 1);
 	assert_true(w.fd >= 0);
 	assert_string_equal(w.facts.protocol, "TLSv1.3");
@@ -409,13 +408,16 @@ test_cancel(void **state)
 	struct world w;
 	struct asked q = { .fd = -1 };
 	uint32_t tag;
+	char c;
 
 	(void)state;
 	open_world(&w);
 	assert_int_equal(start(&w, 1000, &tag), 0);
 	assert_int_equal(take(&w, &q), 0);
-	close(q.fd);
 	tls_client_cancel(w.t, tag);
+	assert_int_equal(recv(q.fd, &c, 1, MSG_DONTWAIT), 0); /* tlsd sees it */
+	assert_true(is_eof(w.client));
+	close(q.fd);
 	tls_client_cancel(w.t, tag);
 	tls_client_cancel(w.t, tag + 1);
 	answer_up(&w, q.tag); /* its stream is closed, see the leak check */

@@ -311,11 +311,14 @@ on_tls(void *arg, int fd, const struct tls_facts *facts, unsigned class,
 		return;
 	}
 	s->tls = malloc(sizeof(*s->tls));
+	if (s->tls)
+		*s->tls = *facts;
+	else
+		close(fd);
 	if (!s->tls || listen_to(s, fd) < 0) {
 		tls_failed(s, "out of memory");
 		return;
 	}
-	*s->tls = *facts;
 	s->secured = true;
 	s->tag[0] = s->user[0] = s->method[0] = s->pop3_user[0] = '\0';
 	s->continued = 0;

@@ -212,6 +212,8 @@ def test_silent_handshakes_make_room(make_instance):
     i.wait_log(r"imap-login: Disconnected: Too many connections \(no auth "
                r"attempts in \d+ secs\): user=<>, rip=127.0.0.1, "
                r"lip=127.0.0.1, TLS handshaking, session=<\S+>")
+    for w in silent[:20]:
+        assert w.rest() == b""
     for w in silent:
         w.close()
 
