@@ -19,7 +19,9 @@ ALICE = "alice@posthouse.test"
 def strict(instance):
     """No password in the clear, not even on loopback."""
     instance.stop()
-    instance.set(plaintext_logins="never", auth_failure_delay="0s")
+    instance.set(plaintext_logins="never", auth_failure_delay="0s",
+                 auth_mechanisms="PLAIN LOGIN SCRAM-SHA-256-PLUS "
+                                 "SCRAM-SHA-256")
     return instance.start()
 
 
