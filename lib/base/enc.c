@@ -25,7 +25,7 @@ crc_init(void)
 }
 
 uint32_t
-enc_crc32c(uint32_t crc, const void *p, size_t n)
+enc_crc32c_table(uint32_t crc, const void *p, size_t n)
 {
 	const uint8_t *b = p;
 	uint32_t lo, hi;
@@ -45,6 +45,37 @@ enc_crc32c(uint32_t crc, const void *p, size_t n)
 		crc = crc_table[0][(crc ^ *b++) & 255] ^ crc >> 8;
 	return ~crc;
 }
+
+#ifdef __x86_64__
+/* There is an instruction for it, five times as fast. */
+__attribute__((target("sse4.2"))) static uint32_t
+crc_instruction(uint32_t crc, const void *p, size_t n)
+{
+	const uint8_t *b = p;
+	uint64_t c = (uint32_t)~crc, v;
+
+	for (; n >= sizeof(v); b += sizeof(v), n -= sizeof(v)) {
+		memcpy(&v, b, sizeof(v));
+		c = __builtin_ia32_crc32di(c, v);
+	}
+	while (n--)
+		c = __builtin_ia32_crc32qi((uint32_t)c, *b++);
+	return ~(uint32_t)c;
+}
+
+uint32_t
+enc_crc32c(uint32_t crc, const void *p, size_t n)
+{
+	return __builtin_cpu_supports("sse4.2") ? crc_instruction(crc, p, n)
+						: enc_crc32c_table(crc, p, n);
+}
+#else
+uint32_t
+enc_crc32c(uint32_t crc, const void *p, size_t n)
+{
+	return enc_crc32c_table(crc, p, n);
+}
+#endif
 
 /* --- SipHash-2-4 -------------------------------------------------------- */
 

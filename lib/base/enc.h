@@ -8,6 +8,8 @@
 /* CRC-32C (Castagnoli; the polynomial of RFC 3720 B.4), running: start with 0,
  * feed the result of the previous part back in. */
 uint32_t enc_crc32c(uint32_t crc, const void *p, size_t n);
+/* The same, on machines without an instruction for it. */
+uint32_t enc_crc32c_table(uint32_t crc, const void *p, size_t n);
 
 /* SipHash-2-4 (Aumasson and Bernstein, 2012) with a 16-byte key. */
 uint64_t enc_siphash(const uint8_t key[16], const void *p, size_t n);
