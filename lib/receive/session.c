@@ -334,7 +334,7 @@ static void
 count_reply(struct session *s, const struct reply *r)
 {
 	if (r->code >= 400)
-		s->errors++;
+		s->errors += !s->local; /* a list has many old addresses */
 	/* DATA counts when it is stored, STARTTLS when TLS is up. */
 	else if (r->code != 354 && r->then != REPLY_TLS)
 		s->good[s->verb]++;

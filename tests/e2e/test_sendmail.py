@@ -140,6 +140,15 @@ def test_refusals(instance):
     r = sendmail(instance, "-bv", "nobody@posthouse.test", BOB, status=67)
     assert r.stdout == b"bob@posthouse.test: deliverable\n"
     sendmail(instance, "-bv", BOB)
+    # However many they are.
+    many = [f"nobody{n}@posthouse.test" for n in range(60)]
+    began = time.monotonic()
+    r = sendmail(instance, *many[:30], BOB, *many[30:],
+                 given=b"Subject: few\n\nx\n", status=67)
+    assert r.stderr.count(b": 550 5.1.1 ") == 60
+    assert time.monotonic() - began < 10
+    before += 1
+    instance.mailbox("bob").wait(before + 1)
     r = sendmail(instance, "a b", given=b"x", status=64)
     assert b"bad address: a b" in r.stderr
     time.sleep(0.3)
