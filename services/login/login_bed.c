@@ -175,7 +175,8 @@ bed_init(struct bed *b)
 	worker_init(w, l);
 	w->conf = (struct login_conf){
 		.plaintext_on_loopback = true,
-		.mechanisms = STR("PLAIN LOGIN SCRAM-SHA-256"),
+		.mechanisms = STR("PLAIN LOGIN SCRAM-SHA-256-PLUS "
+				  "SCRAM-SHA-256"),
 		.timeout_ms = 60000,
 		.sessions = 100,
 	};
