@@ -169,8 +169,9 @@ def test_swaks(instance):
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "SCRAM-SHA-256",
                                        "SCRAM-SHA-256-PLUS"])
-def test_gsasl(instance, mechanism):
-    i = instance
+def test_gsasl(make_instance, mechanism):
+    i = make_instance(auth_mechanisms="PLAIN LOGIN SCRAM-SHA-256 "
+                      "SCRAM-SHA-256-PLUS", auth_failure_delay="0s")
     said = [ph.run(["gsasl", "--smtp", "--starttls", "--connect",
                     f"localhost:{i.submission_port}", "--x509-ca-file",
                     i.ca_file, "-m", mechanism, "-a", i.address("alice"),
