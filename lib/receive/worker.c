@@ -11,7 +11,8 @@
 
 enum {
 	SPARE_MAX = 64,
-	IDLE_MS = 10000, /* silence that costs a client its place */
+	TLS_WAIT_MS = 1000, /* for tlsd's first word */
+	IDLE_MS = 10000,    /* silence that costs a client its place */
 	/* A worker that makes room for a fresh one leaves its sockets unserved
 	 * meanwhile: its clients get this long. */
 	RECYCLE_MS = 3000,
@@ -275,6 +276,47 @@ receiver_table(struct daemon *d, struct str name, int fd)
 	listeners_lend(&w->listeners, name, fd);
 }
 
+/* Open the listeners, once. */
+static int
+serve(struct worker *w, struct err *err)
+{
+	if (w->serving || w->listeners.closed)
+		return 0;
+	w->serving = true;
+	return listeners_open(&w->listeners, w->d, err);
+}
+
+static void
+serve_now(void *arg)
+{
+	struct worker *w = arg;
+	struct err err;
+
+	if (serve(w, &err) == 0)
+		return;
+	log_error("%s", err.text);
+	daemon_exit(w->d, EX_TEMPFAIL);
+}
+
+static void
+on_tls_wait(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	serve_now(arg);
+}
+
+/* The first clients of a fresh process are to be offered STARTTLS as well: wait
+ * a moment for tlsd's word.  They wait in the kernel. */
+static void
+serve_soon(struct worker *w)
+{
+	struct timeval tv = { TLS_WAIT_MS / 1000, TLS_WAIT_MS % 1000 * 1000 };
+
+	w->listeners.d = w->d; /* for what master may lend meanwhile */
+	event_base_once(w->d->loop.base, -1, EV_TIMEOUT, on_tls_wait, w, &tv);
+}
+
 int
 receiver_start(struct daemon *d, const struct receiver *r, struct err *err)
 {
@@ -292,14 +334,17 @@ receiver_start(struct daemon *d, const struct receiver *r, struct err *err)
 	w->router = asker_new(d, SVC_ROUTER, NULL, NULL, w);
 	w->qmgr = asker_new(d, SVC_QMGR, on_qmgr_note, on_qmgr_state, w);
 	if (w->conf.tls != RECEIVE_TLS_NONE)
-		w->tls = tls_client_new(d, r->tlsd, NULL, NULL);
+		w->tls = tls_client_new(d, r->tlsd, serve_now, w);
 	if (r->auth)
 		w->authd = asker_new(d, SVC_AUTHD, NULL, NULL, w);
 	if (!w->router || !w->qmgr || (r->auth && !w->authd) ||
 	    (!w->tls && w->conf.tls != RECEIVE_TLS_NONE))
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	w->listeners.on_connection = on_connection;
-	return listeners_open(&w->listeners, d, err);
+	if (!w->tls)
+		return serve(w, err);
+	serve_soon(w);
+	return 0;
 }
 
 void

@@ -17,6 +17,7 @@ struct worker {
 	struct daemon *d;
 	struct receive_conf conf;
 	struct listeners listeners;
+	bool serving; /* the listeners are open, or were */
 	struct asker *router, *qmgr;
 	struct asker *authd;	/* NULL: there are no logins */
 	struct tls_client *tls; /* NULL: TLS is not offered */
