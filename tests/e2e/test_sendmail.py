@@ -479,3 +479,16 @@ def test_log_is_postfix(make_instance):
     out = ph.run(["pflogsumm", "--syslog_name=posthouse",
                   *(i.dir / "log").glob("*")]).stdout
     assert re.search(r"^ +3 +delivered$", out, re.M), out
+
+
+def test_utf8_address(make_instance):
+    """RFC 6531: declared where an address needs it."""
+    i = make_instance(
+        virtual_mailbox_maps="inline:{b\u00f6b@posthouse.test="
+                             "posthouse.test/bob/}")
+    r = sendmail(i, "-v", "-f", "j\u00f6@posthouse.test", "-t", given=(
+        "To: B\u00f6b <b\u00f6b@posthouse.test>\nSubject: \u00fc\n\n\u00fc\n"
+    ).encode())
+    assert b" BODY=8BITMIME SMTPUTF8\n" in r.stdout
+    (f,) = i.mailbox("bob").wait(1)
+    assert "From: root <j\u00f6@posthouse.test>\n" in f.read_text()
