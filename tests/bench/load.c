@@ -29,7 +29,6 @@
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -94,17 +93,22 @@ put(struct client *c, const char *p, size_t n)
 	}
 }
 
-static void __attribute__((format(printf, 2, 3)))
-say(struct client *c, const char *fmt, ...)
-{
-	char text[1024];
-	va_list ap;
-	int n;
+/* A line of these words and CR LF. */
+#define SAY(c, ...) say(c, (const char *const[]){ __VA_ARGS__, "\r\n", NULL })
 
-	va_start(ap, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	put(c, text, (size_t)n);
+static void
+say(struct client *c, const char *const *words)
+{
+	char text[1024], *end = text, *nul;
+
+	for (; *words; words++) {
+		nul = memccpy(end, *words, '\0',
+			      (size_t)(text + sizeof(text) - end));
+		if (!nul)
+			errx(1, "a line is too long");
+		end = nul - 1;
+	}
+	put(c, text, (size_t)(end - text));
 }
 
 static void
@@ -207,14 +211,14 @@ static void
 starttls_session(struct client *c)
 {
 	expect(c, "220 ", "220-");
-	say(c, "EHLO load.example\r\n");
+	SAY(c, "EHLO load.example");
 	expect(c, "250 ", "250-");
-	say(c, "STARTTLS\r\n");
+	SAY(c, "STARTTLS");
 	expect(c, "220 ", NULL);
 	start_tls(c);
-	say(c, "EHLO load.example\r\n");
+	SAY(c, "EHLO load.example");
 	expect(c, "250 ", "250-");
-	say(c, "QUIT\r\n");
+	SAY(c, "QUIT");
 	expect(c, "221 ", NULL);
 }
 
@@ -222,9 +226,9 @@ static void
 imap_session(struct client *c)
 {
 	expect(c, "* OK", NULL);
-	say(c, "a LOGIN %s %s\r\n", c->user, load.words[1]);
+	SAY(c, "a LOGIN ", c->user, " ", load.words[1]);
 	expect(c, "a OK", "* ");
-	say(c, "b LOGOUT\r\n");
+	SAY(c, "b LOGOUT");
 	expect(c, "b OK", "* ");
 }
 
@@ -232,11 +236,11 @@ static void
 pop3_session(struct client *c)
 {
 	expect(c, "+OK", NULL);
-	say(c, "USER %s\r\n", c->user);
+	SAY(c, "USER ", c->user);
 	expect(c, "+OK", NULL);
-	say(c, "PASS %s\r\n", load.words[1]);
+	SAY(c, "PASS ", load.words[1]);
 	expect(c, "+OK", NULL);
-	say(c, "QUIT\r\n");
+	SAY(c, "QUIT");
 	expect(c, "+OK", NULL);
 }
 
@@ -250,19 +254,19 @@ submit_session(struct client *c)
 		     load.words[1]);
 	EVP_EncodeBlock(base64, plain, n);
 	expect(c, "220 ", "220-");
-	say(c, "EHLO load.example\r\n");
+	SAY(c, "EHLO load.example");
 	expect(c, "250 ", "250-");
-	say(c, "AUTH PLAIN %s\r\n", (const char *)base64);
+	SAY(c, "AUTH PLAIN ", (const char *)base64);
 	expect(c, "235 ", NULL);
-	say(c, "MAIL FROM:<%s>\r\n", load.words[2]);
+	SAY(c, "MAIL FROM:<", load.words[2], ">");
 	expect(c, "250 ", NULL);
-	say(c, "RCPT TO:<%s>\r\n", load.words[3]);
+	SAY(c, "RCPT TO:<", load.words[3], ">");
 	expect(c, "250 ", NULL);
-	say(c, "DATA\r\n");
+	SAY(c, "DATA");
 	expect(c, "354 ", NULL);
 	put(c, load.text, load.text_n);
 	expect(c, "250 ", NULL);
-	say(c, "QUIT\r\n");
+	SAY(c, "QUIT");
 	expect(c, "221 ", NULL);
 }
 
