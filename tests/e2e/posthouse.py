@@ -182,8 +182,9 @@ def certificates():
     return there
 
 
-def scram_keys(password, iterations=4096):
-    """What SCRAM-SHA-256 needs in the users file (RFC 5802 3)."""
+def scram_keys(password, iterations=10000):
+    """What SCRAM-SHA-256 needs in the users file (RFC 5802 3), as many
+    iterations as "posthouse user" takes."""
     salt = os.urandom(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
     client = hmac.digest(salted, b"Client Key", "sha256")
