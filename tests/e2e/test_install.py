@@ -56,7 +56,7 @@ def test_places(tree):
              if f.is_file() and not f.is_symlink()}
     assert not {f for f, mode in modes.items() if mode not in (0o644, 0o755)}
     manuals = {f.name for f in (local / "share/man").glob("*/*")}
-    assert {"main.cf.5", "master.8", "posthouse.8"} <= manuals
+    assert {"main.cf.5", "master.8", "posthouse.8", "sendmail.1"} <= manuals
 
 
 def test_units(tree):
