@@ -271,16 +271,17 @@ go(struct penalties *p, struct penalty_try *t)
 	p->parked--;
 }
 
+/* Too many wait already for the last of them to wait as well. */
 static bool
 is_full(const struct penalties *p, const struct penalty_record *gate,
 	uint64_t now_ms)
 {
-	uint64_t wait = gate_delay(p, gate) * gate->nwait;
+	uint64_t wait = gate_delay(p, gate) * (gate->nwait - 1);
 
 	if (gate->ready_ms > now_ms)
 		wait += gate->ready_ms - now_ms;
-	return p->parked >= PENALTY_PARKED_ALL ||
-	       gate->nwait >= PENALTY_PARKED_MAX || wait > PENALTY_WAIT_MAX_MS;
+	return p->parked > PENALTY_PARKED_ALL ||
+	       gate->nwait > PENALTY_PARKED_MAX || wait > PENALTY_WAIT_MAX_MS;
 }
 
 /* The records a try depends on, referred to; false: no memory. */
@@ -350,17 +351,18 @@ penalty_enter(struct penalties *p, struct penalty_try *t, struct str client,
 	if (t->gate->id != t->known &&
 	    !map_get(&p->tables[PENALTY_KNOWN].map, MAP_KEY(t->known)))
 		t->not_before_ms += user_delay(p, t->user);
-	if (is_full(p, t->gate, now_ms)) {
-		release(p, t);
-		return PENALTY_REFUSED;
-	}
 	list_append(&t->gate->waiting, &t->link);
 	t->parked = true;
 	t->gate->nwait++;
 	p->parked++;
 	if (first_of(p, t->gate, &when) == t && when <= now_ms) {
 		go(p, t);
+		schedule(p, t->gate);
 		return PENALTY_GO;
+	}
+	if (is_full(p, t->gate, now_ms)) {
+		penalty_cancel(p, t, now_ms);
+		return PENALTY_REFUSED;
 	}
 	schedule(p, t->gate);
 	return PENALTY_PARKED;

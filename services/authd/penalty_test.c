@@ -300,6 +300,60 @@ test_success_releases(void **state)
 		penalty_leave(&p, &t[i], PENALTY_UNDECIDED, 0, now);
 }
 
+/* One that waits for its user's sake, while another of the same client is
+ * being looked at for longer than that. */
+static void
+test_overtaken(void **state)
+{
+	struct penalty_try slow, quick;
+	struct str who = STR("192.0.2.1");
+
+	(void)state;
+	guess("192.0.2.7", "victim", 6);
+	guess("192.0.2.1", "x", 1); /* one at a time from now on */
+	assert_int_equal(penalty_enter(&p, &slow, who, STR("victim"), now),
+			 PENALTY_PARKED);
+	assert_int_equal(penalty_enter(&p, &quick, who, STR("y"), now),
+			 PENALTY_GO);
+	assert_int_equal(penalty_next(&p, now), -1);
+	now += PENALTY_USER_MAX_MS;
+	assert_null(penalty_due(&p, now));
+	penalty_leave(&p, &quick, PENALTY_UNDECIDED, 0, now);
+	assert_ptr_equal(penalty_due(&p, now), &slow);
+	penalty_leave(&p, &slow, PENALTY_UNDECIDED, 0, now);
+}
+
+/* Whoever may go at once is none of those who wait, however many do. */
+static void
+test_full_house(void **state)
+{
+	static struct penalty_try t[PENALTY_PARKED_ALL];
+	struct penalty_try more;
+	char client[32];
+	unsigned i;
+
+	(void)state;
+	for (i = 0; p.parked < PENALTY_PARKED_ALL; i++) {
+		snprintf(client, sizeof(client), "10.0.0.%u", i / 4);
+		if (i % 4 == 0)
+			guess(client, client, 2);
+		assert_int_equal(
+			penalty_enter(&p, &t[i], str_of(client), STR("u"), now),
+			PENALTY_PARKED);
+	}
+	assert_int_equal(attempt("192.0.2.1", "me", "wrong", false), 0);
+	assert_int_equal(attempt("192.0.2.1", "me", "right", true), 0);
+	/* One more would have to wait. */
+	attempt("192.0.2.2", "b", "wrong", false);
+	attempt("192.0.2.2", "b", "wrong again", false);
+	assert_int_equal(
+		penalty_enter(&p, &more, STR("192.0.2.2"), STR("b"), now),
+		PENALTY_REFUSED);
+	for (i = 0; i < PENALTY_PARKED_ALL; i++)
+		penalty_cancel(&p, &t[i], now);
+	assert_int_equal(p.parked, 0);
+}
+
 static void
 test_off(void **state)
 {
@@ -422,7 +476,8 @@ main(void)
 		T(test_clients),	  T(test_others),
 		T(test_neighbours),	  T(test_exceptions),
 		T(test_serial),		  T(test_no_hopeless_wait),
-		T(test_success_releases), T(test_off),
+		T(test_success_releases), T(test_overtaken),
+		T(test_full_house),	  T(test_off),
 		T(test_bounded),	  T(test_random_walk),
 	};
 
