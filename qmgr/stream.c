@@ -13,7 +13,7 @@
 #include "intake.h"
 
 enum {
-	PIPE_SIZE = 256 * 1024,
+	PIPE_SIZE = 1024 * 1024,
 	PART = 64 * 1024,
 	PARTS_A_JOB = 16, /* then others have their turn */
 };

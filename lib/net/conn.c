@@ -7,7 +7,11 @@
 
 #include "net/conn.h"
 
-enum { READ_STEP = 16384, KEEP = 16384 };
+enum {
+	READ_STEP = 16384,
+	BULK_STEP = 65536, /* after a read that was filled */
+	KEEP = 16384,
+};
 
 struct conn {
 	struct loop *loop;
@@ -15,6 +19,7 @@ struct conn {
 	void *arg;
 	int fd;
 	bool paused, ended, wants_input, closing, in_callback, dead;
+	bool bulk;    /* the last read was filled: more at a time */
 	bool writing; /* on_drained is due */
 	bool eof;     /* read; reported once what came before it is seen */
 	struct event *rd, *wr, *timer;
@@ -212,7 +217,7 @@ static void
 on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	size_t want = READ_STEP;
+	size_t want = c->bulk ? BULK_STEP : READ_STEP;
 	ssize_t n;
 	char *to;
 
@@ -252,6 +257,7 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	if (c->closing)
 		return; /* read and forget, so that no RST eats the reply */
 	c->in.n += (size_t)n;
+	c->bulk = (size_t)n >= READ_STEP;
 	if (c->in.n >= c->in.limit)
 		event_del(c->rd);
 	deliver_input(c);
@@ -319,7 +325,7 @@ conn_consume(struct conn *c, size_t n)
 	c->in_at += n;
 	if (c->in_at == c->in.n) {
 		c->in_at = 0;
-		buf_shrink(&c->in, KEEP);
+		buf_shrink(&c->in, c->bulk ? BULK_STEP : KEEP);
 	}
 	if (!c->paused)
 		watch_input(c);

@@ -16,9 +16,9 @@
 enum {
 	/* Unsent text above which the client has to wait, and below which it
 	 * may go on. */
-	TXN_HIGH = 128 * 1024,
-	TXN_LOW = 64 * 1024,
-	TXN_STEP = 16 * 1024,		 /* of input at a time */
+	TXN_HIGH = 256 * 1024,
+	TXN_LOW = 128 * 1024,
+	TXN_STEP = 64 * 1024,		 /* of input at a time */
 	TXN_RCPTS_MAX = 2 * 1024 * 1024, /* bytes of encoded recipients */
 	TXN_KEEP = 96 * 1024, /* memory kept for the next transaction */
 };
