@@ -180,6 +180,8 @@ enum pam_verdict
 pam_check(struct pam_checker *p, const char *user, const char *password,
 	  const char *client, const char **text)
 {
+	/* An account without a password is for the console ("nullok"). */
+	const int flags = PAM_SILENT | PAM_DISALLOW_NULL_AUTHTOK;
 	struct pam_conv conv = { converse, (void *)(uintptr_t)password };
 	pam_handle_t *pam = NULL;
 	int rc;
@@ -194,7 +196,7 @@ pam_check(struct pam_checker *p, const char *user, const char *password,
 		(void)pam_set_item(pam, PAM_FAIL_DELAY, (const void *)no_delay);
 		if (*client)
 			(void)pam_set_item(pam, PAM_RHOST, client);
-		rc = pam_authenticate(pam, PAM_SILENT);
+		rc = pam_authenticate(pam, flags);
 		if (rc == PAM_SUCCESS)
 			rc = pam_acct_mgmt(pam, PAM_SILENT);
 	}

@@ -24,15 +24,16 @@ PRIVATE = ('for f in passwd shadow group pam.d; do '
 
 
 def write_etc(top, uid=UID):
-    """passwd, shadow and PAM services with carol, dave (expired) and erin
-    (no password)."""
+    """passwd, shadow and PAM services with carol, dave (expired), erin
+    (locked) and frank (no password is asked of him at the console)."""
     (top / "pam.d").mkdir(parents=True)
     hashed = crypt.crypt(PASSWORD, crypt.mksalt(crypt.METHOD_SHA512))
     passwd, shadow = "root:x:0:0::/root:/bin/sh\n", "root:!:19000::::::\n"
-    expire = {"carol": "", "dave": "19001", "erin": ""}
+    expire = {"carol": "", "dave": "19001", "erin": "", "frank": ""}
+    fields = {"erin": "!", "frank": ""}
     for name in expire:
         passwd += f"{name}:x:{uid}:{uid}::/home/{name}:/bin/sh\n"
-        shadow += (f"{name}:{hashed if name != 'erin' else '!'}"
+        shadow += (f"{name}:{fields.get(name, hashed)}"
                    f":19000:0:99999:7::{expire[name]}:\n")
         home = top / "home" / name
         home.mkdir(parents=True)
@@ -78,6 +79,7 @@ def test_system_user(make_instance, service):
     assert "AUTHENTICATIONFAILED" in login(i, "carol", "wrong")
     assert "AUTHENTICATIONFAILED" in login(i, "dave", PASSWORD)
     assert "AUTHENTICATIONFAILED" in login(i, "erin", PASSWORD)
+    assert "AUTHENTICATIONFAILED" in login(i, "frank", PASSWORD)
     assert "AUTHENTICATIONFAILED" in login(i, "root", PASSWORD)
     assert "AUTHENTICATIONFAILED" in login(i, "nobody-at-all", PASSWORD)
     assert (i.dir / "etc" / "home" / "carol" / "Maildir").is_dir()
