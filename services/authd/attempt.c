@@ -98,9 +98,10 @@ attempt_new(struct peer *p, uint32_t tag, uint8_t service, struct str client)
 	list_init(&t->idle);
 	list_append(&p->attempts, &t->link);
 	p->n++;
-	(void)!str_copy(t->client, sizeof(t->client), client);
-	if (addr_parse(client, &addr, NULL) == 0)
+	if (addr_parse(client, &addr, NULL) == 0) {
+		(void)!str_copy(t->client, sizeof(t->client), client);
 		t->count = clients_enter(&p->clients, &addr);
+	}
 	if (t->count && t->count->n > client_limit(t->authd)) {
 		authd_fail(t->chan, tag, true, "too many logins of this client",
 			   "");

@@ -72,8 +72,8 @@ struct attempt {
 	uint8_t service;
 	bool judged;
 	bool cancelled;
-	bool unknown; /* no password can be right */
-	char client[64 + 1];
+	bool unknown;		 /* no password can be right */
+	char client[64 + 1];	 /* an address, or "" */
 	char user[USER_MAX + 1]; /* lower case */
 	uint64_t credential;	 /* what was compared, user_credential() */
 	uint64_t idle_until_ms;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "last_use.h"
 #include "testbed_scram.h"
 #include "testbed_world.h"
 
@@ -405,6 +406,46 @@ test_fair(void **state)
 	world_fini(&w);
 }
 
+/* What an asker says of its client stands in a file that administrators read at
+ * their terminals. */
+static void
+test_client_is_an_address(void **state)
+{
+	static const struct {
+		const char *client, *want;
+	} rows[] = {
+		{ "192.0.2.1", "192.0.2.1" },
+		{ "2001:db8::1", "2001:db8::1" },
+		{ "\033]0;owned\007", "" },
+		{ "unix", "" },
+	};
+	struct msg_sasl_begin m =
+		begin_msg(0, SVC_IMAPD, "PLAIN", PLAIN("al@x.test", "secret"));
+	uint8_t bucket[LAST_USE_BUCKET];
+	struct last_use u;
+	struct world w;
+	ssize_t n;
+	size_t i;
+
+	(void)state;
+	world_init(&w, sasl_users, 8);
+	w.authd.last_use = memfile("", 0);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		m.client = str_of(rows[i].client);
+		asker_send(w.login, &msg_sasl_begin_def, &m, 0, on_reply, &w);
+		assert_string_equal(answer(&w), "ticket");
+		n = pread(w.authd.last_use, bucket, sizeof(bucket),
+			  (off_t)last_use_offset(STR("al@x.test"), STR("")));
+		assert_true(n > 0 &&
+			    last_use_find(bucket, (size_t)n, STR("al@x.test"),
+					  STR(""), &u));
+		if (!str_eq(u.client, str_of(rows[i].want)))
+			fail_msg("%zu: %.*s", i, STR_FMT(u.client));
+	}
+	close(w.authd.last_use);
+	world_fini(&w);
+}
+
 static void
 test_too_many_exchanges(void **state)
 {
@@ -441,6 +482,7 @@ main(void)
 		cmocka_unit_test(test_alike),
 		cmocka_unit_test(test_fair),
 		cmocka_unit_test(test_too_many_exchanges),
+		cmocka_unit_test(test_client_is_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
