@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "frame/jail_filter.h"
@@ -263,6 +264,22 @@ deny_range(scmp_filter_ctx ctx, int nr, uint32_t min, uint32_t max, int *rc)
 	}
 }
 
+/* With uid 0 the kernel lets one signal whatever belongs to root, and before
+ * Landlock's ABI 6 nothing else stands between. */
+static void
+deny_signals(scmp_filter_ctx ctx, int *rc)
+{
+	static const uint64_t owners[] = { F_SETOWN, F_SETOWN_EX };
+	size_t i;
+
+	note(rc,
+	     seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), 1,
+			      SCMP_CMP(0, SCMP_CMP_NE, (uint64_t)getpid())));
+	for (i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
+		deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(fcntl), 1,
+			  UINT32_MAX, owners[i], rc);
+}
+
 static int
 load_deny_list(const struct jail *j)
 {
@@ -300,6 +317,8 @@ load_deny_list(const struct jail *j)
 	}
 	/* abort() may signal the own process only: the pid is checked by the
 	 * kernel's permission rules (own uid) and Landlock's scope. */
+	if (j->svc->as_root)
+		deny_signals(ctx, &rc);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -280,6 +280,31 @@ signal_other(const struct scene *s)
 }
 
 static bool
+signal_thread_of_other(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_tgkill, getppid(), getppid(), 0) == 0;
+}
+
+/* SIGIO, or any other by F_SETSIG, is sent with the rights of who asked. */
+static bool
+signal_by_descriptor(const struct scene *s)
+{
+	(void)s;
+	return fcntl(2, F_SETOWN, getppid()) == 0;
+}
+
+static bool
+signal_by_descriptor_of_thread(const struct scene *s)
+{
+	struct f_owner_ex owner = { F_OWNER_PID, getppid() };
+
+	(void)s;
+	/* The upper half means nothing to the kernel. */
+	return syscall(SYS_fcntl, 2, 1ul << 32 | F_SETOWN_EX, &owner) == 0;
+}
+
+static bool
 read_memory_of_other(const struct scene *s)
 {
 	char here[8];
@@ -433,6 +458,12 @@ static const struct attempt attempts[] = {
 	{ "mount_something", DEATH, 0, 0, mount_something },
 	{ "make_process", DEATH, 0, CALLS_FORK, make_process },
 	{ "signal_other", DEATH, 0, 0, signal_other },
+	/* Others have no uid in common with anybody. */
+	{ "signal_thread_of_other", DEATH, CALLS_LIBC, 0,
+	  signal_thread_of_other },
+	{ "signal_by_descriptor", DEATH, CALLS_LIBC, 0, signal_by_descriptor },
+	{ "signal_by_descriptor_of_thread", DEATH, CALLS_LIBC, 0,
+	  signal_by_descriptor_of_thread },
 	{ "read_memory_of_other", DEATH, 0, 0, read_memory_of_other },
 	{ "new_namespace", DEATH, 0, 0, new_namespace },
 	{ "kernel_programs", DEATH, 0, 0, kernel_programs },

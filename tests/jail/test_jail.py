@@ -21,8 +21,10 @@ CALLS_FORK = 16
 
 DEADLY = (
     "make_socket", "run_program", "trace_other", "mount_something",
-    "make_process", "signal_other", "read_memory_of_other", "new_namespace",
-    "kernel_programs", "ring_of_calls", "open_how", "open_any",
+    "make_process", "signal_other", "signal_thread_of_other",
+    "signal_by_descriptor", "signal_by_descriptor_of_thread",
+    "read_memory_of_other", "new_namespace", "kernel_programs",
+    "ring_of_calls", "open_how", "open_any",
     "open_to_write", "child_as_root", "child_as_daemon", "child_in_group",
 )
 
