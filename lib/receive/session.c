@@ -470,8 +470,8 @@ is_improper_pipelining(struct session *s, enum smtp_verb verb, struct str rest)
 	if (!s->pipelined)
 		log_info("improper command pipelining after %s from %s: %s",
 			 smtp_verb_names[verb], s->who,
-			 verb == SMTP_AUTH ? "(hidden)"
-					   : LOGQ(str_head(rest, 100)));
+			 s->w->r->auth ? "(hidden)"
+				       : LOGQ(str_head(rest, 100)));
 	s->pipelined = true;
 	return s->w->conf.forbid_pipelining && !s->local;
 }
