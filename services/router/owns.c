@@ -22,20 +22,69 @@ is_listed(struct str logins, struct str login)
 	return false;
 }
 
-/* Without tables: is this address the login's own? */
+/* Does a map say of an extended address anything else than of the address
+ * without its extension? */
+static int
+differs(const struct question *q, const struct table_list *maps,
+	struct str extended, struct str bare, struct err *err)
+{
+	struct str value, own;
+	int rc = table_list_get(maps, extended, &value, err);
+
+	if (rc <= 0)
+		return rc;
+	own = pool_str(q->pool, value);
+	if (!own.p)
+		return err_set(err, ERR_TEMP, 0, "out of memory");
+	rc = table_list_get(maps, bare, &value, err);
+	return rc < 0 ? -1 : rc == 0 || !str_eq(value, own);
+}
+
+/* user+extension is user's, unless a table gives it to somebody: with "-" as
+ * a delimiter, kim-lee may be another person than kim. */
+static int
+is_apart(const struct question *q, const struct parts *a, struct err *err)
+{
+	const struct routes *r = q->r;
+	struct str bare = pool_strf(q->pool, "%.*s@%.*s", STR_FMT(a->bare),
+				    STR_FMT(a->domain));
+	int rc;
+
+	if (!bare.p)
+		return err_set(err, ERR_TEMP, 0, "out of memory");
+	rc = differs(q, &r->virtual_alias, a->whole, bare, err);
+	if (rc == 0 && a->class == CLASS_MAILBOX)
+		rc = differs(q, &r->virtual_mailbox, a->whole, bare, err);
+	if (rc != 0 || a->class != CLASS_LOCAL)
+		return rc;
+	rc = differs(q, &r->virtual_alias, a->local, a->bare, err);
+	return rc == 0 ? differs(q, &r->alias, a->name, a->user, err) : rc;
+}
+
 static bool
-is_self(const struct question *q, const struct parts *a)
+is_name(const struct question *q, const struct parts *a, struct str name)
 {
 	ptrdiff_t at = str_rfind(q->login, '@');
 
 	if (at < 0) /* a user of this machine */
-		return str_ieq(a->user, q->login) &&
+		return str_ieq(name, q->login) &&
 		       (a->class == CLASS_LOCAL ||
 			(a->class == CLASS_REMOTE &&
 			 str_ieq(a->domain, q->r->myorigin)));
 	return str_ieq(a->domain, str_from(q->login, (size_t)at + 1)) &&
-	       (str_ieq(a->user, str_head(q->login, (size_t)at)) ||
-		str_ieq(a->name, str_head(q->login, (size_t)at)));
+	       str_ieq(name, str_head(q->login, (size_t)at));
+}
+
+/* Without smtpd_sender_login_maps: is this address the login's own? */
+static int
+is_self(const struct question *q, const struct parts *a, struct err *err)
+{
+	int rc;
+
+	if (a->user.n == a->name.n || !is_name(q, a, a->user))
+		return is_name(q, a, a->name);
+	rc = is_apart(q, a, err);
+	return rc < 0 ? -1 : rc == 0;
 }
 
 /* What the address turns into, if that is one mailbox alone, is the login's
@@ -54,7 +103,7 @@ is_alias(const struct question *q, struct str sender, struct err *err)
 	    res.v[0].type != RCPT_ERROR) {
 		rc = parts_split(q->r, res.v[0].address, q->pool, &a, err);
 		if (rc == 0)
-			rc = is_self(q, &a);
+			rc = is_self(q, &a, err);
 	}
 	resolved_fini(&res);
 	return rc;
@@ -77,7 +126,8 @@ decide(const struct question *q, struct str sender, struct err *err)
 	rc = parts_find(q->r, &q->r->sender_login, &a, &value, &ext, err);
 	if (rc != 0)
 		return rc < 0 ? -1 : is_listed(value, q->login);
-	return is_self(q, &a) ? 1 : is_alias(q, sender, err);
+	rc = is_self(q, &a, err);
+	return rc != 0 ? rc : is_alias(q, sender, err);
 }
 
 int

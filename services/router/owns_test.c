@@ -16,19 +16,21 @@ static const char base[] =
 	"local_recipient_maps =\n"
 	"alias_maps = inline:{root=alice, {both=alice, bob}, "
 	"{postmaster=root}, {copy=alice, |/bin/x}, {twice=alice, alice}, "
-	"{loop1=loop2}, {loop2=loop1}, {remote=x@far.test}}\n"
+	"{loop1=loop2}, {loop2=loop1}, {remote=x@far.test}, "
+	"alice+team=bob, alice+same=alice}\n"
 	"virtual_alias_maps = inline:{info@alias.test=v@box.test, "
 	"@moved.test=@box.test, @all.test=v@box.test, "
 	"{pair@alias.test=v@box.test, w@box.test}, "
 	"{twins@alias.test=t1@same.test, t2@same.test}, "
-	"sys@alias.test=alice}\n"
+	"sys@alias.test=alice, v+w@box.test=w@box.test, "
+	"alice+virt=bob@host.test}\n"
 	"virtual_alias_domains = alias.test moved.test all.test\n"
 	"virtual_alias_expansion_limit = 20\n"
 	"virtual_alias_recursion_limit = 5\n"
 	"first_valid_uid = 1000\nlast_valid_uid = 59999\n"
 	"virtual_mailbox_domains = box.test same.test\n"
 	"virtual_mailbox_maps = inline:{v@box.test=v/, w@box.test=w/, "
-	"@same.test=all/}\n"
+	"v+boss@box.test=boss/, @same.test=all/}\n"
 	"smtpd_sender_login_maps =";
 
 static const char passwd[] = "alice:x:1000:1000::/:/\nbob:x:1001:1001::/:/\n"
@@ -111,6 +113,18 @@ test_own_addresses(void **state)
 		{ "v@box.test", "v@same.test", 0 },
 		{ "v@box.test", "v", 0 },
 		{ "u@far.test", "u@far.test", 1 },
+		/* an extension that is somebody else */
+		{ "v@box.test", "v+boss@box.test", 0 },
+		{ "v@box.test", "\"v+boss\"@box.test", 0 },
+		{ "v+boss@box.test", "v+boss@box.test", 1 },
+		{ "v@box.test", "v+w@box.test", 0 },
+		{ "w@box.test", "v+w@box.test", 1 },
+		{ "t1@same.test", "t1+x@same.test", 1 },
+		{ "alice", "alice+team@host.test", 0 },
+		{ "alice", "ALICE+Team@host.test", 0 },
+		{ "bob", "alice+team@host.test", 1 },
+		{ "alice", "alice+virt@host.test", 0 },
+		{ "alice", "alice+same@host.test", 1 },
 		{ "alice@host.test", "alice@host.test", 1 },
 		{ "alice@host.test", "alice", 1 },
 		{ "alice@host.test", "alice@localhost", 0 },
