@@ -54,6 +54,7 @@ end_line(struct text_in *t, struct buf *out)
 		return;
 	}
 	if (!t->skip) {
+		t->body = t->body || (t->line == 0 && t->match == 0);
 		give_back(t, out);
 		(void)!buf_add_byte(out, '\n');
 	}
@@ -99,7 +100,10 @@ text_in_feed(struct text_in *t, struct str in, struct buf *out)
 				break;
 		if (t->cr && (n || in.p[0] == '\n')) {
 			t->cr = false;
-			end_line(t, out);
+			if (n && !t->body)
+				add_run(t, STR(" "), out);
+			else
+				end_line(t, out);
 			if (!n)
 				in = str_from(in, 1);
 			continue;

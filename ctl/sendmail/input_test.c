@@ -24,7 +24,11 @@ test_text(void **state)
 		{ "a\nb\n", 0, "a\nb\n", false, 0 },
 		{ "a", 0, "a\n", false, 0 },
 		{ "a\r\nb\r\n", 0, "a\nb\n", false, 0 },
-		{ "10%\r20%\r\r\nend", 0, "10%\n20%\nend\n", false, 0 },
+		{ "\n10%\r20%\r\r\nend", 0, "\n10%\n20%\nend\n", false, 0 },
+		/* no header field behind a CR */
+		{ "S: a\rBcc: b\r\r\n\rT: c\r\n\r\nd\re", 0,
+		  "S: a Bcc: b\n T: c\n\nd\ne\n", false, 0 },
+		{ "\rBcc: b\n.\rc\n.\r\nd", 0, " Bcc: b\n. c\n", false, 0 },
 		{ "a\r", 0, "a\n", false, 0 },
 		{ "\r\n\r\n", 0, "\n\n", false, 0 },
 		{ "a\0b\n\0\0", 6, "ab\n", false, 0 },

@@ -53,15 +53,17 @@ ERR_WARN_UNUSED int options_parse(struct options *o, int argc, char **argv,
 
 /* --- the message on standard input (input.c) ------------------------------ */
 
-/* Text as programs write it to text as it is kept: LF line ends (CR LF and
- * CR become one), no NUL, no "From " line of a mailbox at the beginning, no
- * line longer than line_max (it is broken), up to a "." alone on its line
- * unless dots is set. */
+/* Text as programs write it to text as it is kept: LF line ends (CR LF becomes
+ * one, and behind the header CR alone; there it is a blank, so that who lets
+ * strangers fill in a field and strips only LF lets them add no field), no NUL,
+ * no "From " line of a mailbox at the beginning, no line longer than line_max
+ * (it is broken), up to a "." alone on its line unless dots is set. */
 struct text_in {
 	bool dots;
 	size_t line_max; /* 0: any */
 	/* private */
 	bool started; /* behind the first line */
+	bool body;    /* behind the first empty line */
 	bool done;
 	bool cr;  /* the last byte was CR */
 	bool dot; /* the line is "." so far */
