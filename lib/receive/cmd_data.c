@@ -89,8 +89,8 @@ static void
 log_client(const struct session *s, const char *id)
 {
 	if (s->local)
-		log_line(LOG_INFO_, id, "uid=%u from=<%s>", s->uid,
-			 s->txn.sender.text);
+		log_line(LOG_INFO_, id, "client=%s, uid=%u from=<%s>", s->who,
+			 s->uid, s->txn.sender.text);
 	else if (s->login.user[0])
 		log_line(LOG_INFO_, id,
 			 "client=%s, sasl_method=%s, sasl_username=%s", s->who,

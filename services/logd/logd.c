@@ -153,8 +153,12 @@ static void
 add_source(struct logd *g, struct str name, int fd)
 {
 	struct source *s = calloc(1, sizeof(*s));
+	struct str shown = name;
 
-	if (!s || !str_copy(s->name, sizeof(s->name), name))
+	/* By Postfix's name for it the programs that read logs know it. */
+	if (str_eq(name, STR("submitd")))
+		shown = STR("submission/smtpd");
+	if (!s || !str_copy(s->name, sizeof(s->name), shown))
 		goto fail;
 	s->g = g;
 	s->mailbox = str_eq(name, STR("login")) || str_eq(name, STR("authd")) ||

@@ -95,6 +95,43 @@ def test_fail2ban_sees_rejects(named):
     assert all("postfix/smtpd[" in line for line in lines)
 
 
+def try_login(i, user, password):
+    with smtplib.SMTP_SSL("127.0.0.1", i.submissions_port, timeout=30,
+                          context=i.tls_context()) as s:
+        s.ehlo("laptop.example.com")
+        s.login(i.address(user), password)
+        s.sendmail(i.address(user), [i.address("bob")], Letter().bytes)
+
+
+def test_submission_is_counted(make_instance):
+    """submitd's lines are those of Postfix's smtpd for submission."""
+    i = make_instance(syslog_name="postfix", auth_failure_delay="0s",
+                      auth_mechanisms="PLAIN")
+    try_login(i, "alice", i.users["alice"])
+    for _ in range(2):
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            try_login(i, "alice", "wrong")
+    ph.run([ph.BIN / "sendmail", "-C", i.conf_dir, i.address("bob")],
+           input="Subject: local\n\nhello\n")
+    i.mailbox("bob").wait(2)
+    i.wait_log(r"(?s)(removed.*){2}")
+    log = i.dir / "log" / "mail.log"
+    ph.wait_for(lambda: log.read_text().count("disconnect from") >= 4,
+                "the sessions' ends")
+    report = pflogsumm(log, "--smtpd-stats")
+    sums = totals(report)
+    assert (sums["received"], sums["delivered"]) == ("2", "2"), report
+    assert int(sums["connections"]) >= 4, report
+    assert "SASL PLAIN authentication failed" in report
+    assert int(sums["bytes received"]) > 300, report
+    lines = matches(log, "postfix[mode=auth]")
+    assert len(lines) == 2, lines
+    assert all("postfix/submission/smtpd[" in line and "127.0.0.1" in line
+               for line in lines)
+    assert len(matches(log, "postfix[mode=aggressive]")) >= 2
+    assert not matches(log, "postfix")
+
+
 def test_fail2ban_sees_failed_logins(named):
     with Wire(named.imap_port) as w:
         w.line()

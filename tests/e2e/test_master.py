@@ -390,6 +390,6 @@ def test_tls_ports_without_a_certificate(make_instance):
     i = make_instance(smtpd_tls_chain_files=None)
     for port in (i.submissions_port, i.imaps_port, i.pop3s_port):
         assert said(port) == b""
-    for who in ("submitd", "imap-login", "pop3-login"):
+    for who in ("submission/smtpd", "imap-login", "pop3-login"):
         i.wait_log(f"{who}.*there is no certificate")
     assert all_greet(i.smtp_port, 3) and said(i.imap_port)

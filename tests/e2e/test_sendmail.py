@@ -78,7 +78,8 @@ def test_cron(make_instance):
     sendmail(i, "-i", "-FCron, Daemon", "root", given=b"plain output\n")
     m = letters(i, "bob", 2)[1]
     assert m["From"] == f'"Cron, Daemon" <root@{host}>'
-    i.wait_log(r"submitd\[\d+\]: \w+: uid=0 from=<root@mail.posthouse.test>")
+    i.wait_log(r"submission/smtpd\[\d+\]: \w+: client=local\[uid=0\], uid=0 "
+               r"from=<root@mail.posthouse.test>")
 
 
 def test_text(instance):

@@ -47,7 +47,7 @@ def test_alice_sends(instance, session):
     got = header(wait_letter(i, "bob", letter))["Received"]
     assert "(Posthouse) with ESMTPSA\n" in got
     assert "(using TLSv1.3 with cipher " in got
-    i.wait_log(r"submitd\[\d+\]: \w+: client=unknown\[127\.0\.0\.1\], "
+    i.wait_log(r"submission/smtpd\[\d+\]: \w+: client=unknown\[127\.0\.0\.1\], "
                rf"sasl_method=\S+, sasl_username={i.address('alice')}\n")
 
 
@@ -308,4 +308,5 @@ def test_local_program(instance):
         say("QUIT", b"221")
     got = header(wait_letter(i, "bob", letter))["Received"]
     assert got.startswith("by mail.posthouse.test (Posthouse, from userid 0)")
-    i.wait_log(r"submitd\[\d+\]: \w+: uid=0 from=<root@example\.com>")
+    i.wait_log(r"submission/smtpd\[\d+\]: \w+: client=local\[uid=0\], uid=0 "
+               r"from=<root@example\.com>")
