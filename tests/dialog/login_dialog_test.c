@@ -242,7 +242,8 @@ begin(void *arg)
 	worker_init(&b->worker, &b->loop);
 	b->worker.conf = (struct login_conf){
 		.plaintext_on_loopback = true,
-		.mechanisms = STR("PLAIN LOGIN SCRAM-SHA-256-PLUS SCRAM-SHA-256"),
+		.mechanisms =
+			STR("PLAIN LOGIN SCRAM-SHA-256-PLUS SCRAM-SHA-256"),
 		.timeout_ms = 60000,
 		.sessions = 100,
 		.client_sessions = 3,

@@ -577,6 +577,44 @@ hoard_channels(struct daemon *d, struct hoard *h)
 		daemon_connect(d, id, on_channel, h);
 }
 
+/* --- services that are none of ours ----------------------------------------
+ */
+
+struct reach {
+	const struct service *svc;
+	unsigned strangers, answered, refused;
+};
+
+static void
+on_reached(void *arg, int fd, bool never)
+{
+	struct reach *r = arg;
+
+	if (fd >= 0)
+		close(fd);
+	r->refused += fd < 0 && never;
+	if (++r->answered == r->strangers)
+		log_info("intruder: %s: %s reach_strangers (%u of %u)",
+			 r->svc->name,
+			 r->refused == r->strangers ? "held" : "BREACH",
+			 r->strangers - r->refused, r->strangers);
+}
+
+/* keyd for the keys, authd for the hashes, and all others that no row of the
+ * channel table gives us. */
+static void
+reach_strangers(struct daemon *d, struct reach *r)
+{
+	unsigned id;
+
+	r->svc = d->svc;
+	for (id = 0; id < SVC_COUNT; id++)
+		r->strangers += !channel_find(d->svc->id, id);
+	for (id = 0; id < SVC_COUNT; id++)
+		if (!channel_find(d->svc->id, id))
+			daemon_connect(d, id, on_reached, r);
+}
+
 /* --- after a while ---------------------------------------------------------
  */
 
@@ -584,6 +622,7 @@ struct later {
 	struct daemon *d;
 	struct scene scene;
 	struct hoard hoard;
+	struct reach reach;
 };
 
 static void
@@ -595,6 +634,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	try_deadly(&l->scene);
 	hoard_channels(l->d, &l->hoard);
+	reach_strangers(l->d, &l->reach);
 }
 
 void

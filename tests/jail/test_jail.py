@@ -169,6 +169,8 @@ def test_intruder_is_held(make_instance):
     pop3.quit()
     for name in ("smtpd", "qmgr", "login", "spawner"):
         i.wait_log(f"intruder: {name}: held hoard_channels")
+    for name in DAEMONS:
+        i.wait_log(f"intruder: {name}: held reach_strangers")
     log = i.log_text()
     for name in DAEMONS + USER_PROCESSES:
         assert re.search(rf"intruder: {name}: held become_root_group"
