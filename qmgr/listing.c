@@ -16,6 +16,9 @@ enum {
 	ROW_BYTES = 48 * 1024,	       /* of recipients in one row */
 	UNREAD_MAX = 1024 * 1024,      /* that ctl has not taken yet */
 	WAIT_MS = 20,
+	/* Of one asker at a time: submitd's go on when those who asked for
+	 * them have left, and anybody on this host may ask. */
+	LISTINGS_MAX = 8,
 };
 
 struct found {
@@ -325,12 +328,28 @@ text_done(struct io_job *j)
 	qmgr_drain_step(q);
 }
 
+static unsigned
+count_for(const struct qmgr *q, const struct chan *c)
+{
+	const struct list *it;
+	unsigned n = 0;
+
+	list_for_each (it, &q->listings)
+		n += LIST_OF(it, struct listing, link)->chan == c;
+	return n;
+}
+
 void
 listing_new(struct qmgr *q, struct chan *c, uint32_t tag,
 	    const struct msg_queue *msg)
 {
-	struct listing *l = calloc(1, sizeof(*l));
+	struct listing *l;
 
+	if (count_for(q, c) >= LISTINGS_MAX) {
+		admin_reply(c, tag, 75, 0, "too many look at the queue");
+		return;
+	}
+	l = calloc(1, sizeof(*l));
 	if (l)
 		list_init(&l->link);
 	if (l)

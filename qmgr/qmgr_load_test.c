@@ -62,6 +62,28 @@ test_list_many(void **state)
 	UNTIL(w, !list_empty(&w->q.listings));
 }
 
+/* Nor do many of one asker run at a time. */
+static void
+test_list_often(void **state)
+{
+	struct msg_queue m = { .verb = QUEUE_LIST, .id = STR("ALL") };
+	struct world *w = *state;
+	uint32_t i;
+
+	w->fate = FATE_TEMP;
+	commit(w, 1, "a@b.c", "v1@x");
+	UNTIL(w, w->ndelivered == 1 && w->q.nactive == 0);
+	chan_close(w->admin);
+	w->admin = join(w, CH_SUBMITD_QMGR, &admin_ops);
+	for (i = 0; i < 50; i++)
+		chan_send(w->admin, i + 1, &msg_queue_def, &m);
+	UNTIL(w, w->ndone > 0);
+	assert_int_equal(w->done.status, 75);
+	UNTIL(w, w->ndone == 50);
+	order(w, QUEUE_LIST, "ALL");
+	assert_int_equal(w->done.status, 0);
+}
+
 static void
 queue_path(const struct world *w, const char *id, char *path, size_t n)
 {
@@ -252,11 +274,11 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_broken_disk),	 T(test_result_is_kept),
-		T(test_list_many),	 T(test_wish_is_over),
-		T(test_memory),		 T(test_places),
-		T(test_delete_is_final), T(test_space),
-		T(test_drain_is_quick),
+		T(test_broken_disk),  T(test_result_is_kept),
+		T(test_list_many),    T(test_list_often),
+		T(test_wish_is_over), T(test_memory),
+		T(test_places),	      T(test_delete_is_final),
+		T(test_space),	      T(test_drain_is_quick),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
