@@ -78,6 +78,9 @@ conn_free(struct conn *c)
 	c->dead = true;
 	if (c->in_callback)
 		return; /* freed when the callback returns */
+	/* It may hold a password that came to nothing. */
+	if (c->in.p)
+		explicit_bzero(c->in.p, c->in.size < KEEP ? c->in.size : KEEP);
 	buf_fini(&c->in);
 	buf_fini(&c->out);
 	free(c);

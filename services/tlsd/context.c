@@ -57,6 +57,8 @@ options(const struct tls_conf *conf)
 {
 	unsigned long o = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 			  SSL_OP_NO_SSLv3 |
+			  /* Passwords pass through here. */
+			  SSL_OP_CLEANSE_PLAINTEXT |
 			  /* A truncation is an EOF for the service, whose
 			   * protocol has an end of its own. */
 			  SSL_OP_IGNORE_UNEXPECTED_EOF;

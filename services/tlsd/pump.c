@@ -159,6 +159,8 @@ pump_tls_readable(struct stream *s)
 			s->tls_gone = true;
 	}
 	send_plain(s, chunk, n);
+	if (n < STREAM_CHUNK) /* it may be a password */
+		explicit_bzero(chunk, n);
 	if (pump_send_tls(s) < 0)
 		s->tls_gone = true;
 	/* Fair to the others: the rest in the next turn. */

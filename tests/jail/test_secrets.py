@@ -4,13 +4,16 @@ hashes outside authd.  What a process could find if it were taken over is what
 is in its memory and in its descriptors: both are searched from outside, all of
 it, while sessions of every kind are open and after many have gone."""
 
+import base64
 import imaplib
 import pathlib
 import poplib
 import re
 import smtplib
+import socket
 import ssl
 import subprocess
+import time
 
 import posthouse
 import pytest
@@ -168,5 +171,34 @@ def test_hashes_are_with_authd_alone(busy):
 def test_passwords_are_gone(busy):
     """Passwords pass through tlsd, login, submitd and authd; none keeps them."""
     patterns = {n: p.encode() for n, p in busy.users.items()}
+    found = holders(busy, patterns)
+    assert not found, found
+
+
+def test_half_a_password_is_gone(busy):
+    """Of who hangs up in the midst of it, and of who says it in pieces."""
+    secret = "Tr0ub4dor-and-3"
+    plain = base64.b64encode(f"\0me\0{secret}{secret}".encode()).decode()
+    talks = (
+        (busy.imaps_port, f"a NOOP\r\nb LOGIN me {secret}", "\r\n"),
+        (busy.imaps_port,
+         f"a NOOP\r\nb AUTHENTICATE PLAIN {plain[:40]}", "\r\n"),
+        (busy.pop3s_port, f"NOOP\r\nUSER me\r\nPASS {secret}", "\r\n"),
+        (busy.submissions_port,
+         f"EHLO me\r\nNOOP\r\nAUTH PLAIN {plain[:40]}", "\r\n"),
+    )
+    for port, begin, rest in talks:
+        for more in ("", rest):
+            with busy.tls_context().wrap_socket(
+                    socket.create_connection(("127.0.0.1", port), 20),
+                    server_hostname="localhost") as c:
+                c.recv(1000)
+                c.sendall(begin.encode())
+                c.recv(1000)
+                c.sendall(more.encode())
+                if more:
+                    c.recv(1000)
+    time.sleep(1)
+    patterns = {"password": secret.encode(), "base64": plain[:40].encode()}
     found = holders(busy, patterns)
     assert not found, found
