@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "frame/registry.h"
 #include "sendmail.h"
@@ -59,6 +61,19 @@ run(struct sendmail *sm)
 	}
 }
 
+/* The connection must not get the number of a standard stream that the caller
+ * has closed: what is said to people would go there. */
+static int
+fill_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	return fd < 0 ? -1 : close(fd);
+}
+
 int
 sendmail_main(int argc, char **argv)
 {
@@ -71,6 +86,8 @@ sendmail_main(int argc, char **argv)
 		slash = strrchr(argv[0], '/');
 		sm.name = slash ? slash + 1 : argv[0];
 	}
+	if (fill_streams() < 0)
+		return EX_OSERR;
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (options_parse(&sm.opt, argc, argv, getenv("MAIL_CONFIG"), &err) <
 	    0) {

@@ -82,6 +82,15 @@ def test_cron(make_instance):
                r"from=<root@mail.posthouse.test>")
 
 
+def test_closed_streams(make_instance):
+    """A daemon that has closed them: no complaint gets into the dialogue."""
+    i = make_instance()
+    for fds in ((2,), (1, 2)):
+        sendmail(i, "-v", "nobody@posthouse.test", BOB, given=b"S: x\n\nx\n",
+                 status=67, limits=lambda: [os.close(fd) for fd in fds])
+    letters(i, "bob", 2)
+
+
 def test_text(instance):
     """What programs write, and what arrives."""
     head = b"Subject: t\n\n"
