@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
+#include <unistd.h>
+
 #include "receive/receiver.h"
 #include "submitd.h"
 
 static int
 load(struct receive_conf *c, const struct params *p, struct err *err)
 {
-	(void)err;
+	c->may_submit = params_str(p, "authorized_submit_users");
+	c->may_list = params_str(p, "authorized_mailq_users");
+	c->may_flush = params_str(p, "authorized_flush_users");
 	c->tls = params_bool(p, "smtpd_tls_auth_only") ? RECEIVE_TLS_ENCRYPT
 						       : RECEIVE_TLS_MAY;
 	c->mechs = params_str(p, "auth_mechanisms");
@@ -22,7 +26,11 @@ load(struct receive_conf *c, const struct params *p, struct err *err)
 	c->check_sender = params_bool(p, "submission_check_sender");
 	c->hide_client = params_bool(p, "submission_hide_client");
 	c->auth_header = params_bool(p, "smtpd_sasl_authenticated_header");
-	return 0;
+	if (authorized_check(c->may_submit, "authorized_submit_users", err) <
+		    0 ||
+	    authorized_check(c->may_list, "authorized_mailq_users", err) < 0)
+		return -1;
+	return authorized_check(c->may_flush, "authorized_flush_users", err);
 }
 
 static const struct receiver receiver = {
@@ -44,12 +52,18 @@ static const struct receiver receiver = {
 static int
 start(struct daemon *d, struct err *err)
 {
-	return receiver_start(d, &receiver, err);
+	int fd = daemon_fd(d, "passwd", 0);
+
+	if (receiver_start(d, &receiver, err) < 0)
+		return -1;
+	if (fd >= 0 && (fd = dup(fd)) >= 0)
+		authorized_table(d, STR("passwd"), fd);
+	return 0;
 }
 
 const struct daemon_ops submitd_ops = {
 	.id = SVC_SUBMITD,
 	.start = start,
-	.table = receiver_table,
+	.table = authorized_table,
 	.drain = receiver_drain,
 };

@@ -32,6 +32,28 @@ const struct param submitd_params[] = {
 		  "machine submit mail: sendmail(1) does so, and the queue is "
 		  "shown to mailq(1) through it. Everybody may connect; the "
 		  "kernel says who it is. Empty: there is none." },
+	{ .name = "authorized_submit_users",
+	  .kind = PARAM_LIST,
+	  .def = "static:anyone",
+	  .users = SUBMITD,
+	  .text = "Which users of this machine may submit mail through "
+		  "$submit_socket: names of the password file, with \"!\" in "
+		  "front who may not; the first that fits decides. "
+		  "static:anyone, or static:all, is everybody, \"unknown\" "
+		  "who has no name. Not for logins." },
+	{ .name = "authorized_mailq_users",
+	  .kind = PARAM_LIST,
+	  .def = "static:anyone",
+	  .users = SUBMITD,
+	  .text = "Which users of this machine, beside root, may look at the "
+		  "queue with mailq(1); as authorized_submit_users." },
+	{ .name = "authorized_flush_users",
+	  .kind = PARAM_LIST,
+	  .def = "static:anyone",
+	  .users = SUBMITD,
+	  .text = "Which users of this machine, beside root, may have the "
+		  "queue tried at once with sendmail -q; as "
+		  "authorized_submit_users." },
 	{ .name = "submitd_workers",
 	  .kind = PARAM_INT,
 	  .def = "2",

@@ -120,6 +120,8 @@ struct reply
 local_verb(struct session *s, const struct smtp_line *l)
 {
 	bool list = str_ieq(l->name, STR("XQUEUE"));
+	const struct receive_conf *c = &s->w->conf;
+	struct reply no;
 
 	if (!list && !str_ieq(l->name, STR("XFLUSH")))
 		return reply_now(500, "5.5.2", "Error: command not recognized");
@@ -127,6 +129,11 @@ local_verb(struct session *s, const struct smtp_line *l)
 		return reply_now(501, "5.5.4", "Syntax: XQUEUE");
 	if (!list && (l->args.n == 0 || l->args.n > QUEUE_ID_MAX))
 		return reply_now(501, "5.5.4", "Syntax: XFLUSH queue-id");
+	if (s->uid && !is_authorized(s, list ? c->may_list : c->may_flush,
+				     list ? "view the mail queue"
+					  : "flush the mail queue",
+				     &no))
+		return no;
 	if (list && count_listings(s->w) >= LISTINGS)
 		return reply_now(450, "4.3.2",
 				 "Error: others look at the queue just now");

@@ -53,6 +53,11 @@ local_check(struct session *s)
 	const struct receive_conf *c = &s->w->conf;
 	struct reply r;
 
+	if (!is_authorized(s, c->may_submit, "submit mail", &r)) {
+		session_log_reject(s, &r);
+		txn_reset(&s->txn);
+		return r;
+	}
 	if (s->uid == 0 ||
 	    uids_message(s->use, c->uid_minute, c->uid_hour, clock_mono_ms()))
 		return mail_accept(s);

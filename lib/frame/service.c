@@ -44,6 +44,7 @@ const struct service services[SVC_COUNT] = {
 		.reload = RELOAD_REPLACE, .workers = "submitd_workers",
 		.listens = "listen_submission listen_submissions "
 			   "submit_socket",
+		.fds = "passwd",
 		.nofile = 4096, .data_mb = 512, .stage = 3,
 		.may = "receive on ports 587 and 465, from users who have "
 		       "logged in",

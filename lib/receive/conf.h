@@ -37,6 +37,7 @@ struct receive_conf {
 	struct str mechs;
 	bool plain_loopback; /* plain passwords from this host, without TLS */
 	bool check_sender, old_auth_line;
+	struct str may_submit, may_list, may_flush;	/* users of this host */
 	unsigned uid_connections, uid_minute, uid_hour; /* 0: no limit */
 	unsigned failure_ms;
 	unsigned ehlo; /* enum receive_ehlo */

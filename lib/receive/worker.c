@@ -363,6 +363,7 @@ worker_free(struct worker *w)
 	}
 	clients_fini(&w->clients);
 	uids_fini(&w->uids);
+	buf_fini(&w->passwd);
 	asker_free(w->router);
 	asker_free(w->qmgr);
 	tls_client_free(w->tls);

@@ -31,7 +31,8 @@ struct worker {
 	unsigned nspare;
 	struct clients clients;
 	struct uids uids;
-	char text[1024]; /* of reply_nowf() */
+	struct buf passwd; /* the password file, of who asks for it */
+	char text[1024];   /* of reply_nowf() */
 };
 
 /* An accepted connection; takes fd.  tls: TLS comes first. */

@@ -502,3 +502,27 @@ def test_utf8_address(make_instance):
     assert b" BODY=8BITMIME SMTPUTF8\n" in r.stdout
     (f,) = i.mailbox("bob").wait(1)
     assert "From: root <j\u00f6@posthouse.test>\n" in f.read_text()
+
+
+def test_authorized_users(make_instance, public):
+    i = make_instance(submit_socket=public / "submit.sock",
+                      authorized_submit_users="!games, static:all",
+                      authorized_mailq_users="nobody",
+                      authorized_flush_users="!nobody, static:anyone")
+    uids = {name: pwd.getpwnam(name).pw_uid for name in ("games", "nobody")}
+
+    def run(name, *args, program="sendmail", status=0):
+        uid = uids.get(name)
+        return sendmail(i, *args, given=b"S: x\n\nx\n", status=status,
+                        program=program, uid=uid, conf=public).stderr
+
+    assert b"user games(" in run("games", BOB, status=69)
+    run("nobody", BOB)
+    run(None, BOB)
+    letters(i, "bob", 2)
+    run("games", program="mailq", status=69)
+    run("nobody", program="mailq")
+    run(None, program="mailq")
+    run("games", "-q")
+    run("nobody", "-q", status=69)
+    run(None, "-q")
