@@ -176,6 +176,15 @@ hash_for_nobody(const struct pam_checker *p, const char *password)
 	free(data);
 }
 
+/* Locked, or without a password: pam_unix has nothing to compare. */
+static bool
+has_hash(const char *user)
+{
+	const struct spwd *sp = getspnam(user);
+
+	return sp && sp->sp_pwdp && sp->sp_pwdp[0] == '$';
+}
+
 enum pam_verdict
 pam_check(struct pam_checker *p, const char *user, const char *password,
 	  const char *client, const char **text)
@@ -203,5 +212,7 @@ pam_check(struct pam_checker *p, const char *user, const char *password,
 	*text = pam_strerror(pam, rc);
 	if (pam)
 		pam_end(pam, rc);
+	if (rc != PAM_SUCCESS && !has_hash(user))
+		hash_for_nobody(p, password);
 	return verdict_of(rc);
 }

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import posthouse as ph
 import pytest
@@ -27,7 +28,8 @@ def write_etc(top, uid=UID):
     """passwd, shadow and PAM services with carol, dave (expired), erin
     (locked) and frank (no password is asked of him at the console)."""
     (top / "pam.d").mkdir(parents=True)
-    hashed = crypt.crypt(PASSWORD, crypt.mksalt(crypt.METHOD_SHA512))
+    hashed = crypt.crypt(PASSWORD, crypt.mksalt(crypt.METHOD_SHA512,
+                                                  rounds=50000))
     passwd, shadow = "root:x:0:0::/root:/bin/sh\n", "root:!:19000::::::\n"
     expire = {"carol": "", "dave": "19001", "erin": "", "frank": ""}
     fields = {"erin": "!", "frank": ""}
@@ -90,6 +92,20 @@ def test_system_user(make_instance, service):
                      i.log_text())
     last = i.posthouse("user", "list").stdout
     assert re.search(r"^alice@\S+\t.*\t20\d\d-\S+ imap 127\.0\.0\.1$", last, re.M)
+
+
+def test_no_time_tells(make_instance):
+    """Whoever cannot log in costs what a wrong password does."""
+    i = start(make_instance, pam_service="debian", login_penalty="0")
+    least = {}
+    for name in ("carol", "dave", "erin", "frank"):
+        for _ in range(5):
+            began = time.monotonic()
+            assert "AUTHENTICATIONFAILED" in login(i, name, "wrong")
+            spent = time.monotonic() - began
+            least[name] = min(spent, least.get(name, spent))
+    # Without the hash it would be a fortieth.
+    assert min(least.values()) > max(least.values()) / 8, least
 
 
 def test_a_new_password(make_instance):
