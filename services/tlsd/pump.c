@@ -153,7 +153,8 @@ pump_tls_readable(struct stream *s)
 	}
 	if (rc <= 0) {
 		error = SSL_get_error(s->ssl, rc);
-		if (error == SSL_ERROR_ZERO_RETURN)
+		/* In the middle of a message nothing can be sent either. */
+		if (error == SSL_ERROR_ZERO_RETURN && !SSL_in_init(s->ssl))
 			s->tls_eof = true;
 		else if (error != SSL_ERROR_WANT_READ)
 			s->tls_gone = true;
@@ -222,14 +223,17 @@ on_plain_writable(evutil_socket_t fd, short what, void *arg)
 }
 
 /* The service has closed, and what it sent is not read yet because the client
- * does not take what came before. */
+ * does not take what came before, or is in the middle of a message of TLS. */
 static void
 on_plain_closed(evutil_socket_t fd, short what, void *arg)
 {
+	struct stream *s = arg;
+
 	(void)fd;
 	(void)what;
-	set_timer(arg, STREAM_DRAIN_MS);
-	settle(arg);
+	if (!s->plain_eof)
+		set_timer(s, STREAM_DRAIN_MS);
+	settle(s);
 }
 
 /* Neither reads nor writes any more. */
@@ -289,7 +293,7 @@ watch(struct stream *s)
 		else if (event_add(s->plain_rd, NULL) < 0)
 			s->tls_gone = s->plain_gone = true;
 	}
-	if (is_stuck(&s->down) && !s->plain_eof && !s->plain_end)
+	if (!plain && !s->plain_eof && !s->plain_end)
 		await(s, &s->plain_end, s->plain, EV_CLOSED, on_plain_closed);
 }
 

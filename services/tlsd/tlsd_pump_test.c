@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +13,8 @@
 #include <cmocka.h>
 
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "stream.h"
 #include "testbed.h"
@@ -464,6 +467,102 @@ test_service_closes_stuck(void **state)
 	close_stream(&b, &c);
 }
 
+/* --- a record made by hand -------------------------------------------------
+ */
+
+enum { SECRET = 32 };
+
+/* "CLIENT_TRAFFIC_SECRET_0 RANDOM SECRET", in hexadecimal. */
+static void
+keep_secret(const SSL *ssl, const char *line)
+{
+	static const char name[] = "CLIENT_TRAFFIC_SECRET_0 ";
+	uint8_t *secret = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	const char *hex = strrchr(line, ' ') + 1;
+	size_t i;
+
+	if (strncmp(line, name, sizeof(name) - 1) != 0)
+		return;
+	for (i = 0; i < SECRET; i++)
+		assert_int_equal(sscanf(hex + 2 * i, "%2hhx", &secret[i]), 1);
+}
+
+/* RFC 8446 7.1: HKDF-Expand-Label with an empty context, of one block. */
+static void
+expand(const uint8_t secret[SECRET], const char *label, uint8_t *out, uint8_t n)
+{
+	uint8_t info[32] = { 0 }, block[EVP_MAX_MD_SIZE];
+	size_t at = strlen(label);
+
+	info[1] = n;
+	info[2] = (uint8_t)at;
+	memcpy(info + 3, label, at);
+	at += 3 + 1; /* no context */
+	info[at++] = 1;
+	assert_non_null(
+		HMAC(EVP_sha256(), secret, SECRET, info, at, block, NULL));
+	memcpy(out, block, n);
+}
+
+/* The first record of the client, with AES-128-GCM, of this content and type.
+ */
+static void
+send_record(struct bed_client *c, const uint8_t secret[SECRET],
+	    const uint8_t *inner, uint8_t n)
+{
+	uint8_t key[16], iv[12], out[64] = { 23, 3, 3, 0, (uint8_t)(n + 16) };
+	EVP_CIPHER_CTX *x = EVP_CIPHER_CTX_new();
+	int k;
+
+	expand(secret, "tls13 key", key, sizeof(key));
+	expand(secret, "tls13 iv", iv, sizeof(iv));
+	assert_int_equal(
+		EVP_EncryptInit_ex(x, EVP_aes_128_gcm(), NULL, key, iv), 1);
+	assert_int_equal(EVP_EncryptUpdate(x, NULL, &k, out, 5), 1);
+	assert_int_equal(EVP_EncryptUpdate(x, out + 5, &k, inner, n), 1);
+	assert_int_equal(EVP_EncryptFinal_ex(x, out + 5 + n, &k), 1);
+	assert_int_equal(
+		EVP_CIPHER_CTX_ctrl(x, EVP_CTRL_GCM_GET_TAG, 16, out + 5 + n),
+		1);
+	EVP_CIPHER_CTX_free(x);
+	assert_int_equal(send(c->fd, out, 5 + n + 16u, MSG_NOSIGNAL),
+			 5 + n + 16);
+}
+
+/* A client stops in the middle of a message of TLS itself, when nothing can be
+ * written: that the service closes is seen all the same. */
+static void
+test_half_message(void **state)
+{
+	/* The head of a KeyUpdate; the type of the record. */
+	static const uint8_t half[] = { 24, 0, 0, 1, 22 };
+	const struct bed_cert *const certs[] = { &cert, NULL };
+	uint8_t secret[SECRET] = { 0 };
+	struct bed_client c;
+	struct stream *s;
+	struct bed b;
+
+	(void)state;
+	bed_open(&b);
+	bed_certs(&b, certs);
+	client_open(&c, TLS1_3_VERSION);
+	SSL_CTX_set_app_data(c.ctx, secret);
+	SSL_CTX_set_keylog_callback(c.ctx, keep_secret);
+	SSL_set_ciphersuites(c.ssl, "TLS_AES_128_GCM_SHA256");
+	assert_true(client_run(&b, &c, TLS_IMAP));
+	send_record(&c, secret, half, sizeof(half));
+	bed_turns(&b, 5);
+	assert_int_equal(b.tlsd.nstreams, 1);
+	s = LIST_OF(b.tlsd.streams.next, struct stream, link);
+	assert_true(SSL_in_init(s->ssl));
+	assert_null(s->timer);
+	close(c.plain);
+	c.plain = -1;
+	bed_turns(&b, 5);
+	assert_non_null(s->timer); /* not for ever */
+	close_stream(&b, &c);
+}
+
 /* The service closes with the client's bytes unread. */
 static void
 test_service_closes_unread(void **state)
@@ -543,6 +642,7 @@ main(void)
 		cmocka_unit_test(test_key_update),
 		cmocka_unit_test(test_key_update_flood),
 		cmocka_unit_test(test_service_closes_stuck),
+		cmocka_unit_test(test_half_message),
 		cmocka_unit_test(test_service_closes_unread),
 		cmocka_unit_test(test_fair),
 	};
