@@ -305,9 +305,9 @@ set_add(struct key_set *s, const struct key_entry *e, struct err *err)
 	for (i = 0; i < f->n; i++) {
 		struct key_ref *r = &s->v[s->n];
 
-		if (s->n == KEYS_SET_MAX) {
+		if (s->n == KEY_SET_MAX) {
 			log_error("tls: more than %d keys; %s is not used",
-				  KEYS_SET_MAX, e->label);
+				  KEY_SET_MAX, e->label);
 			return 0;
 		}
 		r->names = strdup(e->names);

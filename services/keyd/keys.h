@@ -14,7 +14,6 @@
 enum {
 	KEYS_OLD_MS = 60 * 1000, /* a set is replaced: still signed with */
 	KEYS_GROUPS = 2,
-	KEYS_SET_MAX = 512, /* keys of one set */
 };
 
 /* What was good of a file, shared by the entry and the sets. */
@@ -43,7 +42,7 @@ struct key_set {
 		struct key_material *material;
 		const struct cert_chain *chain;
 		char *names; /* of its SNI, "" */
-	} v[KEYS_SET_MAX];
+	} v[KEY_SET_MAX];
 };
 
 struct keys {

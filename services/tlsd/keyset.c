@@ -85,7 +85,7 @@ keyset_add(struct keyset *ks, struct remote *r, const struct msg_key_chain *m,
 {
 	struct chain *c = &ks->v[ks->n];
 
-	if (ks->n == KEY_FILES_MAX)
+	if (ks->n == KEY_SET_MAX)
 		return err_set(err, ERR_PERM, 0, "too many chains");
 	ks->n++;
 	c->fallback = m->fallback;

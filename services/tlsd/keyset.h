@@ -22,7 +22,7 @@ struct chain {
 struct keyset {
 	uint32_t set;
 	uint16_t n; /* chains there are */
-	struct chain v[KEY_FILES_MAX];
+	struct chain v[KEY_SET_MAX];
 };
 
 struct keyset *keyset_new(uint32_t set);

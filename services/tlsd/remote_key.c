@@ -23,6 +23,12 @@ struct where {
  */
 
 static int
+no_answer(struct err *err)
+{
+	return err_set(err, ERR_TEMP, ETIMEDOUT, "keyd does not answer");
+}
+
+static int
 wait_for(int fd, short what, uint64_t until, struct err *err)
 {
 	struct pollfd p = { .fd = fd, .events = what };
@@ -32,10 +38,7 @@ wait_for(int fd, short what, uint64_t until, struct err *err)
 	do
 		n = poll(&p, 1, until > now ? (int)(until - now) : 0);
 	while (n < 0 && errno == EINTR && (now = clock_mono_ms()) < until);
-	if (n <= 0)
-		return err_set(err, ERR_TEMP, ETIMEDOUT,
-			       "keyd does not answer");
-	return 0;
+	return n > 0 ? 0 : no_answer(err);
 }
 
 static int
@@ -107,6 +110,11 @@ ask(struct remote *r, const struct msg_key_sign *m, struct msg_key_signed *done,
 
 	if (r->fd < 0)
 		return err_set(err, ERR_TEMP, ENOTCONN, "keyd is away");
+	if (r->owed_ms) {
+		if (until - r->owed_ms > REMOTE_PATIENCE_MS)
+			shutdown(r->fd, SHUT_RDWR);
+		return no_answer(err);
+	}
 	if (++r->tag == 0)
 		r->tag = 1;
 	buf_reset(&r->frame);
@@ -116,9 +124,11 @@ ask(struct remote *r, const struct msg_key_sign *m, struct msg_key_signed *done,
 	if (send_frame(r, until, err) < 0 ||
 	    receive_frame(r, &type, until, err) < 0 ||
 	    take_answer(r, type, done, err) < 0) {
-		/* It may answer yet: nobody must take that for another's.  The
-		 * owner of the event on it sees the end and connects anew. */
-		if (err->class != ERR_PERM)
+		/* The owner of the event on it sees the answer that comes
+		 * late, or the end, and connects anew. */
+		if (err->code == ETIMEDOUT)
+			r->owed_ms = until;
+		else if (err->class != ERR_PERM)
 			shutdown(r->fd, SHUT_RDWR);
 		return -1;
 	}
@@ -245,6 +255,20 @@ remote_channel(struct remote *r, int fd)
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = fd;
+	r->owed_ms = 0;
+}
+
+int
+remote_late(struct remote *r)
+{
+	uint64_t now = clock_mono_ms();
+	uint16_t type;
+	struct err err;
+
+	if (!r->owed_ms || receive_frame(r, &type, now, &err) < 0)
+		return -1;
+	r->owed_ms = 0;
+	return 0;
 }
 
 /* --- keys ------------------------------------------------------------------

@@ -130,7 +130,8 @@ bed_chain(struct bed *b, uint32_t set, uint16_t key, const struct bed_cert *c,
 	bed_note(b, &msg_key_chain_def, &m);
 	buf_fini(&certs);
 	OPENSSL_free(der);
-	b->keys[key] = c->key;
+	if (key < sizeof(b->keys) / sizeof(b->keys[0]))
+		b->keys[key] = c->key;
 }
 
 void
@@ -215,8 +216,8 @@ signer(void *arg)
 		if (msg_peek(f, &type, &tag) < 0 || type != MSG_KEY_SIGN ||
 		    msg_decode(f, &msg_key_sign_def, &m, NULL, 0, &err) < 0)
 			break;
-		if (b->mute)
-			continue;
+		while (b->mute)
+			usleep(1000);
 		k = 0;
 		if (m.set == b->set && m.key < 8 && b->keys[m.key])
 			k = sign_with(b->keys[m.key], &m, out);

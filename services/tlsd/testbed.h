@@ -38,7 +38,7 @@ struct bed {
 	 * being changed while a handshake is under way. */
 	const EVP_PKEY *keys[8];
 	uint32_t set; /* 0: all refused */
-	bool mute;    /* does not answer */
+	bool mute;    /* answers only afterwards */
 	unsigned signatures, lost;
 };
 

@@ -209,7 +209,7 @@ drop_remote(struct tlsd *t)
 	remote_channel(&t->remote, -1);
 }
 
-/* Between questions nothing comes but the end. */
+/* Between questions nothing comes but a late answer and the end. */
 static void
 on_remote_end(evutil_socket_t fd, short what, void *arg)
 {
@@ -217,6 +217,8 @@ on_remote_end(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (remote_late(&t->remote) == 0)
+		return;
 	drop_remote(t);
 	if (t->remote_lost)
 		t->remote_lost(t->arg);
@@ -226,7 +228,8 @@ void
 tlsd_remote(struct tlsd *t, int fd)
 {
 	drop_remote(t);
-	t->remote_end = event_new(t->loop->base, fd, EV_READ, on_remote_end, t);
+	t->remote_end = event_new(t->loop->base, fd, EV_READ | EV_PERSIST,
+				  on_remote_end, t);
 	if (!t->remote_end || event_add(t->remote_end, NULL) < 0)
 		log_error("no event for the channel to keyd");
 	remote_channel(&t->remote, fd);
