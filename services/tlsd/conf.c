@@ -147,6 +147,7 @@ conf_load(struct tls_conf *conf, const struct params *p, bool mx)
 
 	*conf = (struct tls_conf){
 		.mandatory = !mx || str_eq(level, STR("encrypt")),
+		.wipe = !mx,
 		.preempt = params_bool(p, "tls_preempt_cipherlist"),
 		.drain_s = (unsigned)params_num(p, "tls_drain_time"),
 	};

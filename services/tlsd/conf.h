@@ -24,6 +24,7 @@ struct tls_conf {
 	unsigned protocols;
 	bool mandatory; /* whoever cannot do better is to be turned away */
 	bool preempt;	/* our order of ciphers counts */
+	bool wipe;	/* plain text holds passwords: leave none behind */
 	char ciphers[CONF_CIPHERS_MAX]; /* OpenSSL's syntax, TLS 1.2 and below
 					 */
 	char groups[CONF_GROUPS_MAX];	/* blank-separated */

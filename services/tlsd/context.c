@@ -57,8 +57,6 @@ options(const struct tls_conf *conf)
 {
 	unsigned long o = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 			  SSL_OP_NO_SSLv3 |
-			  /* Passwords pass through here. */
-			  SSL_OP_CLEANSE_PLAINTEXT |
 			  /* A truncation is an EOF for the service, whose
 			   * protocol has an end of its own. */
 			  SSL_OP_IGNORE_UNEXPECTED_EOF;
@@ -71,6 +69,8 @@ options(const struct tls_conf *conf)
 		o |= SSL_OP_NO_TLSv1_2;
 	if (!(conf->protocols & CONF_TLS1_3))
 		o |= SSL_OP_NO_TLSv1_3;
+	if (conf->wipe)
+		o |= SSL_OP_CLEANSE_PLAINTEXT;
 	if (conf->preempt)
 		o |= SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
 	return o;

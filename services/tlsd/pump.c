@@ -23,11 +23,13 @@ is_stuck(const struct buf *b)
 	return b->n > 0;
 }
 
-static void
-unstick(struct buf *b, size_t *at)
+void
+pump_unstick(struct stream *s, struct buf *b, size_t *at)
 {
 	size_t limit = b->limit;
 
+	if (s->t->conf.wipe && b == &s->up && b->p)
+		explicit_bzero(b->p, b->n);
 	buf_fini(b);
 	buf_init(b, limit);
 	*at = 0;
@@ -74,14 +76,14 @@ send_some(int fd, const char *p, size_t n)
 
 /* Send what is stuck: -1 if the other side is gone; it is unstuck by both. */
 static int
-send_stuck(int fd, struct buf *b, size_t *at)
+send_stuck(struct stream *s, int fd, struct buf *b, size_t *at)
 {
 	ssize_t k = send_some(fd, b->p + *at, b->n - *at);
 
 	if (k >= 0)
 		*at += (size_t)k;
 	if (k < 0 || *at == b->n)
-		unstick(b, at);
+		pump_unstick(s, b, at);
 	return k < 0 ? -1 : 0;
 }
 
@@ -160,7 +162,7 @@ pump_tls_readable(struct stream *s)
 			s->tls_gone = true;
 	}
 	send_plain(s, chunk, n);
-	if (n < STREAM_CHUNK) /* it may be a password */
+	if (s->t->conf.wipe)
 		explicit_bzero(chunk, n);
 	if (pump_send_tls(s) < 0)
 		s->tls_gone = true;
@@ -200,7 +202,7 @@ on_tls_writable(evutil_socket_t fd, short what, void *arg)
 	size_t before = s->down.n - s->down_at;
 
 	(void)what;
-	if (send_stuck(fd, &s->down, &s->down_at) < 0)
+	if (send_stuck(s, fd, &s->down, &s->down_at) < 0)
 		s->tls_gone = true;
 	else if (is_stuck(&s->down))
 		await(s, &s->tls_wr, fd, EV_WRITE, on_tls_writable);
@@ -215,7 +217,7 @@ on_plain_writable(evutil_socket_t fd, short what, void *arg)
 	struct stream *s = arg;
 
 	(void)what;
-	if (send_stuck(fd, &s->up, &s->up_at) < 0)
+	if (send_stuck(s, fd, &s->up, &s->up_at) < 0)
 		s->plain_gone = true;
 	else if (is_stuck(&s->up))
 		await(s, &s->plain_wr, fd, EV_WRITE, on_plain_writable);

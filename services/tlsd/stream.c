@@ -29,8 +29,8 @@ stream_free(struct stream *s)
 		close(s->tls);
 	if (s->plain >= 0)
 		close(s->plain);
-	buf_fini(&s->up);
-	buf_fini(&s->down);
+	pump_unstick(s, &s->up, &s->up_at);
+	pump_unstick(s, &s->down, &s->down_at);
 	free(s);
 	if (--t->nstreams == 0 && t->draining && t->drained)
 		t->drained(t->arg);

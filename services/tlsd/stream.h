@@ -51,6 +51,8 @@ int pump_open(struct stream *s);
 void pump_start(struct stream *s);
 /* Read from the client; may free s. */
 void pump_tls_readable(struct stream *s);
+/* Free what is stuck, and forget it. */
+void pump_unstick(struct stream *s, struct buf *b, size_t *at);
 /* Send what TLS wants sent, t->out, behind what is stuck already; -1: the
  * client is gone. */
 int pump_send_tls(struct stream *s);

@@ -404,6 +404,27 @@ test_key_update(void **state)
 	close_stream(&b, &c);
 }
 
+/* Where passwords pass, none stays behind. */
+static void
+test_wiped(void **state)
+{
+	static const char secret[] = "a password that nobody else may see";
+	struct bed_client c;
+	char got[100];
+	struct bed b;
+
+	(void)state;
+	open_stream(&b, &c, 0);
+	b.tlsd.conf.wipe = true;
+	assert_int_equal(SSL_write(c.ssl, secret, sizeof(secret)),
+			 sizeof(secret));
+	assert_int_equal(plain_read(&b, &c, got, sizeof(secret)),
+			 sizeof(secret));
+	assert_memory_equal(got, secret, sizeof(secret));
+	assert_null(memmem(b.tlsd.chunk, STREAM_CHUNK, secret, 20));
+	close_stream(&b, &c);
+}
+
 /* A client that asks for answers by TLS itself, and takes none. */
 static void
 test_key_update_flood(void **state)
@@ -639,6 +660,7 @@ main(void)
 		cmocka_unit_test(test_bad_record),
 		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_renegotiation),
+		cmocka_unit_test(test_wiped),
 		cmocka_unit_test(test_key_update),
 		cmocka_unit_test(test_key_update_flood),
 		cmocka_unit_test(test_service_closes_stuck),
