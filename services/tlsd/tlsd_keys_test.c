@@ -204,13 +204,14 @@ static void
 test_many_chains(void **state)
 {
 	const struct certs *cs = *state;
-	uint16_t i;
+	unsigned i;
 	struct bed b;
 
 	bed_open(&b);
 	for (i = 0; i < KEY_SET_MAX; i++)
-		bed_chain(&b, 1, i, &cs->a_ec, i ? "a.example" : NULL);
-	bed_set(&b, 1, i);
+		bed_chain(&b, 1, (uint16_t)i, &cs->a_ec,
+			  i ? "a.example" : NULL);
+	bed_set(&b, 1, (uint16_t)i);
 	check_served(&b, NULL, 0, &cs->a_ec);
 	bed_close(&b);
 }

@@ -5,7 +5,6 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -499,13 +498,13 @@ keep_secret(const SSL *ssl, const char *line)
 {
 	static const char name[] = "CLIENT_TRAFFIC_SECRET_0 ";
 	uint8_t *secret = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	const char *hex = strrchr(line, ' ') + 1;
-	size_t i;
+	size_t n;
 
-	if (strncmp(line, name, sizeof(name) - 1) != 0)
-		return;
-	for (i = 0; i < SECRET; i++)
-		assert_int_equal(sscanf(hex + 2 * i, "%2hhx", &secret[i]), 1);
+	if (strncmp(line, name, sizeof(name) - 1) == 0)
+		assert_int_equal(OPENSSL_hexstr2buf_ex(secret, SECRET, &n,
+						       strrchr(line, ' ') + 1,
+						       '\0'),
+				 1);
 }
 
 /* RFC 8446 7.1: HKDF-Expand-Label with an empty context, of one block. */
