@@ -23,20 +23,40 @@ refuse(struct chan *asker, uint32_t tag, bool never)
 	chan_send(asker, tag, &msg_unavailable_def, &m);
 }
 
-/* The workers of a service take turns. */
-static struct child *
-pick(struct master *m, enum service_id id)
+/* It died, for once, or has just been started. */
+static bool
+comes_soon(const struct child *c)
 {
+	return (c->state == CHILD_STARTING || c->state == CHILD_DOWN) &&
+	       c->backoff_s <= BACKOFF_MIN_S;
+}
+
+/*
+ * Each worker of the asking service has the one of the same number to ask, so
+ * that all of them have the same to do whatever is restarted in which order;
+ * where that one stays away, and for the administrator, they take turns.
+ */
+static struct child *
+pick(struct master *m, enum service_id id, const struct child *who)
+{
+	unsigned workers = master_workers(m, &services[id]), n = 0;
 	struct child *ready[WORKERS_MAX];
 	struct list *it;
-	unsigned n = 0;
 
 	list_for_each (it, &m->children) {
 		struct child *c = LIST_OF(it, struct child, link);
+		bool is_own =
+			who && workers && c->worker == who->worker % workers;
 
-		if (c->svc->id == id && c->state == CHILD_READY && c->control &&
-		    n < WORKERS_MAX)
+		if (c->svc->id != id)
+			continue;
+		if (c->state == CHILD_READY && c->control && n < WORKERS_MAX) {
+			if (is_own)
+				return c;
 			ready[n++] = c;
+		} else if (is_own && comes_soon(c)) {
+			return NULL;
+		}
 	}
 	return n ? ready[m->turn++ % n] : NULL;
 }
@@ -76,7 +96,7 @@ static bool
 join(struct master *m, struct chan *asker, struct child *who, uint32_t tag,
      const struct chan_row *row)
 {
-	struct child *service = pick(m, (enum service_id)row->service);
+	struct child *service = pick(m, (enum service_id)row->service, who);
 	struct msg_connected to_asker;
 	struct msg_peer to_service;
 	int pair[2];

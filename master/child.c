@@ -439,6 +439,7 @@ on_death(struct child *c, int status)
 {
 	struct master *m = c->m;
 	enum child_state was = c->state;
+	enum service_id id = c->svc->id;
 
 	log_death(c, status);
 	if (c->control) {
@@ -467,6 +468,8 @@ on_death(struct child *c, int status)
 	} else {
 		restart_later(c);
 	}
+	/* Who waits for this one may have to do with another. */
+	broker_serve(m, id);
 	master_progress(m);
 }
 

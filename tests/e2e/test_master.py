@@ -123,6 +123,46 @@ def test_workers_more_and_fewer_under_sessions(make_instance):
     wait_states(i, "smtpd", ["ready"] * 2)
 
 
+def sockets(pid):
+    return len([f for f in os.listdir(f"/proc/{pid}/fd")
+                if os.readlink(f"/proc/{pid}/fd/{f}").startswith("socket:")])
+
+
+def spread(i):
+    """How many sockets 30 sessions under TLS cost each worker of tlsd."""
+    pids = i.pids()["tlsd_user"]
+    before = [sockets(p) for p in pids]
+    held = [socket.create_connection(("127.0.0.1", i.imaps_port), 10)
+            for _ in range(30)]
+    held = [i.tls_context().wrap_socket(s, server_hostname="localhost")
+            for s in held]
+    for s in held:
+        assert s.recv(4) == b"* OK"
+    after = [sockets(p) for p in pids]
+    for s in held:
+        s.close()
+    return [b - a for a, b in zip(before, after)]
+
+
+@pytest.mark.parametrize("what", ["reload", "login", "tlsd_user"])
+def test_askers_are_spread_over_workers(make_instance, what):
+    """Each worker of login has a worker of tlsd of its own, whatever has been
+    restarted in which order."""
+    i = make_instance(login_workers="3", tlsd_workers="3")
+    service = "login" if what == "reload" else what
+    for _ in range(3):
+        gone = set(i.pids()[service])
+        if what == "reload":
+            i.reload()
+        else:
+            gone = {min(gone)}
+            os.kill(min(gone), signal.SIGKILL)
+        ph.wait_for(lambda: not gone & set(i.pids()[service]) and
+                    states(i, service) == ["ready"] * 3, "all workers")
+        time.sleep(1)       # for the channels
+        assert min(spread(i)) > 0
+
+
 def test_reload_during_reload(make_instance):
     i = make_instance()
     master = i.process.pid
