@@ -28,7 +28,7 @@ users_app_services(struct str s, unsigned *bits)
 	struct str word;
 	size_t i;
 
-	*bits = 0;
+	*bits = s.n ? 0 : USERS_APP_ALL;
 	while (str_token(&s, ",", &word)) {
 		for (i = 0; i < SERVICES; i++)
 			if (str_eq(word, str_of(services[i].name)))
@@ -37,9 +37,7 @@ users_app_services(struct str s, unsigned *bits)
 			return -1;
 		*bits |= services[i].bit;
 	}
-	if (*bits == 0)
-		*bits = USERS_APP_ALL;
-	return 0;
+	return *bits ? 0 : -1;
 }
 
 bool

@@ -60,6 +60,8 @@ test_lines(void **state)
 		{ "not UTF-8", "joe:x\377:::" HASH,
 		  "bad: this cannot be an app password's name" },
 		{ "UTF-8", "joe:\303\244:::" HASH, "joe|\303\244|7|-1|16" },
+		{ "a comma is not all services", "joe:x:,::" HASH,
+		  "bad: services: want imap, pop3, smtp" },
 		{ "other service", "joe:x:imap,ftp::" HASH,
 		  "bad: services: want imap, pop3, smtp" },
 		{ "bad time", "joe:x::soon:" HASH,
