@@ -49,6 +49,24 @@ gecos_name(const struct passwd *pw, struct buf *out)
 	}
 }
 
+/* A login name as an address: in quotes, which go again where they are not
+ * needed ("DOM\\alice"), or alice@domain as it is. */
+static void
+login_address(struct buf *out, const char *login)
+{
+	bool whole = strchr(login, '@');
+
+	if (!whole)
+		(void)!buf_add_byte(out, '"');
+	for (; *login; login++) {
+		if (!whole && (*login == '"' || *login == '\\'))
+			(void)!buf_add_byte(out, '\\');
+		(void)!buf_add_byte(out, *login);
+	}
+	if (!whole)
+		(void)!buf_add_byte(out, '"');
+}
+
 /* The sender of the envelope, and a From if the message has none. */
 static int
 set_sender(struct job *j, struct err *err)
@@ -61,11 +79,11 @@ set_sender(struct job *j, struct err *err)
 	int rc;
 
 	snprintf(login, sizeof(login), "uid%u", (unsigned)getuid());
-	rc = envelope_sender(&j->env,
-			     o->sender ? o->sender
-			     : pw      ? pw->pw_name
-				       : login,
+	buf_init(&name, 1024);
+	login_address(&name, pw ? pw->pw_name : login);
+	rc = envelope_sender(&j->env, o->sender ? o->sender : buf_cstr(&name),
 			     err);
+	buf_fini(&name);
 	if (rc < 0)
 		return -1;
 	buf_init(&name, 1024);

@@ -20,6 +20,7 @@ import posthouse as ph
 
 SENDMAIL = ph.BIN / "sendmail"
 BOB = "bob@posthouse.test"
+HOST = "mail.posthouse.test"
 
 
 def sendmail(i, *args, given=b"", status=0, program="sendmail", uid=None,
@@ -526,3 +527,25 @@ def test_authorized_users(make_instance, public):
     run("games", "-q")
     run("nobody", "-q", status=69)
     run(None, "-q")
+
+
+def test_odd_login_names(make_instance, public):
+    """As directories have them; cron sends for these users as well."""
+    i = make_instance(submit_socket=public / "submit.sock")
+    passwd = public / "passwd"
+    for n, (login, address) in enumerate((
+            ("DOM\\eve", f'"DOM\\\\eve"@{HOST}'),
+            ("eve@ad.example", "eve@ad.example"),
+            ("eve doe", f'"eve doe"@{HOST}'),
+            ("eve", f"eve@{HOST}"))):
+        passwd.write_text(f"{login}:x:4242:4242:Eve:/:/bin/sh\n")
+        r = subprocess.run(
+            ["unshare", "-m", "--propagation", "private", "sh", "-c",
+             f"mount --bind {passwd} /etc/passwd && exec setpriv "
+             "--reuid=4242 --regid=4242 --clear-groups "
+             f"{public}/sendmail -C {public} {BOB}"],
+            input=b"S: x\n\nx\n", capture_output=True, timeout=60)
+        assert r.returncode == 0, r.stderr
+        m = letters(i, "bob", n + 1)[n]
+        assert m["Return-Path"] == f"<{address}>"
+        assert m["From"] == f"Eve <{address}>"
