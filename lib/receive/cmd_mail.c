@@ -2,26 +2,9 @@
 #include "receive/commands.h"
 #include "receive/worker.h"
 
-static struct reply
-refuse_syntax(struct session *s, enum smtp_syntax r, struct str bad)
-{
-	switch (r) {
-	case SMTP_SYNTAX_FORM:
-		return reply_now(501, "5.5.4", "Syntax: MAIL FROM:<address>");
-	case SMTP_SYNTAX_ASCII: /* RFC 6531 3.5 */
-		return reply_now(553, "5.6.7",
-				 "Must declare SMTPUTF8 to send unicode "
-				 "address");
-	case SMTP_SYNTAX_UNSUPPORTED: /* RFC 5321 4.1.1.11 */
-		return reply_nowf(s, 555, "5.5.4", "Unsupported option: %.*s",
-				  STR_FMT(str_head(bad, 200)));
-	case SMTP_SYNTAX_PARAM:
-		return reply_nowf(s, 501, "5.5.4", "Bad parameter: %.*s",
-				  STR_FMT(str_head(bad, 200)));
-	default:
-		return reply_now(501, "5.1.7", "Bad sender address syntax");
-	}
-}
+/* What is said to faults of form and of the address. */
+static const struct refusal refusals = { "Syntax: MAIL FROM:<address>", "5.1.7",
+					 "Bad sender address syntax" };
 
 /*
  * MAIL FROM: open a transaction.  Nothing is kept unless we reply 250: a
@@ -39,10 +22,10 @@ cmd_mail(struct session *s, struct str args)
 		return reply_now(503, "5.5.1", "Error: send HELO/EHLO first");
 	r = smtpline_mail(args, session_offers(s), &m, &bad);
 	if (r != SMTP_SYNTAX_OK)
-		return refuse_syntax(s, r, bad);
+		return command_refuse(s, r, bad, &refusals);
 	if (m.sender.n && m.sender.at == m.sender.n &&
 	    path_add_domain(&m.sender, c->origin) < 0)
-		return refuse_syntax(s, SMTP_SYNTAX_PATH, bad);
+		return command_refuse(s, SMTP_SYNTAX_PATH, bad, &refusals);
 	s->txn.sender = m.sender;
 	if (s->w->pressure)
 		return reply_log(reply_now(452, "4.3.1", s->w->pressure_text));

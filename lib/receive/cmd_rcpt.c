@@ -3,26 +3,9 @@
 #include "receive/router_client.h"
 #include "receive/worker.h"
 
-static struct reply
-refuse_syntax(struct session *s, enum smtp_syntax r, struct str bad)
-{
-	switch (r) {
-	case SMTP_SYNTAX_FORM:
-		return reply_now(501, "5.5.4", "Syntax: RCPT TO:<address>");
-	case SMTP_SYNTAX_ASCII: /* RFC 6531 3.5 */
-		return reply_now(553, "5.6.7",
-				 "Must declare SMTPUTF8 to send unicode "
-				 "address");
-	case SMTP_SYNTAX_UNSUPPORTED: /* RFC 5321 4.1.1.11 */
-		return reply_nowf(s, 555, "5.5.4", "Unsupported option: %.*s",
-				  STR_FMT(str_head(bad, 200)));
-	case SMTP_SYNTAX_PARAM:
-		return reply_nowf(s, 501, "5.5.4", "Bad parameter: %.*s",
-				  STR_FMT(str_head(bad, 200)));
-	default:
-		return reply_now(501, "5.1.3", "Bad recipient address syntax");
-	}
-}
+/* What is said to faults of form and of the address. */
+static const struct refusal refusals = { "Syntax: RCPT TO:<address>", "5.1.3",
+					 "Bad recipient address syntax" };
 
 static struct reply
 relay_denied(struct session *s)
@@ -54,12 +37,12 @@ cmd_rcpt(struct session *s, struct str args)
 		offers &= ~(unsigned)SMTP_OFFER_UTF8;
 	r = smtpline_rcpt(args, offers, &m, &bad);
 	if (r != SMTP_SYNTAX_OK)
-		return refuse_syntax(s, r, bad);
+		return command_refuse(s, r, bad, &refusals);
 	/* RFC 5321 4.1.1.3: postmaster needs no domain. */
 	if (m.rcpt.at == m.rcpt.n &&
 	    !str_ieq(path_str(&m.rcpt), STR("postmaster")) &&
 	    path_add_domain(&m.rcpt, c->origin) < 0)
-		return refuse_syntax(s, SMTP_SYNTAX_PATH, bad);
+		return command_refuse(s, SMTP_SYNTAX_PATH, bad, &refusals);
 	s->rcpt = m;
 	if (s->txn.nrcpts >= c->rcpts) /* RFC 5321 4.5.3.1.10 */
 		return reply_log(

@@ -186,6 +186,28 @@ is_forbidden(const struct receive_conf *c, struct str name)
 }
 
 struct reply
+command_refuse(struct session *s, enum smtp_syntax r, struct str bad,
+	       const struct refusal *words)
+{
+	switch (r) {
+	case SMTP_SYNTAX_FORM:
+		return reply_now(501, "5.5.4", words->form);
+	case SMTP_SYNTAX_ASCII: /* RFC 6531 3.5 */
+		return reply_now(553, "5.6.7",
+				 "Must declare SMTPUTF8 to send unicode "
+				 "address");
+	case SMTP_SYNTAX_UNSUPPORTED: /* RFC 5321 4.1.1.11 */
+		return reply_nowf(s, 555, "5.5.4", "Unsupported option: %.*s",
+				  STR_FMT(str_head(bad, 200)));
+	case SMTP_SYNTAX_PARAM:
+		return reply_nowf(s, 501, "5.5.4", "Bad parameter: %.*s",
+				  STR_FMT(str_head(bad, 200)));
+	default:
+		return reply_now(501, words->dsn, words->path);
+	}
+}
+
+struct reply
 command_run(struct session *s, const struct smtp_line *line)
 {
 	const struct receive_conf *c = &s->w->conf;

@@ -29,6 +29,14 @@ extern const struct command commands[SMTP_VERBS];
 /* Run one command line through the table. */
 struct reply command_run(struct session *s, const struct smtp_line *line);
 
+/* The refusal of MAIL or RCPT for its syntax; bad is the parameter at fault. */
+struct refusal {
+	const char *form;
+	const char *dsn, *path; /* of a bad address */
+};
+struct reply command_refuse(struct session *s, enum smtp_syntax r,
+			    struct str bad, const struct refusal *words);
+
 struct reply cmd_mail(struct session *s, struct str args);
 /* What s->txn has been given is taken: session state SESSION_MAIL. */
 struct reply mail_accept(struct session *s);
