@@ -51,9 +51,10 @@ const struct param router_params[] = {
 		  "on the submission ports, asked like virtual_alias_maps. For "
 		  "an address that they do not know, a login may use what is "
 		  "its own: the address that it is called, with any "
-		  "extension; for a user of this machine, that name in "
-		  "$mydestination and $myorigin; and an alias whose only "
-		  "target is one of these." },
+		  "extension that no other table gives to somebody else; for "
+		  "a user of this machine, that name in $mydestination and "
+		  "$myorigin; and an alias whose only target is one of "
+		  "these." },
 	{ .name = "virtual_alias_maps",
 	  .kind = PARAM_MAPS,
 	  .def = "",
