@@ -112,10 +112,16 @@ load_protocols(struct tls_conf *conf, const struct params *p)
 					   : "smtpd_tls_protocols";
 	struct err err;
 
-	if (conf_protocols(params_str(p, name), &conf->protocols, &err) == 0)
-		return;
-	log_error("%s: %s; TLS 1.2 and 1.3 are spoken", name, err.text);
-	conf->protocols = CONF_TLS1_2 | CONF_TLS1_3;
+	if (conf_protocols(params_str(p, name), &conf->protocols, &err) < 0) {
+		log_error("%s: %s; TLS 1.2 and 1.3 are spoken", name, err.text);
+		conf->protocols = 0;
+	} else if (!(conf->protocols & CONF_TLS_SPOKEN)) {
+		log_error("%s: TLS 1.2 and 1.3 are spoken, nothing older",
+			  name);
+	}
+	conf->protocols &= CONF_TLS_SPOKEN;
+	if (!conf->protocols)
+		conf->protocols = CONF_TLS_SPOKEN;
 }
 
 static void

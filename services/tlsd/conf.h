@@ -18,6 +18,8 @@ enum {
 	CONF_TLS1_2 = 4,
 	CONF_TLS1_3 = 8,
 	CONF_TLS_ALL = 15,
+	/* keyd makes none of the signatures that the older ones have. */
+	CONF_TLS_SPOKEN = CONF_TLS1_2 | CONF_TLS1_3,
 };
 
 struct tls_conf {

@@ -56,15 +56,12 @@ static unsigned long
 options(const struct tls_conf *conf)
 {
 	unsigned long o = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-			  SSL_OP_NO_SSLv3 |
+			  SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 |
+			  SSL_OP_NO_TLSv1_1 |
 			  /* A truncation is an EOF for the service, whose
 			   * protocol has an end of its own. */
 			  SSL_OP_IGNORE_UNEXPECTED_EOF;
 
-	if (!(conf->protocols & CONF_TLS1_0))
-		o |= SSL_OP_NO_TLSv1;
-	if (!(conf->protocols & CONF_TLS1_1))
-		o |= SSL_OP_NO_TLSv1_1;
 	if (!(conf->protocols & CONF_TLS1_2))
 		o |= SSL_OP_NO_TLSv1_2;
 	if (!(conf->protocols & CONF_TLS1_3))
@@ -76,13 +73,10 @@ options(const struct tls_conf *conf)
 	return o;
 }
 
-/* OpenSSL's security level: old protocols need SHA-1 (0); other hosts may be
- * old (1), users must not be. */
+/* OpenSSL's security level: other hosts may be old (1), users must not be. */
 static int
 security_level(const struct tls_conf *conf)
 {
-	if (conf->protocols & (CONF_TLS1_0 | CONF_TLS1_1))
-		return 0;
 	return conf->mandatory ? 2 : 1;
 }
 

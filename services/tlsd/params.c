@@ -69,8 +69,8 @@ const struct param tlsd_params[] = {
 	  .text = "The TLS protocols that are spoken on port 25 while "
 		  "smtpd_tls_security_level is may: bounds (>=TLSv1.2, "
 		  "<=TLSv1.3), names, and names to be left out (!TLSv1). "
-		  "Known are TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3; SSL is never "
-		  "spoken." },
+		  "Known are TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3; what is "
+		  "older than TLSv1.2 is never spoken." },
 	{ .name = "smtpd_tls_mandatory_protocols",
 	  .kind = PARAM_LIST,
 	  .def = ">=TLSv1.2",
@@ -124,7 +124,7 @@ const struct param tlsd_params[] = {
 		  "openssl-ciphers(1ssl). Better not changed." },
 	{ .name = "tls_preempt_cipherlist",
 	  .kind = PARAM_BOOL,
-	  .def = "no",
+	  .def = "yes",
 	  .users = TLSD,
 	  .text = "Choose the cipher by our own order and not by the "
 		  "client's." },
