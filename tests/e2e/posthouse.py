@@ -142,7 +142,7 @@ def make_certificates(directory):
 
     directory.mkdir()
     openssl("genpkey", *CERTIFICATES["ecdsa"], "-out", "ca.key")
-    openssl("req", "-x509", "-new", "-key", "ca.key", "-days", "30",
+    openssl("req", "-x509", "-new", "-key", "ca.key", "-days", "100",
             "-subj", "/CN=Posthouse tests", "-out", "ca.pem",
             "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     (directory / "ext").write_text(
@@ -154,7 +154,7 @@ def make_certificates(directory):
         openssl("req", "-new", "-key", "key", "-out", "csr",
                 "-subj", f"/CN=mail.{DOMAIN}")
         openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey",
-                "ca.key", "-CAcreateserial", "-days", "20", "-extfile", "ext",
+                "ca.key", "-CAcreateserial", "-days", "90", "-extfile", "ext",
                 "-out", "crt")
         pem = directory / f"{name}.pem"
         pem.touch(0o600)
