@@ -221,7 +221,7 @@ command_run(struct session *s, const struct smtp_line *line)
 				  "Error: I can break rules, too. Goodbye."));
 	}
 	if (cmd->flags & COMMAND_JUNK && s->junk++ >= c->junk)
-		s->errors++;
+		s->errors += !s->local;
 	if (s->w->conf.tls == RECEIVE_TLS_ENCRYPT && !s->tls && !s->local &&
 	    !(cmd->flags & COMMAND_PLAIN)) /* RFC 3207 4 */
 		return reply_now(530, "5.7.0",
