@@ -7,8 +7,8 @@
 /*
  * May a login use a sender address?  smtpd_sender_login_maps decides where it
  * has an entry.  Where it has none, a login owns
- *  - the address that it is itself ("alice@box.test"), with any extension that no
- *    table gives another meaning;
+ *  - the address that it is itself ("alice@box.test"), with any extension that
+ * no table gives another meaning;
  *  - without a domain (a user of this machine): that name in each domain of
  *    mydestination, and in myorigin unless that has mailboxes of its own;
  *  - an alias whose one and only target is such an address.
