@@ -23,6 +23,9 @@ EXPECTED = {"cert_revocation", "DNS_CAArecord", "sessionresumption_ticket",
             "sessionresumption_ID", "engine_problem"}
 
 
+pytestmark = pytest.mark.timeout(1200)
+
+
 @pytest.fixture(scope="module")
 def mail(make_module_instance):
     return make_module_instance(**STRICT)
