@@ -422,7 +422,7 @@ test_client_is_an_address(void **state)
 	struct msg_sasl_begin m =
 		begin_msg(0, SVC_IMAPD, "PLAIN", PLAIN("al@x.test", "secret"));
 	uint8_t bucket[LAST_USE_BUCKET];
-	struct last_use u;
+	struct last_use u = { 0 };
 	struct world w;
 	ssize_t n;
 	size_t i;
