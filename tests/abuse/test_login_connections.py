@@ -95,7 +95,7 @@ def test_pieces_of_protocol(tight, port, seed):
             w.line()
             w.send(b"".join(rng.choice(pieces)
                             for _ in range(rng.randrange(1, 60))))
-    assert logs_in(tight)
+    ph.wait_for(lambda: logs_in(tight), "bob to get in")
     assert tight.pids()["login"] == before
 
 
