@@ -601,10 +601,11 @@ qmgr_gets_channels(void **state)
 	open_channel(&r, 1, OPEN_VIRTUAL, "");
 	assert_ptr_equal(r.def, &msg_opened_def);
 	first = r.fd;
-	assert_int_equal(r.spawner.procs.n, 1);
+	/* The stand-in takes USER_PEER for a broken client and ends, perhaps
+	 * before we look. */
+	assert_true(r.spawner.procs.n <= 1);
 	assert_false(exists(&r, "mail/new")); /* the tree is no Maildir */
-	/* A second channel, to the same process.  (The stand-in takes USER_PEER
-	 * for a broken client and ends, so both channels end with it.) */
+	/* A second channel; it ends with the stand-in, like the first. */
 	open_channel(&r, 2, OPEN_LOCAL, "alice");
 	assert_ptr_equal(r.def, &msg_opened_def);
 	assert_true(exists(&r, "home/alice/Maildir/tmp"));
