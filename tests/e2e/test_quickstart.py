@@ -16,7 +16,10 @@ shift
 cd /
 for words in "$@"; do
 	echo "-- $words"
-	{root}/quickstart $words
+	case $words in
+	README) (cd {root} && sh -e run/readme) ;;
+	*) {root}/quickstart $words ;;
+	esac
 done
 """
 
@@ -42,6 +45,20 @@ def quickstart(tmp_path):
     pid = run / "master.pid"
     assert not pid.exists() or not ph.alive(int(pid.read_text())), \
         "quickstart stop left master running"
+
+
+@pytest.mark.timeout(600)
+def test_what_the_readme_says(quickstart):
+    """The commands a newcomer copies from it work."""
+    call, run = quickstart
+    blocks = (ph.ROOT / "README.md").read_text().split("```\n")
+    commands, = [b for b in blocks if b.startswith("curl ")]
+    assert commands.count("curl") == 2 and "bin/sendmail" in commands
+    (run / "readme").write_text(commands)
+    assert "* 1 FETCH (UID 1" in call("", "README", "stop")
+    log = (run / "log" / "mail.log").read_text().splitlines()
+    taken = [l for l in log if "submission/smtpd" in l and ": client=" in l]
+    assert len(taken) == 3      # by the quickstart, curl and sendmail
 
 
 @pytest.mark.timeout(600)
