@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app_passwords.h"
 #include "base/enc.h"
 #include "base/log.h"
 #include "mail/users_file.h"
+#include "sealed.h"
 
 enum {
 	POOL_MAX = 64 * 1024 * 1024,
@@ -91,27 +90,14 @@ read_lines(struct app_passwords *t, struct str rest, struct err *err)
 static int
 read_file(struct app_passwords *t, int fd, struct err *err)
 {
-	int seals = fcntl(fd, F_GET_SEALS), want = F_SEAL_SHRINK | F_SEAL_WRITE;
-	struct stat st;
-	void *p;
+	struct str text;
 	int rc;
 
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, errno, "app passwords");
-	if (seals < 0 || (seals & want) != want)
-		return err_set(err, ERR_PERM, EINVAL,
-			       "app passwords: not sealed");
-	if (st.st_size > USERS_FILE_MAX)
-		return err_set(err, ERR_PERM, EFBIG,
-			       "app passwords: more than %d MB",
-			       USERS_FILE_MAX >> 20);
-	if (st.st_size == 0)
-		return 0;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return err_sys(err, errno, "app passwords");
-	rc = read_lines(t, str_mem(p, (size_t)st.st_size), err);
-	munmap(p, (size_t)st.st_size);
+	if (sealed_map(fd, "app passwords", &text, err) < 0)
+		return -1;
+	rc = read_lines(t, text, err);
+	if (text.n)
+		munmap((void *)(uintptr_t)text.p, text.n);
 	return rc;
 }
 

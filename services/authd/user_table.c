@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 #include <crypt.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/enc.h"
 #include "base/log.h"
 #include "password/scram.h"
+#include "sealed.h"
 #include "user_table.h"
 
 enum { CLASSES_MAX = 16, TABLE_POOL_MAX = 256 * 1024 * 1024 };
@@ -318,30 +317,6 @@ read_lines(struct user_table *t, struct err *err)
 	return 0;
 }
 
-static int
-map_text(struct user_table *t, int fd, struct err *err)
-{
-	int seals = fcntl(fd, F_GET_SEALS), want = F_SEAL_SHRINK | F_SEAL_WRITE;
-	struct stat st;
-	void *p;
-
-	if (fstat(fd, &st) < 0)
-		return err_sys(err, errno, "users file");
-	if (seals < 0 || (seals & want) != want)
-		return err_set(err, ERR_PERM, EINVAL, "users file: not sealed");
-	if (st.st_size > USERS_FILE_MAX)
-		return err_set(err, ERR_PERM, EFBIG,
-			       "users file: more than %d MB",
-			       USERS_FILE_MAX >> 20);
-	if (st.st_size == 0)
-		return 0;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (p == MAP_FAILED)
-		return err_sys(err, errno, "users file");
-	t->text = str_mem(p, (size_t)st.st_size);
-	return 0;
-}
-
 struct user_table *
 user_table_new(enum table_kind kind, int fd, struct err *err)
 {
@@ -351,7 +326,7 @@ user_table_new(enum table_kind kind, int fd, struct err *err)
 	if (t) {
 		t->kind = kind;
 		pool_init(&t->pool, TABLE_POOL_MAX);
-		rc = map_text(t, fd, err);
+		rc = sealed_map(fd, "users file", &t->text, err);
 		if (rc == 0)
 			rc = read_lines(t, err);
 	} else {
