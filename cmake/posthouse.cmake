@@ -120,7 +120,8 @@ function(ph_registry)
 	set(rows "\tcommon_params,\n")
 	add_library(registry STATIC ${CMAKE_BINARY_DIR}/registry.c)
 	target_link_libraries(registry PUBLIC frame)
-	foreach(room logd smtpd submitd qmgr router keyd tlsd authd pamd login
+	foreach(room logd smtpd submitd qmgr smtp router dnsd dialer keyd
+			tlsd authd pamd login
 			spawner deliver local imapd pop3d)
 		if(TARGET ${room}_params)
 			string(APPEND decls

@@ -80,7 +80,7 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 
 	if (def->type == MSG_CONNECT) {
 		broker_connect(m, c, NULL, tag,
-			       ((struct msg_connect *)msg)->service);
+			       ((struct msg_connect *)msg)->service, 0);
 		return;
 	}
 	switch (((struct msg_admin *)msg)->verb) {

@@ -37,7 +37,8 @@ comes_soon(const struct child *c)
  * where that one stays away, and for the administrator, they take turns.
  */
 static struct child *
-pick(struct master *m, enum service_id id, const struct child *who)
+pick(struct master *m, enum service_id id, const struct child *who,
+     unsigned wanted)
 {
 	unsigned workers = master_workers(m, &services[id]), n = 0;
 	struct child *ready[WORKERS_MAX];
@@ -49,6 +50,8 @@ pick(struct master *m, enum service_id id, const struct child *who)
 			who && workers && c->worker == who->worker % workers;
 
 		if (c->svc->id != id)
+			continue;
+		if (wanted && c->worker != wanted - 1)
 			continue;
 		if (c->state == CHILD_READY && c->control && n < WORKERS_MAX) {
 			if (is_own)
@@ -94,9 +97,10 @@ has_too_many(struct child *asker, const struct child *service)
  * to serve.  who: the asking child, NULL for the administrator. */
 static bool
 join(struct master *m, struct chan *asker, struct child *who, uint32_t tag,
-     const struct chan_row *row)
+     const struct chan_row *row, unsigned worker)
 {
-	struct child *service = pick(m, (enum service_id)row->service, who);
+	struct child *service =
+		pick(m, (enum service_id)row->service, who, worker);
 	struct msg_connected to_asker;
 	struct msg_peer to_service;
 	int pair[2];
@@ -122,7 +126,7 @@ join(struct master *m, struct chan *asker, struct child *who, uint32_t tag,
 
 void
 broker_connect(struct master *m, struct chan *asker, struct child *who,
-	       uint32_t tag, uint8_t service)
+	       uint32_t tag, uint8_t service, unsigned worker)
 {
 	enum service_id asker_id = who ? who->svc->id : SVC_CTL;
 	const struct chan_row *row =
@@ -135,7 +139,7 @@ broker_connect(struct master *m, struct chan *asker, struct child *who,
 		refuse(asker, tag, true);
 		return;
 	}
-	if (join(m, asker, who, tag, row))
+	if (join(m, asker, who, tag, row, worker))
 		return;
 	p = m->stopping || !who ? NULL : calloc(1, sizeof(*p));
 	if (!p) {
@@ -143,7 +147,11 @@ broker_connect(struct master *m, struct chan *asker, struct child *who,
 		return;
 	}
 	*p = (struct pending){
-		.asker = asker, .who = who, .tag = tag, .row = row
+		.asker = asker,
+		.who = who,
+		.tag = tag,
+		.row = row,
+		.worker = worker,
 	};
 	list_append(&m->pending, &p->link);
 }
@@ -158,7 +166,7 @@ broker_serve(struct master *m, enum service_id service)
 
 		next = it->next;
 		if (p->row->service != service ||
-		    !join(m, p->asker, p->who, p->tag, p->row))
+		    !join(m, p->asker, p->who, p->tag, p->row, p->worker))
 			continue;
 		list_remove(&p->link);
 		free(p);
@@ -234,13 +242,13 @@ static void
 on_msg(struct chan *ch, void *arg, uint32_t tag, const struct msg_def *def,
        void *msg)
 {
+	const struct msg_connect *to = msg;
 	struct child *c = arg;
 
 	if (def->type == MSG_READY)
 		on_ready(c);
 	else if (def->type == MSG_CONNECT)
-		broker_connect(c->m, ch, c, tag,
-			       ((struct msg_connect *)msg)->service);
+		broker_connect(c->m, ch, c, tag, to->service, to->worker);
 	else if (def->type == MSG_WANT)
 		on_want(c, msg);
 }

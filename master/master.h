@@ -104,7 +104,7 @@ struct table;
 /* Read it anew if it has changed on disk; true: t->memfd is a new one. */
 typedef bool table_read(struct master *m, struct table *t);
 
-enum { MASTER_TABLES = 5 };
+enum { MASTER_TABLES = 7 };
 
 struct table {
 	const char *name; /* as in the rows' fds */
@@ -165,6 +165,7 @@ struct pending {
 	struct child *who; /* it asks; NULL: the administrator */
 	uint32_t tag;
 	const struct chan_row *row;
+	unsigned worker; /* that one only, from 1; 0: any */
 };
 
 struct master {
@@ -268,7 +269,7 @@ extern const struct chan_ops broker_child_ops;
 /* Connect asker (the control channel of who, or, with NULL, of the
  * administrator) to service if a row allows it, or keep it waiting. */
 void broker_connect(struct master *m, struct chan *asker, struct child *who,
-		    uint32_t tag, uint8_t service);
+		    uint32_t tag, uint8_t service, unsigned worker);
 /* service has become ready: serve those who wait for it. */
 void broker_serve(struct master *m, enum service_id service);
 void broker_forget(struct master *m, struct chan *asker);

@@ -129,6 +129,8 @@ tables_init(struct master *m)
 		{ "keys", NULL, "", keys_read },
 		{ "tls_ca", "smtpd_tls_CAfile", "", file_read },
 		{ "app_passwords", "app_passwords_file", "", file_read, true },
+		{ "resolv_conf", "resolv_conf_file", "", file_read, true },
+		{ "hosts", "hosts_file", "", file_read, true },
 	};
 	size_t i;
 

@@ -149,16 +149,26 @@ delivery_end(struct delivery *dv)
 }
 
 static void
+give(struct active *a, uint32_t rcpt, enum deliver_class class, struct str dsn,
+     struct str text)
+{
+	const struct result res = { .class = class, .dsn = dsn, .text = text };
+
+	message_result(a, rcpt, &res);
+}
+
+static void
 fail_waiting(struct target *t, enum deliver_class class, struct str dsn,
 	     struct str text)
 {
+	const struct result res = { .class = class, .dsn = dsn, .text = text };
 	struct delivery *dv;
 	uint32_t i;
 
 	while (!list_empty(&t->waiting)) {
 		dv = LIST_OF(t->waiting.next, struct delivery, link);
 		for (i = 0; i < dv->n; i++)
-			message_result(dv->a, dv->rcpt[i], class, dsn, text, 0);
+			message_result(dv->a, dv->rcpt[i], &res);
 		delivery_end(dv);
 	}
 }
@@ -168,6 +178,7 @@ fail_waiting(struct target *t, enum deliver_class class, struct str dsn,
 static void
 take_results(struct delivery *dv, const struct msg_delivered *msg)
 {
+	struct result res = { .sent_us = dv->sent_us };
 	struct str it = msg->results.raw;
 	struct msg_deliver_result r;
 	uint32_t i;
@@ -176,13 +187,15 @@ take_results(struct delivery *dv, const struct msg_delivered *msg)
 		if (!msg_list_next(&it, msg->results.elem, &r) ||
 		    r.slot != dv->rcpt[i]) {
 			it = STR_NULL;
-			message_result(
-				dv->a, dv->rcpt[i], DELIVER_TEMP, STR("4.3.0"),
-				STR("delivery gave no result"), dv->sent_us);
-			continue;
+			res.class = DELIVER_TEMP;
+			res.dsn = STR("4.3.0");
+			res.text = STR("delivery gave no result");
+		} else {
+			res.class = (enum deliver_class)r.class;
+			res.dsn = r.dsn;
+			res.text = r.text;
 		}
-		message_result(dv->a, r.slot, (enum deliver_class)r.class,
-			       r.dsn, r.text, dv->sent_us);
+		message_result(dv->a, dv->rcpt[i], &res);
 	}
 }
 
@@ -300,9 +313,9 @@ send_waiting(struct target *t)
 			return;
 		if (send_one(t, dv) < 0) {
 			for (i = 0; i < dv->n; i++)
-				message_result(dv->a, dv->rcpt[i], DELIVER_TEMP,
-					       STR("4.3.0"),
-					       STR("cannot be handed over"), 0);
+				give(dv->a, dv->rcpt[i], DELIVER_TEMP,
+				     STR("4.3.0"),
+				     STR("cannot be handed over"));
 			delivery_end(dv);
 			continue;
 		}
@@ -509,20 +522,18 @@ start_rcpt(struct qmgr *q, struct active *a, uint32_t i, struct list *touched)
 		t = target_get(q, OPEN_VIRTUAL, STR_NULL);
 		break;
 	case RCPT_DISCARD:
-		message_result(a, i, DELIVER_OK, STR("2.0.0"), STR("discarded"),
-			       0);
+		give(a, i, DELIVER_OK, STR("2.0.0"), STR("discarded"));
 		return;
 	case RCPT_ERROR:
-		message_result(a, i, DELIVER_PERM, to->dsn, to->text, 0);
+		give(a, i, DELIVER_PERM, to->dsn, to->text);
 		return;
 	default:
-		message_result(a, i, DELIVER_TEMP, STR("4.3.5"),
-			       STR("no transport for this recipient"), 0);
+		give(a, i, DELIVER_TEMP, STR("4.3.5"),
+		     STR("no transport for this recipient"));
 		return;
 	}
 	if (!t || add_rcpt(a, i, t, touched) < 0)
-		message_result(a, i, DELIVER_TEMP, STR("4.3.0"),
-			       STR("out of memory"), 0);
+		give(a, i, DELIVER_TEMP, STR("4.3.0"), STR("out of memory"));
 }
 
 void

@@ -11,23 +11,17 @@
 #include "message.h"
 
 enum {
-	BIG_MAX = 1000, /* messages in hand with a body in its own file */
-	KILLS_MAX = 3,
+	BIG_MAX = 1000,	   /* messages in hand with a body in its own file */
 	RCPT_GUESS = 64,   /* bytes of a recipient in the envelope */
 	UNREADABLE_S = 60, /* a file that could not be read: again after */
-	STUCK_MS = 5000,   /* a result that could not be written: again after */
 	US = 1000000,
 };
 
-static void finish(struct active *a);
-static void mark_run(struct io_job **v, size_t n);
-static void mark_done(struct io_job *j);
 static void load_run(struct io_job **v, size_t n);
 static void load_done(struct io_job *j);
 static void remove_run(struct io_job **v, size_t n);
 static void remove_done(struct io_job *j);
 
-static const struct io_kind mark_kind = { mark_run, mark_done, 1 };
 static const struct io_kind load_kind = { load_run, load_done, 1 };
 static const struct io_kind remove_kind = { remove_run, remove_done, IO_BATCH };
 
@@ -36,8 +30,8 @@ static const char *const state_names[] = {
 };
 
 /* The one place where a message changes its state. */
-static void
-enter(struct message *m, enum message_state s)
+void
+message_enter(struct message *m, enum message_state s)
 {
 	char id[QID_MAX];
 
@@ -120,7 +114,7 @@ active_empty(struct active *a)
 	uint32_t i;
 
 	for (i = 0; i < a->nrcpts; i++)
-		free(a->rcpts[i].text);
+		free(a->rcpts[i].mem);
 	free(a->rcpts);
 	free(a->marks);
 	free(a->mem);
@@ -234,7 +228,7 @@ activate_stored(struct message *m, struct stored *s)
 	a->rcpt_mem = s->rcpt_mem;
 	a->body_fd = s->body_fd;
 	a->logged = s->rcpt_state != NULL;
-	enter(m, MESSAGE_ACTIVE);
+	message_enter(m, MESSAGE_ACTIVE);
 	deliver_start(m->q, a);
 	return 0;
 }
@@ -285,7 +279,7 @@ message_found(struct qmgr *q, const struct spool_found *f)
 		message_hold(m, QFILE_DAMAGED);
 	} else if (f->msg.state == QFILE_HELD) {
 		m->reason = f->msg.reason;
-		enter(m, MESSAGE_HELD);
+		message_enter(m, MESSAGE_HELD);
 	} else {
 		message_defer(m, f->msg.next_try_us);
 	}
@@ -298,7 +292,7 @@ message_defer(struct message *m, uint64_t when_us)
 	if (m->active)
 		active_free(m->active);
 	m->reason = QFILE_NONE;
-	enter(m, MESSAGE_DEFERRED);
+	message_enter(m, MESSAGE_DEFERRED);
 	if (heap_set(&m->q->due, &m->due, when_us) < 0) {
 		char id[QID_MAX];
 
@@ -317,7 +311,7 @@ message_hold(struct message *m, enum qfile_reason reason)
 	heap_remove(&m->q->due, &m->due);
 	m->wish = WISH_NONE;
 	m->reason = (uint8_t)reason;
-	enter(m, MESSAGE_HELD);
+	message_enter(m, MESSAGE_HELD);
 	log_line(LOG_WARN_, qid_text(m->id, id), "hold: %s",
 		 message_reason(reason));
 }
@@ -379,12 +373,12 @@ load_done(struct io_job *j)
 	if (m->wish == WISH_DELETE) {
 		message_remove(m, true);
 	} else if (a->rc == 0 && m->wish == WISH_HOLD) {
-		finish(a);
+		message_finish(a);
 	} else if (a->rc == 0) {
 		m->unchecked = false;
 		a->since_us = clock_wall_us();
 		message_log_active(a);
-		enter(m, MESSAGE_ACTIVE);
+		message_enter(m, MESSAGE_ACTIVE);
 		deliver_start(q, a);
 	} else if (a->err.class == ERR_PERM) {
 		log_line(LOG_ERROR_, id, "damaged: %s", a->err.text);
@@ -441,269 +435,11 @@ message_schedule(struct qmgr *q)
 		count_bytes(m->active,
 			    m->nrcpts * (sizeof(struct rcpt) + RCPT_GUESS) +
 				    (m->body == QFILE_INLINE ? m->size : 0));
-		enter(m, MESSAGE_LOADING);
+		message_enter(m, MESSAGE_LOADING);
 		io_submit(q->io, IO_OTHER, &load_kind, &m->active->job);
 	}
 	if (top)
 		arm_due_timer(q, now);
-}
-
-/* --- results -------------------------------------------------------------- */
-
-void
-message_result(struct active *a, uint32_t i, enum deliver_class class,
-	       struct str dsn, struct str text, uint64_t sent_us)
-{
-	struct rcpt *r = &a->rcpts[i];
-	struct message *m = a->m;
-
-	if (class != DELIVER_OK) {
-		free(r->text);
-		if (asprintf(&r->text, "%.*s %.*s", STR_FMT(dsn),
-			     STR_FMT(text)) < 0)
-			r->text = NULL;
-		/* Who knows how far it got. */
-		m->maybe_done = true;
-	}
-	r->class = (uint8_t) class;
-	if (class != DELIVER_TEMP) {
-		r->state = class == DELIVER_OK ? QFILE_DONE : QFILE_GAVE_UP;
-		r->dirty = true;
-		a->ndirty++;
-	}
-	message_log_active(a);
-	message_log_rcpt(m, &r->to, class, dsn, text, a->since_us, sent_us);
-}
-
-void
-message_delivery_done(struct active *a)
-{
-	struct qmgr *q = a->m->q;
-
-	BUG_ON(a->out == 0);
-	if (--a->out == 0)
-		finish(a);
-	else if (a->ndirty && list_empty(&a->link))
-		list_append(&q->unmarked, &a->link); /* within a second */
-}
-
-void
-message_killed_worker(struct active *a, uint64_t death)
-{
-	struct message *m = a->m;
-	char id[QID_MAX];
-
-	m->maybe_done = true;
-	if (a->death != death) {
-		a->death = death;
-		m->kills++;
-		log_line(LOG_WARN_, qid_text(m->id, id),
-			 "a delivery process died with this message in hand "
-			 "(%u of %d)",
-			 m->kills, KILLS_MAX);
-	}
-}
-
-bool
-message_is_killer(const struct active *a)
-{
-	return a->m->kills >= KILLS_MAX;
-}
-
-/* --- writing results ------------------------------------------------------ */
-
-static void
-submit_mark(struct active *a)
-{
-	struct message *m = a->m;
-	uint64_t now = clock_wall_us();
-	struct rcpt *r;
-	uint32_t i;
-
-	a->nmarks = 0;
-	if (a->ndirty && !a->marks)
-		a->marks = calloc(a->nrcpts, sizeof(*a->marks));
-	a->nomem = a->ndirty && !a->marks;
-	for (i = 0; a->marks && i < a->nrcpts; i++) {
-		r = &a->rcpts[i];
-		if (!r->dirty)
-			continue;
-		r->dirty = false;
-		a->marks[a->nmarks++] =
-			(struct spool_mark){ i,
-					     { .seq = m->tries + 2,
-					       .state = r->state,
-					       .tries = m->tries + 1,
-					       .when_us = now } };
-	}
-	a->marking = true;
-	io_submit(m->q->io, IO_OTHER, &mark_kind, &a->job);
-}
-
-static void
-add_texts(struct active *a)
-{
-	struct qlog *v = calloc(a->nrcpts + 1u, sizeof(*v));
-	uint64_t now = clock_wall_us();
-	struct err err;
-	uint32_t i, n = 0;
-
-	for (i = 0; v && i < a->nrcpts; i++)
-		if (a->rcpts[i].text)
-			v[n++] = (struct qlog){ i, a->rcpts[i].class, now,
-						str_of(a->rcpts[i].text) };
-	/* Texts are for people: without them the state is still right. */
-	if (n &&
-	    spool_log_add(a->m->q->spool, a->m->id, a->nrcpts, v, n, &err) < 0)
-		log_warn("%s", err.text);
-	free(v);
-}
-
-static void
-mark_run(struct io_job **v, size_t n)
-{
-	struct active *a = LIST_OF(v[0], struct active, job);
-	struct qfile_head h = { .id = a->m->id, .spool_id = a->m->spool_id };
-
-	(void)n;
-	if (a->final)
-		add_texts(a);
-	if (a->nomem)
-		a->rc = err_sys(&a->err, ENOMEM, "marking");
-	else
-		a->rc = spool_mark(a->m->q->spool, &h, a->marks, a->nmarks,
-				   a->final ? &a->slot : NULL, &a->err);
-}
-
-/* Keep it, do not send it, try to write again. */
-static void
-stuck(struct active *a)
-{
-	struct qmgr *q = a->m->q;
-	char id[QID_MAX];
-
-	log_line(LOG_ERROR_, qid_text(a->m->id, id),
-		 "result kept, cannot be written: %s", a->err.text);
-	a->retry_ms = clock_mono_ms() + STUCK_MS;
-	list_remove(&a->link);
-	list_append(&q->stuck, &a->link);
-	if (a->err.class == ERR_TEMP)
-		qmgr_disk_failed(q);
-}
-
-static void
-mark_final(struct active *a)
-{
-	struct message *m = a->m;
-
-	m->seq = a->slot.seq;
-	m->tries = a->slot.tries;
-	for (uint32_t i = 0; i < a->nrcpts; i++)
-		m->has_log |= a->rcpts[i].text != NULL;
-	if (m->wish == WISH_DELETE) {
-		message_remove(m, true);
-	} else if (a->slot.state == QFILE_HELD) {
-		message_hold(m, a->slot.reason);
-	} else if (m->wish == WISH_HOLD) {
-		finish(a); /* the wish came while this was being written */
-	} else {
-		message_defer(m, a->slot.next_try_us);
-	}
-}
-
-static void
-mark_done(struct io_job *j)
-{
-	struct active *a = LIST_OF(j, struct active, job);
-	struct qmgr *q = a->m->q;
-	size_t i;
-
-	a->marking = false;
-	if (a->rc < 0) {
-		for (i = 0; i < a->nmarks; i++)
-			a->rcpts[a->marks[i].rcpt].dirty = true;
-		stuck(a);
-	} else {
-		a->ndirty -= a->nmarks;
-		if (a->final)
-			mark_final(a);
-		else if (a->out == 0)
-			finish(a);
-		else if (a->ndirty && list_empty(&a->link))
-			list_append(&q->unmarked, &a->link);
-	}
-	message_schedule(q);
-	qmgr_drain_step(q);
-}
-
-/* All deliveries of this activation have ended. */
-static void
-finish(struct active *a)
-{
-	struct message *m = a->m;
-	struct qmgr *q = m->q;
-	uint64_t now = clock_wall_us();
-	uint32_t todo = 0, gave_up = 0, i;
-
-	if (a->marking)
-		return; /* mark_done() comes back */
-	list_remove(&a->link);
-	message_log_active(a);
-	for (i = 0; i < a->nrcpts; i++) {
-		todo += a->rcpts[i].state == QFILE_TODO;
-		gave_up += a->rcpts[i].state == QFILE_GAVE_UP;
-	}
-	if (todo + gave_up == 0 || m->wish == WISH_DELETE) {
-		message_remove(m, todo + gave_up > 0);
-		return;
-	}
-	a->slot = (struct qfile_msg){
-		.seq = m->seq + 1,
-		.tries = m->tries + 1,
-		.kills = m->kills,
-		.state = QFILE_HELD,
-	};
-	if (m->wish == WISH_HOLD)
-		a->slot.reason = QFILE_ADMIN;
-	else if (todo == 0)
-		a->slot.reason = QFILE_FAILED;
-	else if (message_is_killer(a))
-		a->slot.reason = QFILE_KILLER;
-	else if (retry_expired(&q->set.retry, m->arrival_us, now))
-		a->slot.reason = QFILE_EXPIRED;
-	else
-		a->slot.state = QFILE_ACTIVE;
-	if (a->slot.state == QFILE_ACTIVE)
-		a->slot.next_try_us =
-			retry_next_try(&q->set.retry, m->arrival_us, now);
-	a->final = true;
-	enter(m, MESSAGE_MARKING);
-	submit_mark(a);
-}
-
-void
-message_mark_round(struct qmgr *q)
-{
-	struct list *it, *next;
-	struct active *a;
-
-	while (!list_empty(&q->unmarked)) {
-		a = LIST_OF(q->unmarked.next, struct active, link);
-		list_remove(&a->link);
-		if (!a->marking)
-			submit_mark(a);
-	}
-	for (it = q->stuck.next; it != &q->stuck; it = next) {
-		next = it->next;
-		a = LIST_OF(it, struct active, link);
-		if (a->retry_ms > clock_mono_ms())
-			continue;
-		list_remove(&a->link);
-		if (a->m->state == MESSAGE_REMOVING)
-			io_submit(q->io, IO_OTHER, &remove_kind, &a->job);
-		else
-			submit_mark(a);
-	}
 }
 
 /* --- the end -------------------------------------------------------------- */
@@ -721,8 +457,15 @@ message_remove(struct message *m, bool unsent)
 		return;
 	}
 	m->active->unsent = unsent;
-	enter(m, MESSAGE_REMOVING);
-	io_submit(q->io, IO_OTHER, &remove_kind, &m->active->job);
+	message_enter(m, MESSAGE_REMOVING);
+	message_remove_again(m->active);
+}
+
+/* What failed before, once more. */
+void
+message_remove_again(struct active *a)
+{
+	io_submit(a->m->q->io, IO_OTHER, &remove_kind, &a->job);
 }
 
 static void
@@ -748,7 +491,7 @@ remove_done(struct io_job *j)
 	char id[QID_MAX];
 
 	if (a->rc < 0) {
-		stuck(a);
+		message_stuck(a);
 	} else {
 		log_line(LOG_INFO_, qid_text(a->m->id, id), "removed");
 		message_free(a->m);

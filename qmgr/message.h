@@ -36,12 +36,27 @@ struct message {
 	bool busy;    /* an order of the administrator is being written */
 };
 
+/* What an attempt gave for one recipient. */
+struct result {
+	enum deliver_class class;
+	struct str dsn;	  /* "4.2.2" */
+	struct str text;  /* for the log and for people */
+	struct str relay; /* "virtual", "local", "none", or who took it:
+			     "mx.a.test[192.0.2.1]:25" */
+	struct str mta;	  /* the host's name for a report, "": none answered */
+	struct str reply; /* its words: "550 5.1.1 unknown"; "" */
+	bool dsn_taken;	  /* the next host takes care of NOTIFY */
+	/* Wall clock; 0: unknown.  Handed to delivery; connection up. */
+	uint64_t sent_us, up_us;
+};
+
 struct rcpt {
 	struct msg_rcpt to;
 	uint8_t state; /* enum qfile_rcpt_state */
 	bool dirty;    /* state not in the file yet */
-	uint8_t class; /* enum deliver_class of the last try */
-	char *text;    /* of the last try: "4.2.2 full"; NULL: none */
+	bool tried;    /* last is of this activation */
+	struct result last;
+	char *mem; /* what last's slices point into */
 };
 
 /* A message in hand. */
@@ -99,8 +114,20 @@ void message_hold(struct message *m, enum qfile_reason reason);
 /* Unlink it, then forget it.  unsent: not all recipients are done. */
 void message_remove(struct message *m, bool unsent);
 /* A result: the recipient is not to do any more, or the try has failed. */
-void message_result(struct active *a, uint32_t rcpt, enum deliver_class class,
-		    struct str dsn, struct str text, uint64_t sent_us);
+void message_result(struct active *a, uint32_t rcpt, const struct result *res);
+/* --- between message.c and results.c --- */
+
+/* The one place where a message changes its state. */
+void message_enter(struct message *m, enum message_state s);
+/* All deliveries of this activation have ended. */
+void message_finish(struct active *a);
+/* a->err: keep it, do not send it, try to write again. */
+void message_stuck(struct active *a);
+/* Unlinking failed before: once more. */
+void message_remove_again(struct active *a);
+
+/* --- results.c ------------------------------------------------------------ */
+
 /* A delivery ended (its results were given). */
 void message_delivery_done(struct active *a);
 /* Its worker died; deaths are numbered. */
@@ -119,8 +146,7 @@ const char *message_reason(enum qfile_reason reason);
  * which programs that read the log (pflogsumm) want to see first. */
 void message_log_active(struct active *a);
 void message_log_rcpt(const struct message *m, const struct msg_rcpt *to,
-		      enum deliver_class class, struct str dsn, struct str text,
-		      uint64_t since_us, uint64_t sent_us);
+		      const struct result *res, uint64_t since_us);
 /* Recipients that had failed or were finished before the message was stored
  * have their lines in the log as well. */
 void message_log_settled(const struct message *m, const struct stored *s);

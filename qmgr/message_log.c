@@ -22,40 +22,44 @@ message_log_active(struct active *a)
 	a->logged = true;
 }
 
+/* From one point in time to a later one; unknown ones are as the last. */
+static uint64_t
+span(uint64_t from, uint64_t to)
+{
+	return from && to > from ? to - from : 0;
+}
+
 void
 message_log_rcpt(const struct message *m, const struct msg_rcpt *to,
-		 enum deliver_class class, struct str dsn, struct str text,
-		 uint64_t since_us, uint64_t sent_us)
+		 const struct result *res, uint64_t since_us)
 {
 	static const char *const relay[] = {
 		[RCPT_LOCAL] = "local",	 [RCPT_VIRTUAL] = "virtual",
-		[RCPT_REMOTE] = "smtp",	 [RCPT_ERROR] = "none",
+		[RCPT_REMOTE] = "none",	 [RCPT_ERROR] = "none",
 		[RCPT_DISCARD] = "none",
 	};
-	static const char *const status[] = { "sent", "deferred", "held" };
+	static const char *const status[] = { "sent", "deferred", "bounced" };
 	uint64_t now = clock_wall_us(), arrival = m->arrival_us;
-	char all[DELAY_MAX], wait[DELAY_MAX], queue[DELAY_MAX], send[DELAY_MAX];
-	char id[QID_MAX];
-	struct log_quoted orig;
+	uint64_t since = since_us ? since_us : now;
+	uint64_t sent = res->sent_us ? res->sent_us : now;
+	uint64_t up = res->up_us ? res->up_us : sent;
+	char all[DELAY_MAX], wait[DELAY_MAX], queue[DELAY_MAX];
+	char open[DELAY_MAX], send[DELAY_MAX], id[QID_MAX];
+	struct log_quoted orig, by;
 	bool other = to->original.n && !str_eq(to->original, to->address);
 
-	if (!since_us)
-		since_us = now;
-	if (!sent_us)
-		sent_us = now;
-	if (now < arrival) /* the clock was set back */
-		now = since_us = sent_us = arrival;
-	log_line(
-		LOG_INFO_, qid_text(m->id, id),
-		"to=<%s>%s%s%s, relay=%s, delay=%s, delays=%s/%s/0/%s, "
-		"dsn=%s, status=%s (%s)",
-		LOGQ(to->address), other ? ", orig_to=<" : "",
-		other ? log_quote(&orig, to->original) : "", other ? ">" : "",
-		relay[to->type], retry_delay(now - arrival, all),
-		retry_delay(since_us > arrival ? since_us - arrival : 0, wait),
-		retry_delay(sent_us > since_us ? sent_us - since_us : 0, queue),
-		retry_delay(now > sent_us ? now - sent_us : 0, send), LOGQ(dsn),
-		status[class], LOGQ(text));
+	log_line(LOG_INFO_, qid_text(m->id, id),
+		 "to=<%s>%s%s%s, relay=%s, delay=%s, delays=%s/%s/%s/%s, "
+		 "dsn=%s, status=%s (%s)",
+		 LOGQ(to->address), other ? ", orig_to=<" : "",
+		 other ? log_quote(&orig, to->original) : "", other ? ">" : "",
+		 res->relay.n ? log_quote(&by, res->relay) : relay[to->type],
+		 retry_delay(span(arrival, now), all),
+		 retry_delay(span(arrival, since), wait),
+		 retry_delay(span(since, sent), queue),
+		 retry_delay(span(sent, up), open),
+		 retry_delay(span(up, now), send), LOGQ(res->dsn),
+		 status[res->class], LOGQ(res->text));
 }
 
 void
@@ -67,13 +71,18 @@ message_log_settled(const struct message *m, const struct stored *s)
 
 	log_from(m, s->sender);
 	for (i = 0; i < m->nrcpts; i++) {
+		struct result res = { .class = DELIVER_OK,
+				      .dsn = STR("2.0.0"),
+				      .text = STR("discarded") };
+
 		if (!msg_list_next(&it, &msg_rcpt_def, &r))
 			return;
+		if (s->rcpt_state[i] == QFILE_TODO)
+			continue;
 		if (s->rcpt_state[i] == QFILE_GAVE_UP)
-			message_log_rcpt(m, &r, DELIVER_PERM, r.dsn, r.text, 0,
-					 0);
-		else if (s->rcpt_state[i] == QFILE_DONE)
-			message_log_rcpt(m, &r, DELIVER_OK, STR("2.0.0"),
-					 STR("discarded"), 0, 0);
+			res = (struct result){ .class = DELIVER_PERM,
+					       .dsn = r.dsn,
+					       .text = r.text };
+		message_log_rcpt(m, &r, &res, 0);
 	}
 }

@@ -40,7 +40,8 @@ LIBRARIES = {
     "openssl/": {"services/tlsd", "services/keyd", "services/authd", "ctl",
                  "lib/cert", "lib/password"},
     "unicode/": {"lib/store", "lib/password"},
-    "sasl/": {"services/authd"},
+    "sasl/": {"services/authd", "smtp"},
+    "unbound": {"services/dnsd"},
     "security/": {"services/pamd"},
 }
 SYSTEM = re.compile(r"^\s*#\s*include\s+<([^>]+)>", re.M)

@@ -28,6 +28,7 @@ struct asker {
 	struct daemon *d; /* NULL: made by asker_new_fd() */
 	struct loop *loop;
 	enum service_id service;
+	unsigned worker;
 	const struct chan_row *row;
 	struct chan *chan;
 	asker_note_cb *note;
@@ -414,12 +415,12 @@ on_retry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	daemon_connect(a->d, a->service, on_connected, a);
+	daemon_connect(a->d, a->service, a->worker, on_connected, a);
 }
 
 struct asker *
-asker_new(struct daemon *d, enum service_id service, asker_note_cb *note,
-	  asker_state_cb *state, void *arg)
+asker_new_worker(struct daemon *d, enum service_id service, unsigned worker,
+		 asker_note_cb *note, asker_state_cb *state, void *arg)
 {
 	struct asker *a = asker_alloc(
 		&d->loop, channel_find(d->svc->id, service), state, arg);
@@ -429,9 +430,17 @@ asker_new(struct daemon *d, enum service_id service, asker_note_cb *note,
 	BUG_ON(!a->row);
 	a->d = d;
 	a->service = service;
+	a->worker = worker;
 	a->note = note;
-	daemon_connect(d, service, on_connected, a);
+	daemon_connect(d, service, worker, on_connected, a);
 	return a;
+}
+
+struct asker *
+asker_new(struct daemon *d, enum service_id service, asker_note_cb *note,
+	  asker_state_cb *state, void *arg)
+{
+	return asker_new_worker(d, service, 0, note, state, arg);
 }
 
 struct asker *

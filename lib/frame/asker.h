@@ -26,6 +26,11 @@ typedef void asker_state_cb(void *arg, bool up);
 
 struct asker *asker_new(struct daemon *d, enum service_id service,
 			asker_note_cb *note, asker_state_cb *state, void *arg);
+/* To one worker of a service, counted from 1: for who deals work out to all of
+ * them. */
+struct asker *asker_new_worker(struct daemon *d, enum service_id service,
+			       unsigned worker, asker_note_cb *note,
+			       asker_state_cb *state, void *arg);
 /* The same over a channel made by other means (spawner's OPENED); it does not
  * reconnect: after EOF every request fails. Takes fd. */
 struct asker *asker_new_fd(struct loop *l, int fd, const struct chan_row *row,

@@ -124,10 +124,11 @@ connect_done(struct daemon *d, uint32_t tag, int fd, bool never)
 }
 
 void
-daemon_connect(struct daemon *d, enum service_id service, daemon_connect_cb *cb,
-	       void *arg)
+daemon_connect(struct daemon *d, enum service_id service, unsigned worker,
+	       daemon_connect_cb *cb, void *arg)
 {
-	struct msg_connect m = { .service = (uint8_t)service };
+	struct msg_connect m = { .service = (uint8_t)service,
+				 .worker = (uint8_t)worker };
 	struct connect *c = calloc(1, sizeof(*c));
 
 	if (!c || !d->control) {

@@ -75,9 +75,10 @@ int daemon_fd(const struct daemon *d, const char *name, size_t i);
 void daemon_exit(struct daemon *d, int status);
 
 /* Ask master for a channel: cb gets the asker's end, or -1 (never: not in the
- * channel table).  One answer per call. */
+ * channel table).  One answer per call.  worker: 0 for the one that master
+ * gives us, or the number of one, from 1. */
 typedef void daemon_connect_cb(void *arg, int fd, bool never);
-void daemon_connect(struct daemon *d, enum service_id service,
+void daemon_connect(struct daemon *d, enum service_id service, unsigned worker,
 		    daemon_connect_cb *cb, void *arg);
 /* No answer wanted any more. */
 void daemon_connect_cancel(struct daemon *d, void *arg);

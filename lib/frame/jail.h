@@ -24,6 +24,9 @@ struct jail {
 	/* ROOT_SLASH: directories that may be read, and written below;
 	 * NULL or descriptors up to -1.  Closed by jail_enter(). */
 	const int *read_below, *write_below;
+	/* CALLS_CONNECT: TCP ports of others that may be connected to, up to
+	 * 0; NULL: none.  (Landlock, from ABI 4 on; UDP is not limited.) */
+	const uint16_t *ports;
 	/* CALLS_FORK: ids that children may take. */
 	uint32_t uid_min, uid_max, gid_min, gid_max;
 };

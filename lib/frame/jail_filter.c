@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -50,6 +51,8 @@ static const struct calls {
 	  "getresgid getgroups setrlimit close_range syncfs "
 	  "set_tid_address" },
 	{ CALLS_PAIR, "socketpair" },
+	{ CALLS_CONNECT, "socket connect bind" },
+	{ CALLS_DIAL, "socket connect" },
 	{ CALLS_INOTIFY, "inotify_init1 inotify_add_watch inotify_rm_watch" },
 };
 
@@ -280,6 +283,33 @@ deny_signals(scmp_filter_ctx ctx, int *rc)
 			  UINT32_MAX, owners[i], rc);
 }
 
+/* Sockets of other families or types than the row names.  The type's upper
+ * bits are flags. */
+static void
+deny_sockets(scmp_filter_ctx ctx, unsigned c, int *rc)
+{
+	const uint64_t type_mask =
+		(uint64_t)(unsigned)~(SOCK_CLOEXEC | SOCK_NONBLOCK);
+	const uint64_t first = c & CALLS_DIAL ? AF_UNIX : AF_INET;
+	const uint64_t second = c & CALLS_CONNECT ? AF_INET6 : first;
+	uint64_t type;
+	unsigned family;
+
+	for (family = 0; family < AF_MAX; family++)
+		if (family != first && family != second)
+			note(rc, seccomp_rule_add(
+					 ctx, SCMP_ACT_KILL_PROCESS,
+					 SCMP_SYS(socket), 1,
+					 SCMP_CMP(0, SCMP_CMP_EQ, family)));
+	note(rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket),
+				  1, SCMP_CMP(0, SCMP_CMP_GE, AF_MAX)));
+	for (type = 0; type < 16; type++)
+		if (type != SOCK_STREAM &&
+		    !(type == SOCK_DGRAM && c & CALLS_UDP))
+			deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket),
+				  1, type_mask, type, rc);
+}
+
 static int
 load_deny_list(const struct jail *j)
 {
@@ -315,6 +345,8 @@ load_deny_list(const struct jail *j)
 					   SCMP_SYS(socketpair), 1,
 					   SCMP_CMP(0, SCMP_CMP_NE, 1)));
 	}
+	if (c & (CALLS_CONNECT | CALLS_DIAL))
+		deny_sockets(ctx, c, &rc);
 	/* abort() may signal the own process only: the pid is checked by the
 	 * kernel's permission rules (own uid) and Landlock's scope. */
 	if (j->svc->as_root)

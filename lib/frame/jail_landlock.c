@@ -45,7 +45,14 @@ enum {
 	FS_CHANGE = FS_READ | FS_CREATE | FS_REMOVE_DIR | FS_TRUNCATE,
 };
 
-enum { RULE_PATH_BENEATH = 1, CREATE_VERSION = 1 };
+struct net_port_attr {
+	uint64_t allowed_access;
+	uint64_t port;
+};
+
+enum { RULE_PATH_BENEATH = 1, RULE_NET_PORT = 2, CREATE_VERSION = 1 };
+
+enum { NET_BIND_TCP = 1, NET_CONNECT_TCP = 2 };
 
 int
 jail_landlock_abi(void)
@@ -82,6 +89,33 @@ allow(int rules, int dir, uint64_t access, struct err *err)
 	if (syscall(SYS_landlock_add_rule, rules, RULE_PATH_BENEATH, &at, 0) <
 	    0)
 		return err_sys(err, errno, "Landlock rule");
+	return 0;
+}
+
+static int
+allow_port(int rules, unsigned port, uint64_t access, struct err *err)
+{
+	struct net_port_attr at = { access, port };
+
+	if (syscall(SYS_landlock_add_rule, rules, RULE_NET_PORT, &at, 0) < 0)
+		return err_sys(err, errno, "Landlock rule for port %u", port);
+	return 0;
+}
+
+/* To listen is not among the calls of any row: to bind, that is to choose the
+ * address a connection comes from, only with a port that the kernel takes. */
+static int
+add_port_rules(const struct jail *j, int rules, struct err *err)
+{
+	const uint16_t *port;
+
+	if (!(j->svc->calls & CALLS_CONNECT))
+		return 0;
+	if (allow_port(rules, 0, NET_BIND_TCP, err) < 0)
+		return -1;
+	for (port = j->ports; port && *port; port++)
+		if (allow_port(rules, *port, NET_CONNECT_TCP, err) < 0)
+			return -1;
 	return 0;
 }
 
@@ -130,7 +164,7 @@ jail_landlock(const struct jail *j, struct err *err)
 	}
 	attr.handled_access_fs = handled_fs(abi);
 	if (abi >= 4) {
-		attr.handled_access_net = 3; /* TCP bind, TCP connect */
+		attr.handled_access_net = NET_BIND_TCP | NET_CONNECT_TCP;
 		size = offsetof(struct ruleset_attr, scoped);
 	}
 	if (abi >= 6) {
@@ -140,7 +174,8 @@ jail_landlock(const struct jail *j, struct err *err)
 	rules = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (rules < 0)
 		return err_sys(err, errno, "Landlock");
-	if (add_rules(j, rules, attr.handled_access_fs, err) < 0)
+	if (add_rules(j, rules, attr.handled_access_fs, err) < 0 ||
+	    (abi >= 4 && add_port_rules(j, rules, err) < 0))
 		goto out;
 	if (syscall(SYS_landlock_restrict_self, rules, 0) < 0) {
 		err_sys(err, errno, "Landlock");

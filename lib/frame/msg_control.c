@@ -10,6 +10,7 @@ const struct msg_def msg_ready_def = MSG_DEF(msg_ready, MSG_READY, 0);
 
 static const struct msg_field msg_connect_fields[] = {
 	MSG_FIELD(msg_connect, service, MSG_U8, 0),
+	MSG_FIELD(msg_connect, worker, MSG_U8, 0),
 };
 const struct msg_def msg_connect_def =
 	MSG_DEF(msg_connect, MSG_CONNECT, MSG_REQUEST);

@@ -32,6 +32,7 @@ struct msg_ready {
 /* asker → master, request: connect me to this service (enum service_id). */
 struct msg_connect {
 	uint8_t service;
+	uint8_t worker; /* 0: any; else this one, counted from 1 */
 };
 
 /* reply: the asker's end of a channel and the number of its row. */

@@ -13,7 +13,7 @@ const struct msg_def msg_rcpt_in_def = MSG_DEF(msg_rcpt_in, 0, 0);
 static const struct msg_field msg_rcpt_fields[] = {
 	MSG_FIELD(msg_rcpt, type, MSG_U8, RCPT_DISCARD),
 	MSG_FIELD(msg_rcpt, where, MSG_STR, WHERE_MAX),
-	MSG_FIELD(msg_rcpt, transport, MSG_STR, 64),
+	MSG_FIELD(msg_rcpt, transport, MSG_STR, TRANSPORT_MAX),
 	MSG_FIELD(msg_rcpt, dsn, MSG_STR, 16),
 	MSG_FIELD(msg_rcpt, text, MSG_STR, TEXT_MAX),
 	MSG_FIELD(msg_rcpt, address, MSG_STR, ADDRESS_MAX),

@@ -13,7 +13,9 @@ enum rcpt_type {
 	RCPT_LOCAL = 1, /* where: user name */
 	RCPT_VIRTUAL,	/* where: path below virtual_mailbox_base; a trailing
 			   "/" means Maildir */
-	RCPT_REMOTE,	/* transport, where: nexthop */
+	RCPT_REMOTE,	/* transport: "smtp", "lmtp", "relay", or one of
+			   $transports; where: nexthop, "example.com",
+			   "[mail.example.com]:587", "unix:/run/x" */
 	RCPT_ERROR,	/* dsn and text: why it cannot be delivered */
 	RCPT_DISCARD,
 };
@@ -24,6 +26,7 @@ enum {
 	ENVID_MAX = 100, /* RFC 3461 4.4 */
 	WHERE_MAX = 1024,
 	TEXT_MAX = 512,
+	TRANSPORT_MAX = 64,
 	RCPTS_MAX = 10000, /* recipients in one message, after expansion */
 };
 

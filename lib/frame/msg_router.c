@@ -58,3 +58,25 @@ static const struct msg_field msg_owned_fields[] = {
 	MSG_FIELD(msg_owned, text, MSG_STR, TEXT_MAX),
 };
 const struct msg_def msg_owned_def = MSG_DEF(msg_owned, MSG_OWNED, MSG_REPLY);
+
+static const struct msg_field msg_site_fields[] = {
+	MSG_FIELD(msg_site, transport, MSG_STR, TRANSPORT_MAX),
+	MSG_FIELD(msg_site, nexthop, MSG_STR, WHERE_MAX),
+	MSG_FIELD(msg_site, host, MSG_STR, 255),
+	MSG_FIELD(msg_site, sender, MSG_STR, ADDRESS_MAX),
+	MSG_FIELD(msg_site, port, MSG_U16, 0),
+	MSG_FIELD(msg_site, want, MSG_U8, 3),
+};
+const struct msg_def msg_site_def = MSG_DEF(msg_site, MSG_SITE, MSG_REQUEST);
+
+static const struct msg_field msg_sited_fields[] = {
+	MSG_FIELD(msg_sited, verdict, MSG_U8, ROUTE_PERM),
+	MSG_FIELD(msg_sited, text, MSG_STR, TEXT_MAX),
+	MSG_FIELD(msg_sited, has_tls, MSG_U8, 1),
+	MSG_FIELD(msg_sited, tls, MSG_STR, 1024),
+	MSG_FIELD(msg_sited, has_auth, MSG_U8, 1),
+	MSG_FIELD(msg_sited, user, MSG_STR, 255),
+	MSG_FIELD(msg_sited, password, MSG_STR, 1000),
+};
+const struct msg_def msg_sited_def =
+	MSG_DEF(msg_sited, MSG_SITED, MSG_REPLY | MSG_SECRET);

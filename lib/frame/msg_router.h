@@ -15,6 +15,8 @@ enum {
 	MSG_EXPANDED,
 	MSG_OWNS,
 	MSG_OWNED,
+	MSG_SITE,
+	MSG_SITED,
 };
 
 /* smtpd → router, request: may this address be accepted, and is it ours? */
@@ -49,6 +51,33 @@ struct msg_owned {
 	struct str text; /* for the log */
 };
 
+/*
+ * smtp → router, request: what do the tables say of this server, before it is
+ * connected to?  nexthop as in the route ("example.com",
+ * "[relay.example.com]:587"), host the name that is being connected to (of an
+ * MX, or nexthop's own).
+ */
+struct msg_site {
+	struct str transport;
+	struct str nexthop;
+	struct str host;
+	struct str sender; /* "" for <> */
+	uint16_t port;
+	uint8_t want; /* enum site_want */
+};
+enum site_want { SITE_TLS = 1, SITE_AUTH = 2 };
+
+/* reply.  verdict ROUTE_OK, or ROUTE_TEMP: a table cannot be read now. */
+struct msg_sited {
+	uint8_t verdict;
+	struct str text; /* of ROUTE_TEMP */
+	uint8_t has_tls; /* smtp_tls_policy_maps has the nexthop (or, without a
+			    port, a parent domain of it) */
+	struct str tls;	 /* what it says: "secure match=.example.com" */
+	uint8_t has_auth;
+	struct str user, password; /* smtp_sasl_password_maps */
+};
+
 /* qmgr → router: the recipients of one message, parts first, the last (or
  * only) ones in the request itself. */
 struct msg_expand_part {
@@ -73,6 +102,6 @@ struct msg_expanded {
 
 extern const struct msg_def msg_route_def, msg_routed_def, msg_expand_part_def,
 	msg_expand_def, msg_expanded_part_def, msg_expanded_def, msg_owns_def,
-	msg_owned_def;
+	msg_owned_def, msg_site_def, msg_sited_def;
 
 #endif

@@ -23,7 +23,7 @@ static const struct msg_field msg_tls_up_fields[] = {
 	MSG_FIELD(msg_tls_up, hash, MSG_STR, 16),
 	MSG_FIELD(msg_tls_up, resumed, MSG_U8, 1),
 	MSG_FIELD(msg_tls_up, sni, MSG_STR, TLS_NAME_MAX),
-	MSG_FIELD(msg_tls_up, peer, MSG_U8, TLS_PEER_TRUSTED),
+	MSG_FIELD(msg_tls_up, peer, MSG_U8, TLS_PEER_VERIFIED),
 	MSG_FIELD(msg_tls_up, peer_cn, MSG_STR, TLS_NAME_MAX),
 	MSG_FIELD(msg_tls_up, peer_issuer, MSG_STR, TLS_NAME_MAX),
 	MSG_FIELD(msg_tls_up, peer_fingerprint, MSG_STR, TLS_FINGERPRINT_MAX),
@@ -35,7 +35,7 @@ const struct msg_def msg_tls_up_def =
 	MSG_DEF(msg_tls_up, MSG_TLS_UP, MSG_REPLY);
 
 static const struct msg_field msg_tls_fail_fields[] = {
-	MSG_FIELD(msg_tls_fail, class, MSG_U8, TLS_FAIL_LOCAL),
+	MSG_FIELD(msg_tls_fail, class, MSG_U8, TLS_FAIL_PEER),
 	MSG_FIELD(msg_tls_fail, text, MSG_STR, TLS_TEXT_MAX),
 };
 const struct msg_def msg_tls_fail_def =
@@ -46,3 +46,24 @@ static const struct msg_field msg_tls_offer_fields[] = {
 };
 const struct msg_def msg_tls_offer_def =
 	MSG_DEF(msg_tls_offer, MSG_TLS_OFFER, 0);
+
+static const struct msg_field msg_tls_match_fields[] = {
+	MSG_FIELD(msg_tls_match, text, MSG_STR, TLS_NAME_MAX),
+};
+const struct msg_def msg_tls_match_def = MSG_DEF(msg_tls_match, 0, 0);
+
+static const struct msg_field msg_tls_client_fields[] = {
+	MSG_FIELD(msg_tls_client, level, MSG_U8, TLS_SECURE),
+	MSG_FIELD(msg_tls_client, host, MSG_STR, TLS_NAME_MAX),
+	MSG_LIST_FIELD(msg_tls_client, match, TLS_MATCH_MAX,
+		       &msg_tls_match_def),
+	MSG_FIELD(msg_tls_client, protocols, MSG_STR, TLS_POLICY_MAX),
+	MSG_FIELD(msg_tls_client, ciphers, MSG_STR, TLS_POLICY_MAX),
+	MSG_FIELD(msg_tls_client, exclude, MSG_STR, TLS_POLICY_MAX),
+	MSG_FIELD(msg_tls_client, send_cert, MSG_U8, 1),
+	MSG_FIELD(msg_tls_client, session, MSG_STR, TLS_POLICY_MAX),
+	MSG_FIELD(msg_tls_client, timeout_ms, MSG_U32, 0),
+	MSG_FIELD(msg_tls_client, fd, MSG_FD, 1),
+};
+const struct msg_def msg_tls_client_def =
+	MSG_DEF(msg_tls_client, MSG_TLS_CLIENT, MSG_REQUEST);

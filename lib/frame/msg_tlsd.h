@@ -13,7 +13,13 @@
  * stream that carries the plain text.  EOF on it is the end of the TLS stream,
  * and closing it ends the TLS stream.
  */
-enum { MSG_TLS_SERVER = 112, MSG_TLS_UP, MSG_TLS_FAIL, MSG_TLS_OFFER };
+enum {
+	MSG_TLS_SERVER = 112,
+	MSG_TLS_UP,
+	MSG_TLS_FAIL,
+	MSG_TLS_OFFER,
+	MSG_TLS_CLIENT,
+};
 
 /* What will be spoken: chooses ALPN and the context of session tickets. */
 enum tls_use { TLS_SMTP = 1, TLS_SUBMISSION, TLS_IMAP, TLS_POP3 };
@@ -33,10 +39,44 @@ struct msg_tls_server {
 	int fd;
 };
 
+/*
+ * request: the other way round, we are the client (port 25 and submission of
+ * other hosts).  The asker has decided the policy; tlsd verifies what it says.
+ */
+enum tls_level {
+	TLS_MAY = 1, /* whoever it is; a certificate is looked at for the
+			log alone */
+	TLS_ENCRYPT, /* the same, with the mandatory protocols and ciphers */
+	TLS_FINGERPRINT, /* certificate or its public key is in the list */
+	TLS_VERIFY,	 /* by a trusted authority, and for one of the names */
+	TLS_SECURE,	 /* the same; the names do not come from the DNS */
+};
+enum { TLS_MATCH_MAX = 32, TLS_POLICY_MAX = 512 };
+struct msg_tls_match {
+	struct str text; /* "mx.example.com", ".example.com" (any name below),
+			    or a fingerprint */
+};
+struct msg_tls_client {
+	uint8_t level;	       /* enum tls_level */
+	struct str host;       /* for SNI and the log; "": an address literal */
+	struct msg_list match; /* msg_tls_match */
+	/* What smtp_tls_policy_maps sets for this destination, "": the
+	 * parameter's value. */
+	struct str protocols, ciphers, exclude;
+	uint8_t send_cert; /* smtp_tls_cert_file, if the server asks */
+	/* A session is resumed only by one with the same key: destination,
+	 * address and policy. */
+	struct str session;
+	uint32_t timeout_ms; /* for the handshake */
+	int fd;
+};
+
 enum tls_peer_cert {
 	TLS_PEER_NONE,
 	TLS_PEER_UNTRUSTED, /* a certificate, but not by a CA we know */
 	TLS_PEER_TRUSTED,
+	TLS_PEER_VERIFIED, /* of TLS_CLIENT: and the name is right, or the
+			      fingerprint */
 };
 
 /* reply: the handshake is done. */
@@ -66,6 +106,8 @@ enum tls_fail_class {
 	TLS_FAIL_TIMEOUT,
 	TLS_FAIL_CLOSED, /* by the client */
 	TLS_FAIL_LOCAL,	 /* our side: no key, no memory */
+	TLS_FAIL_PEER,	 /* the server's certificate is not what level asks
+			    for */
 };
 struct msg_tls_fail {
 	uint8_t class;
@@ -79,6 +121,7 @@ struct msg_tls_offer {
 };
 
 extern const struct msg_def msg_tls_server_def, msg_tls_up_def,
-	msg_tls_fail_def, msg_tls_offer_def;
+	msg_tls_fail_def, msg_tls_offer_def, msg_tls_match_def,
+	msg_tls_client_def;
 
 #endif

@@ -3,11 +3,14 @@
 #include "frame/msg_authd.h"
 #include "frame/msg_control.h"
 #include "frame/msg_deliver.h"
+#include "frame/msg_dialer.h"
+#include "frame/msg_dnsd.h"
 #include "frame/msg_keyd.h"
 #include "frame/msg_pamd.h"
 #include "frame/msg_qmgr.h"
 #include "frame/msg_router.h"
 #include "frame/msg_sasl.h"
+#include "frame/msg_smtp.h"
 #include "frame/msg_spawner.h"
 #include "frame/msg_tlsd.h"
 
@@ -60,6 +63,16 @@ const struct service services[SVC_COUNT] = {
 		.may = "own the queue: store, schedule, acknowledge",
 		.taken = "the queue",
 	},
+	[SVC_SMTP] = {
+		.id = SVC_SMTP, .name = "smtp", .uid_slot = 12,
+		.root = ROOT_EMPTY, .calls = CALLS_NET | CALLS_CONNECT,
+		.reload = RELOAD_REPLACE, .workers = "smtp_workers",
+		.nofile = 8192, .data_mb = 512, .stage = 3,
+		.may = "send by SMTP and LMTP: connect to ports 25, 465, 587 "
+		       "and those that smtp_connect_ports names",
+		.taken = "mail being sent by that worker, and the passwords "
+			 "for relay hosts",
+	},
 	[SVC_ROUTER] = {
 		.id = SVC_ROUTER, .name = "router", .uid_slot = 4,
 		.root = ROOT_SLASH, .calls = CALLS_NET | CALLS_READ,
@@ -68,6 +81,27 @@ const struct service services[SVC_COUNT] = {
 		.may = "read exactly the configured tables' directories; "
 		       "resolve addresses to routes",
 		.taken = "any route",
+	},
+	[SVC_DNSD] = {
+		.id = SVC_DNSD, .name = "dnsd", .uid_slot = 13,
+		.root = ROOT_EMPTY,
+		.calls = CALLS_NET | CALLS_CONNECT | CALLS_UDP,
+		.reload = RELOAD_INPLACE, .fds = "resolv_conf hosts",
+		.nofile = 4096, .data_mb = 512, .stage = 1,
+		.may = "ask name servers by UDP and TCP; resolve, check "
+		       "DNSSEC, cache",
+		.taken = "any answer of the DNS",
+	},
+	[SVC_DIALER] = {
+		.id = SVC_DIALER, .name = "dialer", .uid_slot = 14,
+		.when = "dialer_sockets",
+		.root = ROOT_SLASH, .calls = CALLS_NET | CALLS_DIAL,
+		.reload = RELOAD_INPLACE,
+		.nofile = 1024, .data_mb = 64, .stage = 2,
+		.may = "connect to the local sockets that dialer_sockets names "
+		       "and pass the descriptor",
+		.taken = "those sockets, and others that its user may connect "
+			 "to",
 	},
 	[SVC_KEYD] = {
 		.id = SVC_KEYD, .name = "keyd", .uid_slot = 9,
@@ -262,6 +296,36 @@ const struct chan_row channels[CH_COUNT] = {
 		.service = SVC_ROUTER, .inflight = 512,
 		.to_service = MSGS(M(expand_part), M(expand)),
 		.to_asker = MSGS(M(expanded_part), M(expanded)),
+	},
+	[CH_QMGR_SMTP] = {
+		.name = "qmgr-smtp", .asker = SVC_QMGR, .service = SVC_SMTP,
+		.inflight = 512,
+		.to_service = MSGS(M(send)),
+		.to_asker = MSGS(M(sent_part), M(sent), M(send_leaving)),
+	},
+	[CH_SMTP_DNSD] = {
+		.name = "smtp-dnsd", .asker = SVC_SMTP, .service = SVC_DNSD,
+		.inflight = 1024,
+		.to_service = MSGS(M(dns_query)),
+		.to_asker = MSGS(M(dns_answer)),
+	},
+	[CH_SMTP_ROUTER] = {
+		.name = "smtp-router", .asker = SVC_SMTP,
+		.service = SVC_ROUTER, .inflight = 512,
+		.to_service = MSGS(M(site)),
+		.to_asker = MSGS(M(sited)),
+	},
+	[CH_SMTP_TLSD] = {
+		.name = "smtp-tlsd_mx", .asker = SVC_SMTP,
+		.service = SVC_TLSD_MX, .inflight = 2048,
+		.to_service = MSGS(M(tls_client)),
+		.to_asker = MSGS(M(tls_up), M(tls_fail), M(tls_offer)),
+	},
+	[CH_SMTP_DIALER] = {
+		.name = "smtp-dialer", .asker = SVC_SMTP,
+		.service = SVC_DIALER, .inflight = 256,
+		.to_service = MSGS(M(dial)),
+		.to_asker = MSGS(M(dialed)),
 	},
 	[CH_QMGR_SPAWNER] = {
 		.name = "qmgr-spawner", .asker = SVC_QMGR,

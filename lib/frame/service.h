@@ -15,7 +15,10 @@ enum service_id {
 	SVC_SMTPD,
 	SVC_SUBMITD,
 	SVC_QMGR,
+	SVC_SMTP, /* sends, also by LMTP */
 	SVC_ROUTER,
+	SVC_DNSD,
+	SVC_DIALER, /* only if dialer_sockets is set */
 	SVC_KEYD,
 	SVC_TLSD_MX,   /* TLS with other hosts */
 	SVC_TLSD_USER, /* TLS with people's programs; the same program */
@@ -50,8 +53,12 @@ enum service_calls {
 	CALLS_FORK = 16,    /* spawner: fork, setres[ug]id, chroot, wait */
 	CALLS_DELIVER = 32, /* openat only to create anew or directories */
 	CALLS_INOTIFY = 64,
-	CALLS_PAIR = 128, /* socketpair, local ones only */
-	CALLS_LIBC = 256, /* what libc tries in vain: see jail_filter.c */
+	CALLS_PAIR = 128,    /* socketpair, local ones only */
+	CALLS_LIBC = 256,    /* what libc tries in vain: see jail_filter.c */
+	CALLS_CONNECT = 512, /* make TCP sockets (IPv4, IPv6), bind and connect
+				them */
+	CALLS_UDP = 1024,    /* with CALLS_CONNECT: UDP sockets as well */
+	CALLS_DIAL = 2048,   /* make local stream sockets and connect them */
 };
 
 enum service_reload {
@@ -97,8 +104,13 @@ enum channel_id {
 	CH_SUBMITD_TLSD,
 	CH_SUBMITD_AUTHD,
 	CH_QMGR_ROUTER,
+	CH_QMGR_SMTP,
 	CH_QMGR_SPAWNER,
 	CH_QMGR_DELIVER, /* made by spawner */
+	CH_SMTP_DNSD,
+	CH_SMTP_ROUTER,
+	CH_SMTP_TLSD,
+	CH_SMTP_DIALER,
 	CH_TLSD_MX_KEYD,
 	CH_TLSD_USER_KEYD,
 	CH_LOGIN_TLSD,

@@ -197,25 +197,19 @@ on_reply(void *arg, const struct msg_def *def, void *msg)
 /* --- requests --------------------------------------------------------------
  */
 
-int
-tls_client_start_fd(struct tls_client *t, int fd, enum tls_use use,
-		    unsigned client_cert, unsigned timeout_ms,
-		    tls_done_cb *done, void *arg, uint32_t *tag,
-		    struct err *err)
+/* Takes fd in every case; m has it as well. */
+static int
+ask(struct tls_client *t, int fd, const struct msg_def *def, const void *m,
+    unsigned timeout_ms, tls_done_cb *done, void *arg, uint32_t *tag,
+    struct err *err)
 {
-	const struct msg_tls_server m = {
-		.use = (uint8_t)use,
-		.client_cert = (uint8_t)client_cert,
-		.timeout_ms = timeout_ms,
-		.fd = fd,
-	};
 	struct start *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		goto fail;
 	*s = (struct start){ .client = t, .fd = fd, .done = done, .arg = arg };
-	s->tag = asker_send(t->asker, &msg_tls_server_def, &m,
-			    timeout_ms + GRACE_MS, on_reply, s);
+	s->tag = asker_send(t->asker, def, m, timeout_ms + GRACE_MS, on_reply,
+			    s);
 	if (!s->tag)
 		goto fail;
 	if (map_put(&t->by_tag, MAP_KEY(s->tag), s) < 0) {
@@ -231,9 +225,25 @@ fail:
 }
 
 int
-tls_client_start(struct tls_client *t, struct conn **conn, enum tls_use use,
-		 unsigned client_cert, unsigned timeout_ms, tls_done_cb *done,
-		 void *arg, uint32_t *tag, struct err *err)
+tls_client_start_fd(struct tls_client *t, int fd, enum tls_use use,
+		    unsigned client_cert, unsigned timeout_ms,
+		    tls_done_cb *done, void *arg, uint32_t *tag,
+		    struct err *err)
+{
+	const struct msg_tls_server m = {
+		.use = (uint8_t)use,
+		.client_cert = (uint8_t)client_cert,
+		.timeout_ms = timeout_ms,
+		.fd = fd,
+	};
+
+	return ask(t, fd, &msg_tls_server_def, &m, timeout_ms, done, arg, tag,
+		   err);
+}
+
+/* The socket of a connection on which TLS is to begin; -1. */
+static int
+detach(struct conn **conn, struct err *err)
 {
 	struct conn *c = *conn;
 	struct buf input;
@@ -252,8 +262,35 @@ tls_client_start(struct tls_client *t, struct conn **conn, enum tls_use use,
 		return err_set(err, ERR_TEMP, EPIPE,
 			       "the connection is gone or does not take the "
 			       "answer");
+	return fd;
+}
+
+int
+tls_client_start(struct tls_client *t, struct conn **conn, enum tls_use use,
+		 unsigned client_cert, unsigned timeout_ms, tls_done_cb *done,
+		 void *arg, uint32_t *tag, struct err *err)
+{
+	int fd = detach(conn, err);
+
+	if (fd < 0)
+		return -1;
 	return tls_client_start_fd(t, fd, use, client_cert, timeout_ms, done,
 				   arg, tag, err);
+}
+
+int
+tls_client_connect(struct tls_client *t, struct conn **conn,
+		   const struct msg_tls_client *w, unsigned timeout_ms,
+		   tls_done_cb *done, void *arg, uint32_t *tag, struct err *err)
+{
+	struct msg_tls_client m = *w;
+
+	m.timeout_ms = timeout_ms;
+	m.fd = detach(conn, err);
+	if (m.fd < 0)
+		return -1;
+	return ask(t, m.fd, &msg_tls_client_def, &m, timeout_ms, done, arg, tag,
+		   err);
 }
 
 void

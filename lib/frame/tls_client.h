@@ -62,6 +62,13 @@ ERR_WARN_UNUSED int tls_client_start_fd(struct tls_client *t, int fd,
 					unsigned timeout_ms, tls_done_cb *done,
 					void *arg, uint32_t *tag,
 					struct err *err);
+/* As tls_client_start(), but TLS is spoken as the client of the other side: w
+ * says how; its fd and timeout_ms are filled in here. */
+ERR_WARN_UNUSED int tls_client_connect(struct tls_client *t, struct conn **conn,
+				       const struct msg_tls_client *w,
+				       unsigned timeout_ms, tls_done_cb *done,
+				       void *arg, uint32_t *tag,
+				       struct err *err);
 /* Ends the connection, wherever the handshake is. */
 void tls_client_cancel(struct tls_client *t, uint32_t tag);
 

@@ -40,9 +40,10 @@ static void *connect_arg;
 
 /* In place of frame/daemon.c. */
 void
-daemon_connect(struct daemon *d, enum service_id service, daemon_connect_cb *cb,
-	       void *arg)
+daemon_connect(struct daemon *d, enum service_id service, unsigned worker,
+	       daemon_connect_cb *cb, void *arg)
 {
+	(void)worker;
 	(void)d;
 	assert_int_equal(service, SVC_TLSD_USER);
 	connect_cb = cb;

@@ -403,9 +403,10 @@ testbed_set_pressure(struct testbed *tb, bool on)
  */
 
 void
-daemon_connect(struct daemon *d, enum service_id service, daemon_connect_cb *cb,
-	       void *arg)
+daemon_connect(struct daemon *d, enum service_id service, unsigned worker,
+	       daemon_connect_cb *cb, void *arg)
 {
+	(void)worker;
 	struct testbed *tb = bed_of(d);
 	const struct chan_ops *ops =
 		service == SVC_ROUTER ? &router_ops : &qmgr_ops;

@@ -79,7 +79,7 @@ on_connect(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	daemon_connect(a->d, SVC_KEYD, on_connected, a);
+	daemon_connect(a->d, SVC_KEYD, 0, on_connected, a);
 }
 
 /* --- life ------------------------------------------------------------------
@@ -142,7 +142,7 @@ start(struct daemon *d, struct err *err)
 				 tlsd_on_keyd_state, &a->tlsd);
 	if (!a->tlsd.keyd)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	daemon_connect(d, SVC_KEYD, on_connected, a);
+	daemon_connect(d, SVC_KEYD, 0, on_connected, a);
 	return 0;
 }
 

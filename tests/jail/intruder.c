@@ -574,7 +574,7 @@ hoard_channels(struct daemon *d, struct hoard *h)
 		if (channel_find(d->svc->id, id))
 			break;
 	for (i = 0; id <= SVC_SPAWNER && i < HOARD; i++)
-		daemon_connect(d, id, on_channel, h);
+		daemon_connect(d, id, 0, on_channel, h);
 }
 
 /* --- services that are none of ours ----------------------------------------
@@ -612,7 +612,7 @@ reach_strangers(struct daemon *d, struct reach *r)
 		r->strangers += !channel_find(d->svc->id, id);
 	for (id = 0; id < SVC_COUNT; id++)
 		if (!channel_find(d->svc->id, id))
-			daemon_connect(d, id, on_reached, r);
+			daemon_connect(d, id, 0, on_reached, r);
 }
 
 /* --- after a while ---------------------------------------------------------

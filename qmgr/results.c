@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+/* What attempts gave, and the end of an activation: results in memory, then on
+ * disk, then the message waits, is held, or goes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "message.h"
+
+enum {
+	KILLS_MAX = 3,
+	TEXTS_MAX = 16 * 1024 * 1024,
+	STUCK_MS = 5000, /* a result that could not be written: again after */
+};
+
+static void mark_run(struct io_job **v, size_t n);
+static void mark_done(struct io_job *j);
+
+static const struct io_kind mark_kind = { mark_run, mark_done, 1 };
+
+/* --- results -------------------------------------------------------------- */
+
+/* The slices of what was given, in one piece of memory of the recipient's
+ * own; without memory the text is lost, never the class. */
+static void
+keep_result(struct rcpt *r, const struct result *res)
+{
+	const struct str *const from[] = { &res->dsn, &res->text, &res->relay,
+					   &res->mta, &res->reply };
+	struct str *const to[] = { &r->last.dsn, &r->last.text, &r->last.relay,
+				   &r->last.mta, &r->last.reply };
+	size_t i, n = 1;
+	char *at;
+
+	free(r->mem);
+	r->last = *res;
+	for (i = 0; i < sizeof(from) / sizeof(from[0]); i++)
+		n += from[i]->n;
+	r->mem = at = malloc(n);
+	for (i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
+		*to[i] = at ? str_mem(at, from[i]->n) : STR_NULL;
+		if (at && from[i]->n)
+			memcpy(at, from[i]->p, from[i]->n);
+		at = at ? at + from[i]->n : NULL;
+	}
+}
+
+void
+message_result(struct active *a, uint32_t i, const struct result *res)
+{
+	struct rcpt *r = &a->rcpts[i];
+	struct message *m = a->m;
+
+	if (res->class != DELIVER_OK)
+		m->maybe_done = true; /* who knows how far it got */
+	r->tried = true;
+	keep_result(r, res);
+	if (res->class != DELIVER_TEMP) {
+		r->state =
+			res->class == DELIVER_OK ? QFILE_DONE : QFILE_GAVE_UP;
+		r->dirty = true;
+		a->ndirty++;
+	}
+	message_log_active(a);
+	message_log_rcpt(m, &r->to, res, a->since_us);
+}
+
+void
+message_delivery_done(struct active *a)
+{
+	struct qmgr *q = a->m->q;
+
+	BUG_ON(a->out == 0);
+	if (--a->out == 0)
+		message_finish(a);
+	else if (a->ndirty && list_empty(&a->link))
+		list_append(&q->unmarked, &a->link); /* within a second */
+}
+
+void
+message_killed_worker(struct active *a, uint64_t death)
+{
+	struct message *m = a->m;
+	char id[QID_MAX];
+
+	m->maybe_done = true;
+	if (a->death != death) {
+		a->death = death;
+		m->kills++;
+		log_line(LOG_WARN_, qid_text(m->id, id),
+			 "a delivery process died with this message in hand "
+			 "(%u of %d)",
+			 m->kills, KILLS_MAX);
+	}
+}
+
+bool
+message_is_killer(const struct active *a)
+{
+	return a->m->kills >= KILLS_MAX;
+}
+
+/* --- writing results ------------------------------------------------------ */
+
+static void
+submit_mark(struct active *a)
+{
+	struct message *m = a->m;
+	uint64_t now = clock_wall_us();
+	struct rcpt *r;
+	uint32_t i;
+
+	a->nmarks = 0;
+	if (a->ndirty && !a->marks)
+		a->marks = calloc(a->nrcpts, sizeof(*a->marks));
+	a->nomem = a->ndirty && !a->marks;
+	for (i = 0; a->marks && i < a->nrcpts; i++) {
+		r = &a->rcpts[i];
+		if (!r->dirty)
+			continue;
+		r->dirty = false;
+		a->marks[a->nmarks++] =
+			(struct spool_mark){ i,
+					     { .seq = m->tries + 2,
+					       .state = r->state,
+					       .tries = m->tries + 1,
+					       .when_us = now } };
+	}
+	a->marking = true;
+	io_submit(m->q->io, IO_OTHER, &mark_kind, &a->job);
+}
+
+static void
+add_texts(struct active *a)
+{
+	struct qlog *v = calloc(a->nrcpts + 1u, sizeof(*v));
+	uint64_t now = clock_wall_us();
+	struct pool pool;
+	struct err err;
+	uint32_t i, n = 0;
+
+	pool_init(&pool, TEXTS_MAX);
+	for (i = 0; v && i < a->nrcpts; i++) {
+		const struct result *last = &a->rcpts[i].last;
+
+		if (!a->rcpts[i].tried || last->class == DELIVER_OK)
+			continue;
+		v[n] = (struct qlog){ i, last->class, now,
+				      pool_strf(&pool, "%.*s %.*s",
+						STR_FMT(last->dsn),
+						STR_FMT(last->text)) };
+		n += v[n].text.p != NULL;
+	}
+	/* Texts are for people: without them the state is still right. */
+	if (n &&
+	    spool_log_add(a->m->q->spool, a->m->id, a->nrcpts, v, n, &err) < 0)
+		log_warn("%s", err.text);
+	pool_fini(&pool);
+	free(v);
+}
+
+static void
+mark_run(struct io_job **v, size_t n)
+{
+	struct active *a = LIST_OF(v[0], struct active, job);
+	struct qfile_head h = { .id = a->m->id, .spool_id = a->m->spool_id };
+
+	(void)n;
+	if (a->final)
+		add_texts(a);
+	if (a->nomem)
+		a->rc = err_sys(&a->err, ENOMEM, "marking");
+	else
+		a->rc = spool_mark(a->m->q->spool, &h, a->marks, a->nmarks,
+				   a->final ? &a->slot : NULL, &a->err);
+}
+
+/* Keep it, do not send it, try to write again. */
+void
+message_stuck(struct active *a)
+{
+	struct qmgr *q = a->m->q;
+	char id[QID_MAX];
+
+	log_line(LOG_ERROR_, qid_text(a->m->id, id),
+		 "result kept, cannot be written: %s", a->err.text);
+	a->retry_ms = clock_mono_ms() + STUCK_MS;
+	list_remove(&a->link);
+	list_append(&q->stuck, &a->link);
+	if (a->err.class == ERR_TEMP)
+		qmgr_disk_failed(q);
+}
+
+static void
+mark_final(struct active *a)
+{
+	struct message *m = a->m;
+
+	m->seq = a->slot.seq;
+	m->tries = a->slot.tries;
+	for (uint32_t i = 0; i < a->nrcpts; i++)
+		m->has_log |= a->rcpts[i].tried &&
+			      a->rcpts[i].last.class != DELIVER_OK;
+	if (m->wish == WISH_DELETE) {
+		message_remove(m, true);
+	} else if (a->slot.state == QFILE_HELD) {
+		message_hold(m, a->slot.reason);
+	} else if (m->wish == WISH_HOLD) {
+		message_finish(
+			a); /* the wish came while this was being written */
+	} else {
+		message_defer(m, a->slot.next_try_us);
+	}
+}
+
+static void
+mark_done(struct io_job *j)
+{
+	struct active *a = LIST_OF(j, struct active, job);
+	struct qmgr *q = a->m->q;
+	size_t i;
+
+	a->marking = false;
+	if (a->rc < 0) {
+		for (i = 0; i < a->nmarks; i++)
+			a->rcpts[a->marks[i].rcpt].dirty = true;
+		message_stuck(a);
+	} else {
+		a->ndirty -= a->nmarks;
+		if (a->final)
+			mark_final(a);
+		else if (a->out == 0)
+			message_finish(a);
+		else if (a->ndirty && list_empty(&a->link))
+			list_append(&q->unmarked, &a->link);
+	}
+	message_schedule(q);
+	qmgr_drain_step(q);
+}
+
+/* All deliveries of this activation have ended. */
+void
+message_finish(struct active *a)
+{
+	struct message *m = a->m;
+	struct qmgr *q = m->q;
+	uint64_t now = clock_wall_us();
+	uint32_t todo = 0, gave_up = 0, i;
+
+	if (a->marking)
+		return; /* mark_done() comes back */
+	list_remove(&a->link);
+	message_log_active(a);
+	for (i = 0; i < a->nrcpts; i++) {
+		todo += a->rcpts[i].state == QFILE_TODO;
+		gave_up += a->rcpts[i].state == QFILE_GAVE_UP;
+	}
+	if (todo + gave_up == 0 || m->wish == WISH_DELETE) {
+		message_remove(m, todo + gave_up > 0);
+		return;
+	}
+	a->slot = (struct qfile_msg){
+		.seq = m->seq + 1,
+		.tries = m->tries + 1,
+		.kills = m->kills,
+		.state = QFILE_HELD,
+	};
+	if (m->wish == WISH_HOLD)
+		a->slot.reason = QFILE_ADMIN;
+	else if (todo == 0)
+		a->slot.reason = QFILE_FAILED;
+	else if (message_is_killer(a))
+		a->slot.reason = QFILE_KILLER;
+	else if (retry_expired(&q->set.retry, m->arrival_us, now))
+		a->slot.reason = QFILE_EXPIRED;
+	else
+		a->slot.state = QFILE_ACTIVE;
+	if (a->slot.state == QFILE_ACTIVE)
+		a->slot.next_try_us =
+			retry_next_try(&q->set.retry, m->arrival_us, now);
+	a->final = true;
+	message_enter(m, MESSAGE_MARKING);
+	submit_mark(a);
+}
+
+void
+message_mark_round(struct qmgr *q)
+{
+	struct list *it, *next;
+	struct active *a;
+
+	while (!list_empty(&q->unmarked)) {
+		a = LIST_OF(q->unmarked.next, struct active, link);
+		list_remove(&a->link);
+		if (!a->marking)
+			submit_mark(a);
+	}
+	for (it = q->stuck.next; it != &q->stuck; it = next) {
+		next = it->next;
+		a = LIST_OF(it, struct active, link);
+		if (a->retry_ms > clock_mono_ms())
+			continue;
+		list_remove(&a->link);
+		if (a->m->state == MESSAGE_REMOVING)
+			message_remove_again(a);
+		else
+			submit_mark(a);
+	}
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SMTP_SETTINGS_H
+#define SMTP_SETTINGS_H
+
+#include "base/param.h"
+#include "net/addr.h"
+#include "sasl.h"
+#include "tls_policy.h"
+
+/*
+ * What main.cf says of one transport: smtp_*, lmtp_*, or NAME_* of one of
+ * $transports.  Counted references: a session keeps the edition it began with.
+ * Times in milliseconds.
+ */
+struct settings {
+	unsigned refs;
+	char transport[65];
+	bool lmtp;
+	struct str helo_name; /* smtp_helo_name; lhlo for LMTP */
+	struct str myhostname;
+	bool always_ehlo, never_ehlo;
+	unsigned connect_ms, helo_ms, starttls_ms, mail_ms, rcpt_ms,
+		data_init_ms, data_xfer_ms, data_done_ms, rset_ms, quit_ms;
+	bool quote_envelope; /* smtp_quote_rfc821_envelope */
+	bool send_xforward_off;
+	bool skip_5xx_greeting, skip_quit_response, defer_if_no_mx;
+	bool randomize_addresses;
+	unsigned line_length_limit; /* smtp_line_length_limit; 0: none */
+	unsigned discard;	    /* bits of smtp_discard_ehlo_keywords */
+	unsigned mx_address_limit, mx_session_limit;
+	uint8_t address_preference; /* of smtp_address_preference */
+	bool balance;		    /* smtp_balance_inet_protocols */
+	bool ipv4, ipv6;	    /* inet_protocols */
+	uint8_t dns_level;	    /* smtp_dns_support_level */
+	struct addr bind4, bind6;   /* family 0: none */
+	unsigned port;		    /* smtp_tcp_port, lmtp_tcp_port */
+	bool cache_on_demand;
+	struct str cache_destinations;
+	unsigned cache_ms, reuse_ms, reuse_count;
+	struct str fallback_relay; /* smtp_fallback_relay */
+	struct str loop_names; /* mydestination-like: my own names, for "mail
+				  loops back to myself" */
+	struct tls_settings tls;
+	struct sasl_settings sasl;
+	struct pool pool;
+};
+
+enum ehlo_discard {
+	DISCARD_PIPELINING = 1,
+	DISCARD_SIZE = 2,
+	DISCARD_8BITMIME = 4,
+	DISCARD_SMTPUTF8 = 8,
+	DISCARD_DSN = 16,
+	DISCARD_CHUNKING = 32,
+	DISCARD_STARTTLS = 64,
+	DISCARD_AUTH = 128,
+	DISCARD_ENHANCEDSTATUSCODES = 256,
+};
+
+/* NULL with err: faulty or no memory. */
+struct settings *settings_load(const struct params *p, const char *transport,
+			       struct err *err);
+struct settings *settings_ref(struct settings *s);
+void settings_unref(struct settings *s);
+
+#endif
