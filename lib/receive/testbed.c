@@ -74,13 +74,11 @@ route(struct str address)
 	if (str_ieq(domain, STR("relay.test")))
 		return (struct msg_routed){ .verdict = ROUTE_OK };
 	if (!str_ieq(domain, STR("own.test")))
-		return (struct msg_routed){
-			.verdict = ROUTE_PERM,
-			.code = 550,
-			.dsn = STR("5.3.2"),
-			.text = STR("sending to other hosts is not available "
-				    "yet")
-		};
+		return (struct msg_routed){ .verdict = ROUTE_PERM,
+					    .code = 550,
+					    .dsn = STR("5.7.1"),
+					    .text = STR(
+						    "no mail for elsewhere") };
 	if (str_eq(local, STR("temp")))
 		return (struct msg_routed){ .verdict = ROUTE_TEMP,
 					    .own = 1,

@@ -111,6 +111,27 @@ put_mailbox(const struct walk *w, const struct node *n, enum rcpt_type type,
 		pool_strf(w->out->pool, "%d %.*s", type, STR_FMT(where)), err);
 }
 
+/* Its next hop takes it under the very address: two ways to one address are
+ * one delivery. */
+static int
+put_remote(const struct walk *w, const struct node *n, struct str transport,
+	   struct str nexthop, struct err *err)
+{
+	struct msg_rcpt m = result_of(w, n, RCPT_REMOTE);
+
+	if (nexthop.n > WHERE_MAX)
+		return expansion_error(w, err, "nexthop");
+	if (str_iends(m.address, STR(".")))
+		m.address.n--;
+	m.transport = pool_str(w->out->pool, transport);
+	m.where = pool_str(w->out->pool, nexthop);
+	if (!m.transport.p || !m.where.p)
+		return no_memory(err);
+	return put_result(w->out, &m,
+			  pool_strf(w->out->pool, "r %.*s", STR_FMT(m.address)),
+			  err);
+}
+
 /* Each failed address is reported to who named it. */
 static int
 put_error(const struct walk *w, const struct node *n, const char *dsn,
@@ -452,10 +473,7 @@ settle(struct walk *w, struct node *n, struct err *err)
 	case CLASS_MAILBOX:
 		return settle_mailbox(w, n, &a, err);
 	default:
-		return put_error(w, n, "5.3.2",
-				 STR("sending to other hosts is not available "
-				     "yet"),
-				 err);
+		return put_remote(w, n, STR("smtp"), a.domain, err);
 	}
 }
 

@@ -66,7 +66,8 @@ open_routes(struct routes *r, const char *text)
 	params_fini(&p);
 }
 
-/* "L:user", "V:path", "E:dsn text", separated by ";"; "T" and "T loop". */
+/* "L:user", "V:path", "R:transport nexthop", "E:dsn text", separated by ";";
+ * "T" and "T loop". */
 static const char *
 results(const struct routes *r, const char *address, bool at_rcpt, char *out,
 	size_t size)
@@ -97,6 +98,11 @@ results(const struct routes *r, const char *address, bool at_rcpt, char *out,
 					out + n, size - n, "%sE:%.*s %.*s",
 					i ? ";" : "", STR_FMT(m->dsn),
 					STR_FMT(m->text));
+			else if (m->type == RCPT_REMOTE)
+				n += (size_t)snprintf(
+					out + n, size - n, "%sR:%.*s %.*s",
+					i ? ";" : "", STR_FMT(m->transport),
+					STR_FMT(m->where));
 			else
 				n += (size_t)snprintf(
 					out + n, size - n, "%s%c:%.*s",
@@ -113,7 +119,6 @@ results(const struct routes *r, const char *address, bool at_rcpt, char *out,
 #define UNKNOWN_LOCAL "E:5.1.1 User unknown in local recipient table"
 #define UNKNOWN_ALIAS "E:5.1.1 User unknown in virtual alias table"
 #define UNKNOWN_BOX "E:5.1.1 User unknown in virtual mailbox table"
-#define REMOTE "E:5.3.2 sending to other hosts is not available yet"
 
 static void
 test_rows(void **state)
@@ -147,7 +152,7 @@ test_rows(void **state)
 		{ "self@host.test", "L:self;L:alice" },
 		{ "loop1@host.test", "L:loop1" },
 		{ "ghost@host.test", "E:5.1.1 unknown user: \"nobody.here\"" },
-		{ "out@host.test", REMOTE },
+		{ "out@host.test", "R:smtp elsewhere.test" },
 		{ "virt@host.test", "V:box/v/" },
 		{ "cmd@host.test",
 		  "E:5.3.2 delivery to commands is not available yet" },
@@ -176,7 +181,7 @@ test_rows(void **state)
 		{ "a@loop.test", UNKNOWN_ALIAS },
 		{ "dead@alias.test", UNKNOWN_BOX },
 		{ "half@alias.test", UNKNOWN_BOX ";L:alice" },
-		{ "far@alias.test", REMOTE },
+		{ "far@alias.test", "R:smtp far.test" },
 		{ "\"a b\"@alias.test", "L:alice" },
 		{ "quoted@alias.test", "L:bob" },
 		/* virtual mailboxes */
@@ -192,9 +197,10 @@ test_rows(void **state)
 		{ "any@other.test", "V:other/all/" },
 		{ "none@box.test", UNKNOWN_BOX },
 		/* everything else, and what only looks like ours */
-		{ "x@far.test", REMOTE },
-		{ "x@sub.box.test", REMOTE },
-		{ "x@[192.0.2.1]", REMOTE },
+		{ "x@far.test", "R:smtp far.test" },
+		{ "x@sub.box.test", "R:smtp sub.box.test" },
+		{ "x@far.test.", "R:smtp far.test" },
+		{ "x@[192.0.2.1]", "R:smtp [192.0.2.1]" },
 		{ "x%far.test@host.test", UNKNOWN_LOCAL },
 		{ "far.test!x@host.test", UNKNOWN_LOCAL },
 		{ "\"x@far.test\"@host.test", UNKNOWN_LOCAL },
@@ -342,7 +348,7 @@ test_limits(void **state)
 	open_with(&r, "virtual_alias_recursion_limit = 5\n"
 		      "virtual_alias_maps = inline:{a0@d=a1@d a1@d=a2@d "
 		      "a2@d=a3@d a3@d=a4@d a4@d=a5@d a5@d=a6@d}\n");
-	ask(&r, "a1@d", REMOTE);
+	ask(&r, "a1@d", "R:smtp d");
 	ask(&r, "a0@d", "T loop");
 	routes_close(&r);
 	/* Many at once, all different. */
@@ -367,7 +373,7 @@ test_limits(void **state)
 				 0);
 	assert_int_equal(buf_add_c(&b, "}\n"), 0);
 	open_with(&r, buf_cstr(&b));
-	ask(&r, "a0@d", REMOTE ";" REMOTE);
+	ask(&r, "a0@d", "R:smtp d;R:smtp d");
 	routes_close(&r);
 	buf_fini(&b);
 	/* A result too long to be an address. */
@@ -412,7 +418,7 @@ test_merge(void **state)
 	assert_true(str_eq(res.v[0].address, STR("alice@host.test")));
 	assert_true(str_eq(res.v[1].where, STR("bob")));
 	assert_true(str_eq(res.v[1].address, STR("bob@host.test")));
-	assert_int_equal(res.v[2].type, RCPT_ERROR);
+	assert_int_equal(res.v[2].type, RCPT_REMOTE);
 	resolved_fini(&res);
 	pool_fini(&pool);
 	routes_close(&r);
