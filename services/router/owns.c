@@ -87,8 +87,8 @@ is_self(const struct question *q, const struct parts *a, struct err *err)
 	return rc < 0 ? -1 : rc == 0;
 }
 
-/* What the address turns into, if that is one mailbox alone, is the login's
- * own. */
+/* What the address turns into, if that is one address here alone, is the
+ * login's own. */
 static int
 is_alias(const struct question *q, struct str sender, struct err *err)
 {
@@ -102,7 +102,7 @@ is_alias(const struct question *q, struct str sender, struct err *err)
 	if (rc == 0 && res.n == 1 && res.merged == 0 &&
 	    res.v[0].type != RCPT_ERROR) {
 		rc = parts_split(q->r, res.v[0].address, q->pool, &a, err);
-		if (rc == 0)
+		if (rc == 0 && a.class != CLASS_REMOTE)
 			rc = is_self(q, &a, err);
 	}
 	resolved_fini(&res);
