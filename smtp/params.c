@@ -2,8 +2,14 @@
 #include "base/param.h"
 #include "frame/service.h"
 
-enum { SMTP = SVC_BIT(SVC_SMTP), QMGR = SVC_BIT(SVC_QMGR) };
+enum {
+	SMTP = SVC_BIT(SVC_SMTP),
+	QMGR = SVC_BIT(SVC_QMGR),
+	DAY = 86400,
+};
 
+/* Of smtp_NAME there is a NAME of its own for lmtp, relay and each of
+ * $transports, with $smtp_NAME as its default (lib/frame/config.c). */
 const struct param smtp_params[] = {
 	{ .name = "smtp_workers",
 	  .kind = PARAM_INT,
@@ -11,16 +17,291 @@ const struct param smtp_params[] = {
 	  .min = 1,
 	  .max = 64,
 	  .users = SVC_BIT(SVC_MASTER) | QMGR,
-	  .text = "How many processes send mail to other hosts. Each serves "
-		  "many connections." },
+	  .text = "How many processes send mail to other hosts. Each "
+		  "serves many connections." },
 	{ .name = "smtp_connect_ports",
 	  .kind = PARAM_LIST,
 	  .def = "25, 465, 587",
 	  .users = SMTP,
-	  .text = "The TCP ports of other hosts that mail may be sent to; the "
-		  "ports in $relayhost, $smtp_fallback_relay and the "
-		  "*_transport parameters are added by themselves. A port in "
-		  "a table of transport_maps that is not among them cannot be "
-		  "connected to: the process is confined to these." },
+	  .text = "The TCP ports of other hosts that mail may be sent "
+		  "to; the ports in $relayhost, $smtp_fallback_relay "
+		  "and the *_transport parameters, and smtp_tcp_port "
+		  "and lmtp_tcp_port, are added by themselves. A port "
+		  "in a table of transport_maps that is not among "
+		  "them cannot be connected to: the process is "
+		  "confined to these." },
+	{ .name = "inet_protocols",
+	  .kind = PARAM_ENUM,
+	  .def = "all",
+	  .choices = "all|ipv4|ipv6|ipv4, ipv6|ipv6, ipv4",
+	  .users = SMTP,
+	  .text = "The protocols by which other hosts are connected "
+		  "to. Addresses of the other protocol are not even "
+		  "looked up." },
+	{ .name = "proxy_interfaces",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "Addresses at which this host is reached by way of "
+		  "a proxy or an address translator. A host in the "
+		  "DNS that has one of these is this host itself, so "
+		  "that mail does not go round in a circle." },
+	{ .name = "smtp_connect_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "30s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for a TCP connection to one "
+		  "address; then the next one is tried." },
+	{ .name = "smtp_helo_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "300s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the greeting of the server, "
+		  "and for its answer to EHLO, HELO or LHLO." },
+	{ .name = "smtp_starttls_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "300s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the answer to STARTTLS and "
+		  "for the handshake." },
+	{ .name = "smtp_mail_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "300s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the answer to MAIL." },
+	{ .name = "smtp_rcpt_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "300s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the answer to RCPT." },
+	{ .name = "smtp_data_init_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "120s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the answer to DATA." },
+	{ .name = "smtp_data_xfer_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "180s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait until the server has taken more "
+		  "of the text." },
+	{ .name = "smtp_data_done_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "600s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the answer to the whole text. "
+		  "A server that has taken it and is not heard gets "
+		  "it again (RFC 1047): this should be long." },
+	{ .name = "smtp_rset_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "20s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the answer to RSET." },
+	{ .name = "smtp_quit_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "300s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How long to wait for the answer to QUIT, if it is "
+		  "waited for at all (smtp_skip_quit_response)." },
+	{ .name = "smtp_helo_name",
+	  .kind = PARAM_STR,
+	  .def = "$myhostname",
+	  .users = SMTP,
+	  .text = "The name this host gives itself in EHLO and HELO." },
+	{ .name = "lmtp_lhlo_name",
+	  .kind = PARAM_STR,
+	  .def = "$myhostname",
+	  .users = SMTP,
+	  .text = "The name this host gives itself in LHLO." },
+	{ .name = "smtp_always_send_ehlo",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "Begin with EHLO whatever the greeting says; "
+		  "otherwise only if the word ESMTP is in it." },
+	{ .name = "smtp_never_send_ehlo",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "Never say EHLO: no extensions, hence no TLS and no "
+		  "login." },
+	{ .name = "smtp_skip_5xx_greeting",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "Go on with the next server where one greets with a "
+		  "5yz code; otherwise the mail is returned." },
+	{ .name = "smtp_skip_quit_response",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "Close the connection after QUIT without waiting "
+		  "for the answer." },
+	{ .name = "smtp_quote_rfc821_envelope",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "Quote local parts in MAIL and RCPT as RFC 5321 "
+		  "asks for." },
+	{ .name = "smtp_line_length_limit",
+	  .kind = PARAM_INT,
+	  .def = "998",
+	  .min = 0,
+	  .max = INT32_MAX,
+	  .users = SMTP,
+	  .text = "Longer lines are broken when they are sent: CR LF "
+		  "and a blank are put in; 0: never." },
+	{ .name = "smtp_discard_ehlo_keywords",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "The keywords in answers to EHLO and LHLO that are "
+		  "passed over: pipelining, size, 8bitmime, smtputf8, "
+		  "dsn, chunking, starttls, auth, "
+		  "enhancedstatuscodes. Others mean nothing." },
+	{ .name = "smtp_mx_address_limit",
+	  .kind = PARAM_INT,
+	  .def = "5",
+	  .min = 0,
+	  .max = 1000,
+	  .users = SMTP,
+	  .text = "How many addresses of servers of one destination "
+		  "are tried in one delivery; 0: no limit." },
+	{ .name = "smtp_mx_session_limit",
+	  .kind = PARAM_INT,
+	  .def = "2",
+	  .min = 0,
+	  .max = 1000,
+	  .users = SMTP,
+	  .text = "How many servers that could be connected to are "
+		  "tried in one delivery; 0: no limit." },
+	{ .name = "smtp_randomize_addresses",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "Try servers of equal preference, and the addresses "
+		  "of a host, in random order." },
+	{ .name = "smtp_address_preference",
+	  .kind = PARAM_ENUM,
+	  .def = "any",
+	  .choices = "any|ipv4|ipv6",
+	  .users = SMTP,
+	  .text = "The protocol that is tried first among the "
+		  "addresses of servers of equal preference: with "
+		  "any, chance decides." },
+	{ .name = "smtp_balance_inet_protocols",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "See to it that addresses of both protocols are "
+		  "among the smtp_mx_address_limit that are tried, so "
+		  "that a broken protocol does not keep mail from a "
+		  "host that has both." },
+	{ .name = "smtp_dns_support_level",
+	  .kind = PARAM_ENUM,
+	  .def = "",
+	  .choices = "|disabled|enabled|dnssec",
+	  .users = SMTP,
+	  .text = "disabled: MX records are not asked for, only "
+		  "addresses. enabled, or empty: they are. dnssec: "
+		  "TLS policies may rely on records that DNSSEC has "
+		  "proved." },
+	{ .name = "smtp_bind_address",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "The IPv4 address that connections to other hosts "
+		  "are made from; empty: the system chooses." },
+	{ .name = "smtp_bind_address6",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "The same for IPv6." },
+	{ .name = "smtp_tcp_port",
+	  .kind = PARAM_INT,
+	  .def = "25",
+	  .min = 1,
+	  .max = 65535,
+	  .users = SMTP,
+	  .text = "The port of servers when the destination does not "
+		  "name one." },
+	{ .name = "lmtp_tcp_port",
+	  .kind = PARAM_INT,
+	  .def = "24",
+	  .min = 1,
+	  .max = 65535,
+	  .users = SMTP,
+	  .text = "The same of servers by LMTP." },
+	{ .name = "smtp_connection_cache_on_demand",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "Keep a connection for a moment after a delivery, "
+		  "for the next message to the same destination." },
+	{ .name = "smtp_connection_cache_destinations",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "Destinations for which connections are kept even "
+		  "where smtp_connection_cache_on_demand says no: "
+		  "domains or hosts as in the route." },
+	{ .name = "smtp_connection_cache_time_limit",
+	  .kind = PARAM_TIME,
+	  .def = "2s",
+	  .min = 1,
+	  .max = 300,
+	  .users = SMTP,
+	  .text = "How long a connection that nobody uses is kept." },
+	{ .name = "smtp_connection_reuse_time_limit",
+	  .kind = PARAM_TIME,
+	  .def = "300s",
+	  .min = 1,
+	  .max = DAY,
+	  .users = SMTP,
+	  .text = "How old a connection may become: then it is closed "
+		  "after the message that is under way." },
+	{ .name = "smtp_connection_reuse_count_limit",
+	  .kind = PARAM_INT,
+	  .def = "0",
+	  .min = 0,
+	  .max = 1000000000,
+	  .users = SMTP,
+	  .text = "How many messages are sent by one connection; 0: "
+		  "no limit." },
+	{ .name = "smtp_fallback_relay",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "Hosts that get the mail where no server of the "
+		  "destination can be reached, or none could be found "
+		  "for now: HOST, HOST:PORT, [HOST], [HOST]:PORT. "
+		  "Without brackets the MX records of the name count." },
+	{ .name = "smtp_defer_if_no_mx_address_found",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "Try again later where none of the hosts of the MX "
+		  "records has an address; otherwise the mail is "
+		  "returned." },
 	{ .name = NULL },
 };

@@ -7,13 +7,15 @@
 #include "sasl.h"
 #include "tls_policy.h"
 
+enum dns_level { DNS_LEVEL_DISABLED, DNS_LEVEL_ENABLED, DNS_LEVEL_DNSSEC };
+enum address_preference { PREFER_ANY, PREFER_IPV4, PREFER_IPV6 };
+
 /*
  * What main.cf says of one transport: smtp_*, lmtp_*, or NAME_* of one of
- * $transports.  Counted references: a session keeps the edition it began with.
- * Times in milliseconds.
+ * $transports.  Slices are those of the process's parameters, which live as
+ * long as it does (it is replaced at reload).  Times in milliseconds.
  */
 struct settings {
-	unsigned refs;
 	char transport[65];
 	bool lmtp;
 	struct str helo_name; /* smtp_helo_name; lhlo for LMTP */
@@ -22,27 +24,23 @@ struct settings {
 	unsigned connect_ms, helo_ms, starttls_ms, mail_ms, rcpt_ms,
 		data_init_ms, data_xfer_ms, data_done_ms, rset_ms, quit_ms;
 	bool quote_envelope; /* smtp_quote_rfc821_envelope */
-	bool send_xforward_off;
 	bool skip_5xx_greeting, skip_quit_response, defer_if_no_mx;
 	bool randomize_addresses;
 	unsigned line_length_limit; /* smtp_line_length_limit; 0: none */
 	unsigned discard;	    /* bits of smtp_discard_ehlo_keywords */
 	unsigned mx_address_limit, mx_session_limit;
-	uint8_t address_preference; /* of smtp_address_preference */
-	bool balance;		    /* smtp_balance_inet_protocols */
-	bool ipv4, ipv6;	    /* inet_protocols */
-	uint8_t dns_level;	    /* smtp_dns_support_level */
-	struct addr bind4, bind6;   /* family 0: none */
-	unsigned port;		    /* smtp_tcp_port, lmtp_tcp_port */
+	enum address_preference preference;
+	bool balance;	 /* smtp_balance_inet_protocols */
+	bool ipv4, ipv6; /* inet_protocols */
+	enum dns_level dns_level;
+	struct addr bind4, bind6; /* family 0: none */
+	unsigned port;		  /* smtp_tcp_port, lmtp_tcp_port */
 	bool cache_on_demand;
 	struct str cache_destinations;
 	unsigned cache_ms, reuse_ms, reuse_count;
 	struct str fallback_relay; /* smtp_fallback_relay */
-	struct str loop_names; /* mydestination-like: my own names, for "mail
-				  loops back to myself" */
 	struct tls_settings tls;
 	struct sasl_settings sasl;
-	struct pool pool;
 };
 
 enum ehlo_discard {
@@ -57,10 +55,9 @@ enum ehlo_discard {
 	DISCARD_ENHANCEDSTATUSCODES = 256,
 };
 
-/* NULL with err: faulty or no memory. */
-struct settings *settings_load(const struct params *p, const char *transport,
+/* NULL with err: faulty or no memory; PERM also: no such transport. */
+struct settings *settings_load(const struct params *p, struct str transport,
 			       struct err *err);
-struct settings *settings_ref(struct settings *s);
-void settings_unref(struct settings *s);
+void settings_free(struct settings *s);
 
 #endif

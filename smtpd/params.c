@@ -13,7 +13,7 @@ const struct param smtpd_params[] = {
 	{ .name = "listen_smtp",
 	  .kind = PARAM_LISTEN,
 	  .def = "0.0.0.0:25 [::]:25",
-	  .users = MASTER,
+	  .users = MASTER | SVC_BIT(SVC_SMTP),
 	  .text = "The addresses and ports on which mail is received from "
 		  "other hosts by SMTP." },
 	{ .name = "smtpd_workers",

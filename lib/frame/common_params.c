@@ -6,6 +6,7 @@ enum {
 	MASTER = SVC_BIT(SVC_MASTER),
 	SMTPD = SVC_BIT(SVC_SMTPD),
 	RECEIVERS = SMTPD | SVC_BIT(SVC_SUBMITD),
+	SMTP = SVC_BIT(SVC_SMTP),
 	ROUTER = SVC_BIT(SVC_ROUTER),
 	KEYD = SVC_BIT(SVC_KEYD),
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
@@ -19,7 +20,7 @@ const struct param common_params[] = {
 	{ .name = "myhostname",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = LOGD | RECEIVERS | KEYD | SPAWNER | CTL,
+	  .users = LOGD | RECEIVERS | SMTP | KEYD | SPAWNER | CTL,
 	  .text = "The fully qualified name of this mail system. When it is "
 		  "not set, it is the host's own name; if that has no dot, "
 		  "$mydomain (or localdomain) is put behind it." },
