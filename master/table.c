@@ -131,6 +131,7 @@ tables_init(struct master *m)
 		{ "app_passwords", "app_passwords_file", "", file_read, true },
 		{ "resolv_conf", "resolv_conf_file", "", file_read, true },
 		{ "hosts", "hosts_file", "", file_read, true },
+		{ "dns_anchors", "dns_trust_anchor_file", "", file_read, true },
 	};
 	size_t i;
 

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "e2e"))
 import posthouse  # noqa: E402
+import zone  # noqa: E402
 
 USERS = {"alice": "alice-secret", "bob": "bob-secret"}
 _serial = itertools.count()
@@ -106,6 +107,22 @@ def make_module_instance(request):
 def instance(make_module_instance):
     """A running instance with alice and bob, for the tests of one file."""
     return make_module_instance()
+
+
+@pytest.fixture
+def make_nsd(request):
+    """make_nsd({zone: text}, signed=()): a running zone.Nsd."""
+    made = []
+
+    def make(zones, **kw):
+        made.append(zone.Nsd(_directory("nsd"), zones, **kw))
+        return made[-1].start()
+
+    yield make
+    for nsd in made:
+        nsd.stop()
+        if not getattr(request.node, "call_failed", False):
+            shutil.rmtree(nsd.dir)
 
 
 @pytest.hookimpl(hookwrapper=True)

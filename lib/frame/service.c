@@ -86,7 +86,7 @@ const struct service services[SVC_COUNT] = {
 		.id = SVC_DNSD, .name = "dnsd", .uid_slot = 13,
 		.root = ROOT_EMPTY,
 		.calls = CALLS_NET | CALLS_CONNECT | CALLS_UDP,
-		.reload = RELOAD_INPLACE, .fds = "resolv_conf hosts",
+		.reload = RELOAD_INPLACE, .fds = "resolv_conf hosts dns_anchors",
 		.nofile = 4096, .data_mb = 512, .stage = 1,
 		.may = "ask name servers by UDP and TCP; resolve, check "
 		       "DNSSEC, cache",

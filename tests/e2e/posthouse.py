@@ -26,6 +26,10 @@ PRESET = os.environ.get("POSTHOUSE_PRESET", "release")
 BIN = ROOT / "build" / PRESET / "bin"
 DOMAIN = "posthouse.test"
 
+# No test may ask the DNS outside: unless it brings name servers of its own
+# (zone.py), nobody listens where its instance asks.
+NO_DNS = {"dns_servers": "127.0.0.1:9", "dns_timeout": "3s"}
+
 # Clients see this environment and nothing of the caller's.
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -253,7 +257,7 @@ class Instance:
             shutil.copy(certificates() / name, tls)
         self.ca_file = tls / "ca.pem"
         run([ROOT / "conf" / "instance", self.dir, self.uid_base, *ports])
-        self.set(**(overrides or {}))
+        self.set(**{**NO_DNS, **(overrides or {})})
         for name, password in self.users.items():
             self.add_user(name, password)
 
