@@ -26,7 +26,7 @@ static const struct msg_field msg_header_fields[] = {
 const struct msg_def msg_header_def = MSG_DEF(msg_header, MSG_HEADER, 0);
 
 static const struct msg_field msg_commit_fields[] = {
-	MSG_FIELD(msg_commit, flags, MSG_U8, 7),
+	MSG_FIELD(msg_commit, flags, MSG_U8, 15),
 	MSG_FIELD(msg_commit, ret, MSG_U8, RET_HDRS),
 	MSG_FIELD(msg_commit, sender, MSG_STR, ADDRESS_MAX),
 	MSG_FIELD(msg_commit, envid, MSG_STR, ENVID_MAX),
@@ -66,9 +66,24 @@ static const struct msg_field msg_pressure_fields[] = {
 };
 const struct msg_def msg_pressure_def = MSG_DEF(msg_pressure, MSG_PRESSURE, 0);
 
+static const struct msg_field msg_queue_id_fields[] = {
+	MSG_FIELD(msg_queue_id, id, MSG_STR, QUEUE_ID_MAX),
+};
+const struct msg_def msg_queue_id_def = MSG_DEF(msg_queue_id, 0, 0);
+
 static const struct msg_field msg_queue_fields[] = {
-	MSG_FIELD(msg_queue, verb, MSG_U8, QUEUE_FLUSH),
+	MSG_FIELD(msg_queue, verb, MSG_U8, QUEUE_REQUEUE),
 	MSG_FIELD(msg_queue, id, MSG_STR, QUEUE_ID_MAX),
+	MSG_LIST_FIELD(msg_queue, ids, QUEUE_IDS_MAX, &msg_queue_id_def),
+	MSG_FIELD(msg_queue, states, MSG_U8, 15),
+	MSG_FIELD(msg_queue, older_us, MSG_U64, 0),
+	MSG_FIELD(msg_queue, younger_us, MSG_U64, 0),
+	MSG_FIELD(msg_queue, larger, MSG_U64, 0),
+	MSG_FIELD(msg_queue, smaller, MSG_U64, 0),
+	MSG_FIELD(msg_queue, site, MSG_STR, WHERE_MAX),
+	MSG_FIELD(msg_queue, sender, MSG_STR, ADDRESS_MAX),
+	MSG_FIELD(msg_queue, rcpt, MSG_STR, ADDRESS_MAX),
+	MSG_FIELD(msg_queue, text, MSG_U8, QUEUE_ALL_TEXT),
 };
 const struct msg_def msg_queue_def = MSG_DEF(msg_queue, MSG_QUEUE, MSG_REQUEST);
 
@@ -80,6 +95,8 @@ static const struct msg_field msg_queue_rcpt_fields[] = {
 	MSG_FIELD(msg_queue_rcpt, text, MSG_STR, TEXT_MAX),
 	MSG_FIELD(msg_queue_rcpt, notify, MSG_U8, 15),
 	MSG_FIELD(msg_queue_rcpt, orcpt, MSG_STR, ORCPT_MAX),
+	MSG_FIELD(msg_queue_rcpt, transport, MSG_STR, TRANSPORT_MAX),
+	MSG_FIELD(msg_queue_rcpt, where, MSG_STR, WHERE_MAX),
 };
 const struct msg_def msg_queue_rcpt_def = MSG_DEF(msg_queue_rcpt, 0, 0);
 
@@ -95,6 +112,7 @@ static const struct msg_field msg_queue_row_fields[] = {
 	MSG_LIST_FIELD(msg_queue_row, rcpts, RCPTS_MAX, &msg_queue_rcpt_def),
 	MSG_FIELD(msg_queue_row, ret, MSG_U8, RET_HDRS),
 	MSG_FIELD(msg_queue_row, envid, MSG_STR, ENVID_MAX),
+	MSG_FIELD(msg_queue_row, flags, MSG_U8, 15),
 };
 const struct msg_def msg_queue_row_def =
 	MSG_DEF(msg_queue_row, MSG_QUEUE_ROW, 0);
@@ -112,3 +130,26 @@ static const struct msg_field msg_queue_done_fields[] = {
 };
 const struct msg_def msg_queue_done_def =
 	MSG_DEF(msg_queue_done, MSG_QUEUE_DONE, MSG_REPLY);
+
+static const struct msg_field msg_queue_attempt_fields[] = {
+	MSG_FIELD(msg_queue_attempt, address, MSG_STR, ADDRESS_MAX),
+	MSG_FIELD(msg_queue_attempt, class, MSG_U8, 0),
+	MSG_FIELD(msg_queue_attempt, when_us, MSG_U64, 0),
+	MSG_FIELD(msg_queue_attempt, text, MSG_BYTES, ATTEMPT_TEXT_MAX),
+};
+const struct msg_def msg_queue_attempt_def =
+	MSG_DEF(msg_queue_attempt, MSG_QUEUE_ATTEMPT, 0);
+
+static const struct msg_field msg_queue_change_fields[] = {
+	MSG_FIELD(msg_queue_change, id, MSG_STR, QUEUE_ID_MAX),
+	MSG_FIELD(msg_queue_change, what, MSG_U8, 7),
+	MSG_FIELD(msg_queue_change, sender, MSG_STR, ADDRESS_MAX),
+	MSG_LIST_FIELD(msg_queue_change, drop, QUEUE_ADDRS_MAX,
+		       &msg_rcpt_in_def),
+	MSG_LIST_FIELD(msg_queue_change, add, QUEUE_ADDRS_MAX,
+		       &msg_rcpt_in_def),
+	MSG_FIELD(msg_queue_change, transport, MSG_STR, TRANSPORT_MAX),
+	MSG_FIELD(msg_queue_change, where, MSG_STR, WHERE_MAX),
+};
+const struct msg_def msg_queue_change_def =
+	MSG_DEF(msg_queue_change, MSG_QUEUE_CHANGE, MSG_REQUEST);

@@ -240,8 +240,11 @@ const struct chan_row channels[CH_COUNT] = {
 	[CH_CTL_QMGR] = {
 		.name = "ctl-qmgr", .asker = SVC_CTL, .service = SVC_QMGR,
 		.inflight = 4,
-		.to_service = MSGS(M(queue)),
-		.to_asker = MSGS(M(queue_row), M(queue_text), M(queue_done)),
+		.to_service = MSGS(M(queue), M(queue_change), M(stream),
+				   M(rcpts), M(header), M(commit), M(abort)),
+		.to_asker = MSGS(M(queue_row), M(queue_attempt), M(queue_text),
+				 M(queue_done), M(stream_pipe), M(stored),
+				 M(refused), M(pressure)),
 	},
 	[CH_SMTPD_ROUTER] = {
 		.name = "smtpd-router", .asker = SVC_SMTPD,
