@@ -39,6 +39,9 @@ struct letter {
 	struct str header, body;
 	uint64_t body_len;
 	int body_fd; /* -1: inline; closed with the letter */
+	/* private: the words kept last, which the next recipient may share */
+	struct fault last;
+	struct str last_relay, last_mta;
 };
 
 /* A copy of m; takes its body_fd.  NULL: no memory. */
@@ -49,7 +52,8 @@ void letter_free(struct letter *l);
 struct letter_server {
 	const char *relay, *host;
 };
-/* The recipient is done: sent (class DELIVER_OK) or refused for good, or it
+/* at's strings are "" where there was no server.
+ * The recipient is done: sent (class DELIVER_OK) or refused for good, or it
  * was tried wherever it can be.  f's slices are copied. */
 void letter_settle(struct letter *l, uint32_t rcpt,
 		   const struct letter_server *at, const struct fault *f,

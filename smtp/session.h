@@ -29,6 +29,10 @@ struct session_plan {
 	 * without. Wiped with the session. */
 	bool has_auth;
 	char user[256], password[1001];
+	/* "mail for NEXTHOP loops back to myself": is looked for if this is the
+	 * default port, and is PERM at the best MX, as in Postfix. */
+	char nexthop[256];
+	bool loop_detect, best_mx;
 };
 
 enum session_end {
@@ -40,6 +44,9 @@ enum session_end {
 			    level TLS_MAY another connection without TLS may
 			    work */
 	SESSION_LOCAL,	 /* no memory, tlsd away: says nothing of the server */
+	SESSION_STALE,	 /* a session that had been kept was closed by the
+			    server before it answered anything to this
+			    letter: try again on a new connection */
 };
 
 struct session_ops {
@@ -58,13 +65,15 @@ struct session_ops {
 	void (*end)(void *arg, enum session_end why, const struct fault *f);
 };
 
-/* fd: connected, non-blocking; taken in every case.  NULL: no memory. */
+/* fd: connected, non-blocking; taken in every case.  plan is copied.  tls may
+ * be NULL where there is no tlsd.  NULL: no memory. */
 struct session *session_new(struct loop *l, int fd,
 			    const struct session_plan *plan,
 			    struct tls_client *tls,
 			    const struct session_ops *ops, void *arg);
 /* A transaction with those recipients of l that are not settled and whose
- * number is in rcpts[]; l and rcpts outlive it. */
+ * number is in rcpts[] (copied); l outlives it.  Those that the server calls
+ * too many (452) are sent in further transactions by the session itself. */
 void session_send(struct session *s, struct letter *l, const uint32_t *rcpts,
 		  uint32_t n);
 /* The owner of a session that is kept changes with each letter. */
