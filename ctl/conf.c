@@ -38,7 +38,7 @@ show_name(const struct show *how, const struct config *conf, const char *name)
 		show_value(how, v);
 		return 0;
 	}
-	near = param_nearest(param_sets, str_of(name));
+	near = config_nearest(conf, str_of(name));
 	ctl_error("conf", "unknown parameter \"%s\"%s%s%s", name,
 		  near ? ", did you mean " : "", near ? near : "",
 		  near ? "?" : "");

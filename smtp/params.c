@@ -18,7 +18,8 @@ const struct param smtp_params[] = {
 	  .max = 64,
 	  .users = SVC_BIT(SVC_MASTER) | QMGR,
 	  .text = "How many processes send mail to other hosts. Each "
-		  "serves many connections." },
+		  "serves many connections.",
+	  .once = true },
 	{ .name = "smtp_connect_ports",
 	  .kind = PARAM_LIST,
 	  .def = "25, 465, 587",
@@ -29,7 +30,8 @@ const struct param smtp_params[] = {
 		  "and lmtp_tcp_port, are added by themselves. A port "
 		  "in a table of transport_maps that is not among "
 		  "them cannot be connected to: the process is "
-		  "confined to these." },
+		  "confined to these.",
+	  .once = true },
 	{ .name = "inet_protocols",
 	  .kind = PARAM_ENUM,
 	  .def = "all",

@@ -5,7 +5,7 @@
 
 #include "base/param.h"
 
-enum { PARAMS_MAX = 256 * 1024 };
+enum { PARAMS_MAX = 1024 * 1024 };
 
 static int
 unit_of(const struct param *p, char c, int64_t *factor)

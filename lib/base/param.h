@@ -35,6 +35,7 @@ struct param {
 	const char *choices;
 	uint32_t users;
 	const char *text; /* one paragraph for the manual */
+	bool once; /* smtp_X alone, without lmtp_X, relay_X, NAME_X */
 };
 
 /* Check a value (already expanded) against its row: -1 with err saying what

@@ -52,6 +52,22 @@ const struct param common_params[] = {
 	  .def = POSTHOUSE_VERSION,
 	  .text = "The version of the mail system, to be used as "
 		  "$mail_version in other values." },
+	{ .name = "transports",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Names of further ways to send mail, beside smtp, lmtp and "
+		  "relay, for use in transport_maps and the like. Each NAME "
+		  "is based on what NAME_transport says (smtp, which is the "
+		  "default, lmtp or relay), and each parameter smtp_X or "
+		  "lmtp_X of that base is there as NAME_X with the base's "
+		  "value as its default; so is NAME_destination_X with the "
+		  "value of default_destination_X, and "
+		  "NAME_initial_destination_concurrency. lmtp and relay are "
+		  "related to smtp in the same way: relay_X is $smtp_X "
+		  "unless it is set. Example: transports = slow, "
+		  "slow_destination_concurrency_limit = 1, "
+		  "slow_tls_security_level = encrypt." },
 	{ .name = "queue_directory",
 	  .kind = PARAM_PATH,
 	  .def = "/var/spool/posthouse",

@@ -6,67 +6,12 @@
 #include <unistd.h>
 
 #include "frame/config.h"
+#include "frame/transports.h"
 
 enum {
 	CONFIG_POOL_MAX = 16 * 1024 * 1024,
 	PROBLEMS_MAX = 64,
 	READ_SIZE = 16384
-};
-
-const char *const config_without_effect[] = {
-	"command_directory",
-	"compatibility_level",
-	"daemon_directory",
-	"data_directory",
-	"debug_peer_level",
-	"debug_peer_list",
-	"debugger_command",
-	"html_directory",
-	"mail_owner",
-	"mailq_path",
-	"manpage_directory",
-	"meta_directory",
-	"newaliases_path",
-	"readme_directory",
-	"sample_directory",
-	"sendmail_path",
-	"setgid_group",
-	"shlib_directory",
-	"smtpd_sasl_local_domain",
-	"smtpd_sasl_path",
-	"smtpd_sasl_response_limit",
-	"smtpd_sasl_service",
-	"smtpd_sasl_type",
-	"smtpd_tls_CApath",
-	"smtpd_tls_always_issue_session_ids",
-	"smtpd_tls_dcert_file",
-	"smtpd_tls_dh1024_param_file",
-	"smtpd_tls_dh512_param_file",
-	"smtpd_tls_dkey_file",
-	"smtpd_tls_eecdh_grade",
-	"smtpd_tls_enable_rpk",
-	"smtpd_tls_session_cache_database",
-	"tls_append_default_CA",
-	"tls_config_file",
-	"tls_config_name",
-	"tls_daemon_random_bytes",
-	"tls_disable_workarounds",
-	"tls_eecdh_strong_curve",
-	"tls_eecdh_ultra_curve",
-	"tls_export_cipherlist",
-	"tls_ffdhe_auto_groups",
-	"tls_low_cipherlist",
-	"tls_null_cipherlist",
-	"tls_random_bytes",
-	"tls_random_exchange_name",
-	"tls_random_prng_update_period",
-	"tls_random_reseed_period",
-	"tls_random_source",
-	"tls_session_ticket_cipher",
-	"tls_ssl_options",
-	"tlsmgr_service_name",
-	"tlsproxy_service_name",
-	NULL,
 };
 
 /* Names that Postfix replaced long ago, or that a listener replaces here: to
@@ -95,7 +40,9 @@ struct reader {
 	unsigned nproblems, errors, dropped;
 	struct config_value *stack[CONFIG_DEPTH_MAX]; /* being evaluated */
 	unsigned depth;
-	struct str missing; /* the last name nobody knew */
+	struct str missing;		       /* the last name nobody knew */
+	const struct config_value *transports; /* while its rows are made */
+	bool clash;
 };
 
 /* --- problems ------------------------------------------------------------- */
@@ -179,6 +126,27 @@ add_name(struct reader *r, struct str name)
 }
 
 static int
+add_row(struct reader *r, const struct param *row)
+{
+	struct config_value *v = add_name(r, str_of(row->name));
+
+	if (!v)
+		return -1;
+	v->row = row;
+	v->raw = str_of(row->def);
+	return 0;
+}
+
+/* What is written down already stays as it is. */
+static int
+add_derived(void *arg, const struct param *row)
+{
+	struct reader *r = arg;
+
+	return map_get(&r->c->by_name, str_of(row->name)) ? 0 : add_row(r, row);
+}
+
+static int
 add_rows(struct reader *r)
 {
 	const struct param *const *set, *row;
@@ -188,12 +156,16 @@ add_rows(struct reader *r)
 		for (row = *set; row->name; row++) {
 			if (map_get(&r->c->by_name, str_of(row->name)))
 				BUG("parameter %s has two rows", row->name);
-			v = add_name(r, str_of(row->name));
-			if (!v)
+			if (add_row(r, row) < 0)
 				return -1;
-			v->row = row;
-			v->raw = str_of(row->def);
 		}
+	if (transport_rows(r->sets, STR("smtp"), NULL, &r->c->pool, add_derived,
+			   r) < 0 ||
+	    transport_rows(r->sets, STR("lmtp"), "smtp_", &r->c->pool,
+			   add_derived, r) < 0 ||
+	    transport_rows(r->sets, STR("relay"), "smtp_", &r->c->pool,
+			   add_derived, r) < 0)
+		return -1;
 	v = add_name(r, STR("config_directory"));
 	if (!v)
 		return -1;
@@ -285,7 +257,7 @@ refuse_unknown(struct reader *r)
 		if (v->row || v->used || is_without_effect(v->name) ||
 		    is_replaced(r, v))
 			continue;
-		near = param_nearest(r->sets, v->name);
+		near = config_nearest(r->c, v->name);
 		if (near)
 			problem(r, v->line, false,
 				"unknown parameter \"%.*s\", did you mean %s?",
@@ -484,7 +456,7 @@ report_value(struct reader *r, const struct config_value *v,
 	const char *near = NULL;
 
 	if (err->code == ENOENT)
-		near = param_nearest(r->sets, r->missing);
+		near = config_nearest(r->c, r->missing);
 	if (err->text[0])
 		problem(r, v->line, false, "%s%s%s%s", err->text,
 			near ? ", did you mean $" : "", near ? near : "",
@@ -547,6 +519,85 @@ fall_back(struct reader *r)
 	r->dropped = dropped;
 }
 
+/* --- $transports ---------------------------------------------------------- */
+
+/* The file may have set the name already, then without a row. */
+static int
+add_own(void *arg, const struct param *row)
+{
+	struct reader *r = arg;
+	struct config_value *v = map_get(&r->c->by_name, str_of(row->name));
+
+	if (!v)
+		return add_row(r, row);
+	if (!v->row)
+		v->row = row;
+	else if (!r->clash)
+		problem(r, r->transports->line, false,
+			"transports: there is a parameter %s already, want "
+			"another name",
+			row->name);
+	r->clash = r->clash || v->row != row;
+	return 0;
+}
+
+/* NAME_transport says which rows there are, and so is evaluated first. */
+static int
+add_transport(struct reader *r, struct str name)
+{
+	struct pool *pool = &r->c->pool;
+	struct param *row = pool_alloc(pool, sizeof(*row));
+	struct str own = pool_strf(pool, "%.*s_transport", STR_FMT(name));
+	const char *base = "smtp_";
+	struct config_value *v;
+
+	if (!row || !own.p)
+		return -1;
+	*row = (struct param){
+		.name = own.p,
+		.kind = PARAM_ENUM,
+		.def = "smtp",
+		.choices = "smtp|lmtp|relay",
+		.users = SVC_BIT(SVC_SMTP),
+		.text = "What this one of $transports is based on.",
+	};
+	r->clash = false;
+	if (add_own(r, row) < 0)
+		return -1;
+	if (r->clash)
+		return 0;
+	v = map_get(&r->c->by_name, own);
+	if (evaluate(r, v) == 0 && str_eq(v->text, STR("lmtp")))
+		base = "lmtp_";
+	else if (str_eq(v->text, STR("relay")))
+		base = "relay_";
+	return transport_rows(r->sets, name, base, pool, add_own, r);
+}
+
+static int
+add_transports(struct reader *r)
+{
+	struct config_value *v = map_get(&r->c->by_name, STR("transports"));
+	struct str rest, name;
+	struct err err;
+	unsigned n = 0;
+
+	if (!v || !v->row || evaluate(r, v) < 0)
+		return 0;
+	r->transports = v;
+	for (rest = v->text; str_token(&rest, ", \t", &name);) {
+		if (transport_check_name(name, &err) < 0)
+			problem(r, v->line, false, "transports: %s", err.text);
+		else if (++n > TRANSPORTS_MAX)
+			problem(r, v->line, false,
+				"transports: more than %d names",
+				TRANSPORTS_MAX);
+		else if (add_transport(r, name) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* --- the whole ------------------------------------------------------------ */
 
 /* Two services on one address: with SO_REUSEPORT the kernel would let both, and
@@ -592,7 +643,8 @@ read_text(struct reader *r, struct str text, struct err *err)
 	if (add_rows(r) < 0)
 		goto memory;
 	maincf_parse(text, &c->pool, &lines, on_problem, r);
-	if (add_lines(r, &lines) < 0 || sort_names(c) < 0)
+	if (add_lines(r, &lines) < 0 || add_transports(r) < 0 ||
+	    sort_names(c) < 0)
 		goto memory;
 	mark_used(r);
 	refuse_unknown(r);

@@ -44,7 +44,9 @@ struct config {
 
 /*
  * Read CONFDIR/main.cf: refuse it if others than root and the caller could
- * have written it; parse, expand, check.  sets: param_sets, or a test's own.
+ * have written it; parse, expand, check.  sets: param_sets, or a test's own;
+ * the rows of lmtp, relay and each of $transports are made from them (see
+ * transports.h) and live in c.
  *
  * messages gets one line (with LF) a problem or warning, "FILE:LINE: text".
  * -1: there was at least one error; err says how many, or why the file cannot
@@ -102,6 +104,6 @@ extern const char *const config_without_effect[];
 
 /* The parameter whose name is nearest to this one (Damerau-Levenshtein
  * distance of at most 1 + a quarter of its length), or NULL. */
-const char *param_nearest(const struct param *const *sets, struct str name);
+const char *config_nearest(const struct config *c, struct str name);
 
 #endif

@@ -402,13 +402,20 @@ test_nearest(void **state)
 		{ "smtpd_recipient_restrictions", NULL },
 	};
 	char longest[MAINCF_NAME_MAX + 2];
+	struct buf messages;
 	const char *got;
+	struct config c;
+	struct err err;
 	size_t i;
 
 	(void)state;
+	buf_init(&messages, 1000);
+	assert_int_equal(
+		config_load_text(&c, sets, "/etc/x", STR(""), &messages, &err),
+		0);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		print_message("%s\n", rows[i].name);
-		got = param_nearest(sets, str_of(rows[i].name));
+		got = config_nearest(&c, str_of(rows[i].name));
 		if (rows[i].want) {
 			assert_non_null(got);
 			assert_string_equal(got, rows[i].want);
@@ -417,7 +424,9 @@ test_nearest(void **state)
 		}
 	}
 	memset(longest, 'x', sizeof(longest));
-	assert_null(param_nearest(sets, str_mem(longest, sizeof(longest))));
+	assert_null(config_nearest(&c, str_mem(longest, sizeof(longest))));
+	buf_fini(&messages);
+	config_fini(&c);
 }
 
 int

@@ -40,25 +40,24 @@ distance(struct str a, struct str b)
 }
 
 const char *
-param_nearest(const struct param *const *sets, struct str name)
+config_nearest(const struct config *c, struct str name)
 {
-	size_t best = 2 + name.n / 4, d;
+	size_t best = 2 + name.n / 4, d, i = 0;
+	const struct config_value *v;
 	const char *found = NULL;
-	const struct param *row;
 
 	if (name.n > MAINCF_NAME_MAX)
 		return NULL;
-	for (; *sets; sets++)
-		for (row = *sets; row->name; row++) {
-			struct str other = str_of(row->name);
-
-			if (other.n > MAINCF_NAME_MAX)
-				continue;
-			d = distance(name, other);
-			if (d < best) {
-				best = d;
-				found = row->name;
-			}
-		}
+	while ((v = map_next(&c->by_name, &i))) {
+		if (!v->row || v->name.n > MAINCF_NAME_MAX)
+			continue;
+		d = distance(name, v->name);
+		/* The map has no order; the answer does not depend on it. */
+		if (d > best ||
+		    (d == best && (!found || strcmp(v->row->name, found) > 0)))
+			continue;
+		best = d;
+		found = v->row->name;
+	}
 	return found;
 }
