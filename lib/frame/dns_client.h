@@ -13,6 +13,7 @@ struct dns_client *dns_client_new(struct daemon *d);
 /* Over a channel a test made; takes fd. */
 struct dns_client *dns_client_new_fd(struct loop *l, int fd,
 				     const struct chan_row *row);
+/* Questions that are still open are answered TEMP first. */
 void dns_client_free(struct dns_client *c);
 
 /* The answer, valid during the call; TEMP if dnsd is away or slow. */

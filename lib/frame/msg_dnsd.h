@@ -10,7 +10,7 @@ enum { MSG_DNS_QUERY = 136, MSG_DNS_ANSWER };
 enum {
 	DNS_NAME_MAX = 253,	/* presentation form, no dot at the end */
 	DNS_RECORDS_MAX = 256,	/* more are cut off */
-	DNS_RDATA_MAX = 8192,	/* of one record; a larger one is left out */
+	DNS_RDATA_MAX = 16384,	/* of one record; a larger one is left out */
 	DNS_ANSWER_MAX = 49152, /* of all records */
 };
 
