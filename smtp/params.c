@@ -305,5 +305,136 @@ const struct param smtp_params[] = {
 	  .text = "Try again later where none of the hosts of the MX "
 		  "records has an address; otherwise the mail is "
 		  "returned." },
+	{ .name = "smtp_tls_security_level",
+	  .kind = PARAM_ENUM,
+	  .def = "may",
+	  .choices = "|none|may|encrypt|fingerprint|verify|secure",
+	  .later = "dane|dane-only",
+	  .users = SMTP,
+	  .text = "How TLS is used with other hosts: none, or nothing: not at "
+		  "all; may: where the host offers it, and in plain text if "
+		  "that does not work; encrypt: mail is not sent without, "
+		  "whoever the host is; fingerprint: its certificate or the "
+		  "key in it must be in smtp_tls_fingerprint_cert_match; "
+		  "verify and secure: it must be issued by an authority of "
+		  "smtp_tls_CAfile for a name of smtp_tls_verify_cert_match "
+		  "or smtp_tls_secure_cert_match. From encrypt on mail waits "
+		  "in the queue while the host does not do as it should." },
+	{ .name = "smtp_tls_policy_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = SMTP | SVC_BIT(SVC_ROUTER),
+	  .text = "What holds instead of smtp_tls_security_level and the "
+		  "parameters behind it, for one destination: \"example.com "
+		  "secure match=.example.com ciphers=high\". The key is the "
+		  "next hop as the route has it (example.com, "
+		  "[relay.example.com]:587), or .example.com for all domains "
+		  "below. The value is a level, then attributes without "
+		  "blanks, or in braces: match (names by \":\", "
+		  "fingerprints by \"|\"), protocols, ciphers, exclude, "
+		  "servername. A faulty one keeps the mail in the queue." },
+	{ .name = "smtp_tls_wrappermode",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "Speak TLS from the first byte on instead of STARTTLS, as "
+		  "on port 465. Then the level may means encrypt." },
+	{ .name = "smtp_tls_protocols",
+	  .kind = PARAM_LIST,
+	  .def = ">=TLSv1.2",
+	  .users = SMTP,
+	  .text = "The TLS protocols that are spoken with other hosts at the "
+		  "level may. Form: as smtpd_tls_protocols." },
+	{ .name = "smtp_tls_mandatory_protocols",
+	  .kind = PARAM_LIST,
+	  .def = ">=TLSv1.2",
+	  .users = SMTP,
+	  .text = "The same at the levels above may." },
+	{ .name = "smtp_tls_ciphers",
+	  .kind = PARAM_ENUM,
+	  .def = "medium",
+	  .choices = "high|medium|low|export",
+	  .users = SMTP,
+	  .text = "The ciphers of TLS 1.2 that are used with other hosts at "
+		  "the level may: those of tls_high_cipherlist or "
+		  "tls_medium_cipherlist. low and export mean medium." },
+	{ .name = "smtp_tls_mandatory_ciphers",
+	  .kind = PARAM_ENUM,
+	  .def = "medium",
+	  .choices = "high|medium|low|export",
+	  .users = SMTP,
+	  .text = "The same at the levels above may." },
+	{ .name = "smtp_tls_exclude_ciphers",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "Ciphers, or kinds of ciphers, that are not used with other "
+		  "hosts, in the words of openssl-ciphers(1ssl). Those "
+		  "without a certificate (aNULL), without encryption (eNULL), "
+		  "PSK and SRP are never used." },
+	{ .name = "smtp_tls_mandatory_exclude_ciphers",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "Ciphers that are not used at the levels above may, beyond "
+		  "those of smtp_tls_exclude_ciphers." },
+	{ .name = "smtp_tls_verify_cert_match",
+	  .kind = PARAM_LIST,
+	  .def = "hostname",
+	  .users = SMTP,
+	  .text = "What the certificate must be for at the level verify, one "
+		  "of: hostname (of the host that is connected to, which "
+		  "comes from the DNS for an MX), nexthop (the domain of the "
+		  "route), dot-nexthop (any name below it), or names "
+		  "themselves; \".example.com\" is any name below. By commas, "
+		  "blanks or \":\"." },
+	{ .name = "smtp_tls_secure_cert_match",
+	  .kind = PARAM_LIST,
+	  .def = "nexthop, dot-nexthop",
+	  .users = SMTP,
+	  .text = "The same at the level secure, where nothing should come "
+		  "from the DNS." },
+	{ .name = "smtp_tls_fingerprint_cert_match",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "The digests of certificates, or of the public keys in "
+		  "them, that are good at the level fingerprint: "
+		  "\"AB:CD:...\". \"posthouse tls show\" prints those of "
+		  "our own." },
+	{ .name = "smtp_tls_fingerprint_digest",
+	  .kind = PARAM_ENUM,
+	  .def = "sha256",
+	  .choices = "sha256|sha384|sha512|sha1|md5",
+	  .users = SMTP,
+	  .text = "The digest of smtp_tls_fingerprint_cert_match." },
+	{ .name = "smtp_tls_servername",
+	  .kind = PARAM_STR,
+	  .def = "hostname",
+	  .users = SMTP,
+	  .text = "The name that the host is asked for by SNI: hostname, "
+		  "nexthop (as in smtp_tls_verify_cert_match), a name, or "
+		  "nothing. An address is never sent." },
+	{ .name = "smtp_tls_loglevel",
+	  .kind = PARAM_INT,
+	  .def = "1",
+	  .min = 0,
+	  .max = 4,
+	  .users = SMTP,
+	  .text = "0: log no TLS activity of sending; 1: log one line for "
+		  "each handshake. More is not known here and means 1." },
+	{ .name = "smtp_tls_note_starttls_offer",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "Log the hosts that offer STARTTLS where the level is "
+		  "none." },
+	{ .name = "smtp_tls_block_early_mail_reply",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "Take an answer that comes before its command, after "
+		  "STARTTLS and EHLO, for an attack (CVE-2009-3555 and the "
+		  "like) and end the connection." },
 	{ .name = NULL },
 };

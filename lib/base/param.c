@@ -72,16 +72,30 @@ check_number(const struct param *p, struct str value, struct err *err)
 	return 0;
 }
 
+static bool
+is_choice(struct str choices, struct str value)
+{
+	struct str word;
+
+	while (str_token(&choices, "|", &word))
+		if (str_eq(word, value))
+			return true;
+	return false;
+}
+
 static int
 check_enum(const struct param *p, struct str value, struct err *err)
 {
-	struct str rest = str_of(p->choices), word;
+	struct str later = str_of(p->later ? p->later : "");
 
-	if (!value.n && p->choices[0] == '|')
+	if ((!value.n && p->choices[0] == '|') ||
+	    is_choice(str_of(p->choices), value))
 		return 0;
-	while (str_token(&rest, "|", &word))
-		if (str_eq(word, value))
-			return 0;
+	if (is_choice(later, value))
+		return err_set(err, ERR_PERM, EINVAL,
+			       "%s: \"%.*s\" is not available yet, want one "
+			       "of %s",
+			       p->name, STR_FMT(value), p->choices);
 	return err_set(err, ERR_PERM, EINVAL, "%s: \"%.*s\": want one of %s",
 		       p->name, STR_FMT(value), p->choices);
 }

@@ -36,6 +36,8 @@ struct param {
 	uint32_t users;
 	const char *text; /* one paragraph for the manual */
 	bool once; /* smtp_X alone, without lmtp_X, relay_X, NAME_X */
+	const char *later; /* PARAM_ENUM: choices of Postfix that are not to be
+			      had yet, "a|b"; NULL: none */
 };
 
 /* Check a value (already expanded) against its row: -1 with err saying what

@@ -19,6 +19,14 @@ enum {
 static const struct {
 	const char *name, *by;
 } replaced[] = {
+	{ "lmtp_enforce_tls", "lmtp_tls_security_level" },
+	{ "lmtp_use_tls", "lmtp_tls_security_level" },
+	{ "smtp_enforce_tls", "smtp_tls_security_level = verify" },
+	{ "smtp_tls_cipherlist", "smtp_tls_ciphers" },
+	{ "smtp_tls_enforce_peername", "smtp_tls_security_level = verify" },
+	{ "smtp_tls_per_site", "smtp_tls_policy_maps" },
+	{ "smtp_tls_trust_anchor_file", "smtp_tls_CAfile" },
+	{ "smtp_use_tls", "smtp_tls_security_level = may" },
 	{ "smtpd_enforce_tls", "smtpd_tls_security_level = encrypt" },
 	{ "smtpd_use_tls", "smtpd_tls_security_level = may" },
 	{ "smtpd_tls_cipherlist", "smtpd_tls_ciphers" },

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "frame/msg_tlsd.h"
+#include "frame/tls_protocols.h"
 
 static const struct msg_field msg_tls_server_fields[] = {
 	MSG_FIELD(msg_tls_server, use, MSG_U8, TLS_POP3),
@@ -54,14 +55,13 @@ const struct msg_def msg_tls_match_def = MSG_DEF(msg_tls_match, 0, 0);
 
 static const struct msg_field msg_tls_client_fields[] = {
 	MSG_FIELD(msg_tls_client, level, MSG_U8, TLS_SECURE),
+	MSG_FIELD(msg_tls_client, protocols, MSG_U8, TLS_V_ALL),
+	MSG_FIELD(msg_tls_client, grade, MSG_U8, TLS_GRADE_HIGH),
+	MSG_FIELD(msg_tls_client, exclude, MSG_STR, TLS_EXCLUDE_MAX),
 	MSG_FIELD(msg_tls_client, host, MSG_STR, TLS_NAME_MAX),
 	MSG_LIST_FIELD(msg_tls_client, match, TLS_MATCH_MAX,
 		       &msg_tls_match_def),
-	MSG_FIELD(msg_tls_client, protocols, MSG_STR, TLS_POLICY_MAX),
-	MSG_FIELD(msg_tls_client, ciphers, MSG_STR, TLS_POLICY_MAX),
-	MSG_FIELD(msg_tls_client, exclude, MSG_STR, TLS_POLICY_MAX),
-	MSG_FIELD(msg_tls_client, send_cert, MSG_U8, 1),
-	MSG_FIELD(msg_tls_client, session, MSG_STR, TLS_POLICY_MAX),
+	MSG_FIELD(msg_tls_client, digest, MSG_STR, TLS_DIGEST_MAX),
 	MSG_FIELD(msg_tls_client, timeout_ms, MSG_U32, 0),
 	MSG_FIELD(msg_tls_client, fd, MSG_FD, 1),
 };

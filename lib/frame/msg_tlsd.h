@@ -41,33 +41,32 @@ struct msg_tls_server {
 
 /*
  * request: the other way round, we are the client (port 25 and submission of
- * other hosts).  The asker has decided the policy; tlsd verifies what it says.
+ * other hosts).  The asker has decided the policy, and all of it is here; tlsd
+ * verifies what it says.
  */
 enum tls_level {
 	TLS_MAY = 1, /* whoever it is; a certificate is looked at for the
 			log alone */
-	TLS_ENCRYPT, /* the same, with the mandatory protocols and ciphers */
+	TLS_ENCRYPT, /* the same, but there is no way without TLS */
 	TLS_FINGERPRINT, /* certificate or its public key is in the list */
 	TLS_VERIFY,	 /* by a trusted authority, and for one of the names */
 	TLS_SECURE,	 /* the same; the names do not come from the DNS */
 };
-enum { TLS_MATCH_MAX = 32, TLS_POLICY_MAX = 512 };
+enum tls_grade { TLS_GRADE_MEDIUM, TLS_GRADE_HIGH };
+enum { TLS_MATCH_MAX = 32, TLS_EXCLUDE_MAX = 512, TLS_DIGEST_MAX = 15 };
 struct msg_tls_match {
 	struct str text; /* "mx.example.com", ".example.com" (any name below),
-			    or a fingerprint */
+			    "192.0.2.1"; or a fingerprint, "AB:CD:..." */
 };
 struct msg_tls_client {
 	uint8_t level;	       /* enum tls_level */
-	struct str host;       /* for SNI and the log; "": an address literal */
+	uint8_t protocols;     /* bits, frame/tls_protocols.h */
+	uint8_t grade;	       /* enum tls_grade, of ciphers */
+	struct str exclude;    /* ciphers that are not used */
+	struct str host;       /* for SNI; "": none */
 	struct msg_list match; /* msg_tls_match */
-	/* What smtp_tls_policy_maps sets for this destination, "": the
-	 * parameter's value. */
-	struct str protocols, ciphers, exclude;
-	uint8_t send_cert; /* smtp_tls_cert_file, if the server asks */
-	/* A session is resumed only by one with the same key: destination,
-	 * address and policy. */
-	struct str session;
-	uint32_t timeout_ms; /* for the handshake */
+	struct str digest;     /* of fingerprints: "sha256" */
+	uint32_t timeout_ms;   /* for the handshake */
 	int fd;
 };
 
@@ -114,8 +113,9 @@ struct msg_tls_fail {
 	struct str text;
 };
 
-/* tlsd → asker, note, at once and at every change: is there a certificate, so
- * that TLS can be offered? */
+/* tlsd → asker, note, at once and at every change: can it be asked?  For those
+ * who ask for TLS_SERVER: is there a certificate, so that TLS can be offered?
+ * TLS_CLIENT needs none. */
 struct msg_tls_offer {
 	uint8_t on;
 };

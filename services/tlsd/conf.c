@@ -11,72 +11,6 @@
 
 static const char separators[] = " \t\r\n,";
 
-static const struct {
-	const char *name;
-	unsigned bit;
-} protocols[] = {
-	/* SSL is never spoken: its names are known so that "!SSLv3" is. */
-	{ "SSLv2", 0 },
-	{ "SSLv3", 0 },
-	{ "TLSv1", CONF_TLS1_0 },
-	{ "TLSv1.0", CONF_TLS1_0 },
-	{ "TLSv1.1", CONF_TLS1_1 },
-	{ "TLSv1.2", CONF_TLS1_2 },
-	{ "TLSv1.3", CONF_TLS1_3 },
-	{ "0300", 0 },
-	{ "0301", CONF_TLS1_0 },
-	{ "0302", CONF_TLS1_1 },
-	{ "0303", CONF_TLS1_2 },
-	{ "0304", CONF_TLS1_3 },
-};
-
-static int
-find_protocol(struct str name, unsigned *bit)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
-		if (str_ieq(name, str_of(protocols[i].name))) {
-			*bit = protocols[i].bit;
-			return 0;
-		}
-	return -1;
-}
-
-int
-conf_protocols(struct str list, unsigned *out, struct err *err)
-{
-	unsigned named = 0, left_out = 0, within = CONF_TLS_ALL, bit;
-	struct str word, name;
-	bool any = false;
-
-	while (str_token(&list, " \t\r\n,:", &word)) {
-		bool low = str_starts(word, STR(">="));
-		bool high = str_starts(word, STR("<="));
-		bool minus = str_starts(word, STR("!"));
-
-		name = str_from(word, low || high ? 2 : minus);
-		if (find_protocol(name, &bit) < 0)
-			return err_set(err, ERR_PERM, EINVAL,
-				       "\"%.*s\" is no protocol of TLS",
-				       STR_FMT(word));
-		if (low) {
-			within &= bit ? ~(bit - 1) : ~0u;
-		} else if (high) {
-			within &= bit ? bit * 2 - 1 : 0;
-		} else if (minus) {
-			left_out |= bit;
-		} else {
-			named |= bit;
-			any = true;
-		}
-	}
-	*out = within & ~left_out & (any ? named : CONF_TLS_ALL);
-	if (!*out)
-		return err_set(err, ERR_PERM, EINVAL, "no protocol is left");
-	return 0;
-}
-
 static int
 add_excluded(struct buf *b, struct str exclude)
 {
@@ -112,16 +46,16 @@ load_protocols(struct tls_conf *conf, const struct params *p)
 					   : "smtpd_tls_protocols";
 	struct err err;
 
-	if (conf_protocols(params_str(p, name), &conf->protocols, &err) < 0) {
+	if (tls_protocols(params_str(p, name), &conf->protocols, &err) < 0) {
 		log_error("%s: %s; TLS 1.2 and 1.3 are spoken", name, err.text);
 		conf->protocols = 0;
-	} else if (!(conf->protocols & CONF_TLS_SPOKEN)) {
+	} else if (!(conf->protocols & TLS_V_SPOKEN)) {
 		log_error("%s: TLS 1.2 and 1.3 are spoken, nothing older",
 			  name);
 	}
-	conf->protocols &= CONF_TLS_SPOKEN;
+	conf->protocols &= TLS_V_SPOKEN;
 	if (!conf->protocols)
-		conf->protocols = CONF_TLS_SPOKEN;
+		conf->protocols = TLS_V_SPOKEN;
 }
 
 static void

@@ -62,9 +62,9 @@ options(const struct tls_conf *conf)
 			   * protocol has an end of its own. */
 			  SSL_OP_IGNORE_UNEXPECTED_EOF;
 
-	if (!(conf->protocols & CONF_TLS1_2))
+	if (!(conf->protocols & TLS_V1_2))
 		o |= SSL_OP_NO_TLSv1_2;
-	if (!(conf->protocols & CONF_TLS1_3))
+	if (!(conf->protocols & TLS_V1_3))
 		o |= SSL_OP_NO_TLSv1_3;
 	if (conf->wipe)
 		o |= SSL_OP_CLEANSE_PLAINTEXT;

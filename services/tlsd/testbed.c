@@ -282,7 +282,7 @@ bed_open(struct bed *b)
 	b->tlsd.remote_lost = on_lost;
 	assert_int_equal(tlsd_init(&b->tlsd, &b->loop, 100, &err), 0);
 	b->conf = (struct tls_conf){
-		.protocols = CONF_TLS1_2 | CONF_TLS1_3,
+		.protocols = TLS_V1_2 | TLS_V1_3,
 		.mandatory = true,
 		.groups = "X25519 unknown P-256",
 		.digest = "sha256",

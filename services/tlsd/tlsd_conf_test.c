@@ -11,48 +11,6 @@
 
 #include "conf.h"
 
-static void
-test_protocols(void **state)
-{
-	static const struct {
-		const char *list;
-		int want; /* -1: refused */
-	} rows[] = {
-		{ ">=TLSv1.2", CONF_TLS1_2 | CONF_TLS1_3 },
-		{ ">=TLSv1.2, <=TLSv1.2", CONF_TLS1_2 },
-		{ ">=tlsv1.3", CONF_TLS1_3 },
-		{ "<=TLSv1.2", CONF_TLS1_0 | CONF_TLS1_1 | CONF_TLS1_2 },
-		{ ">=TLSv1", CONF_TLS_ALL },
-		{ ">=SSLv3", CONF_TLS_ALL },
-		{ ">=0303", CONF_TLS1_2 | CONF_TLS1_3 },
-		{ "!SSLv2, !SSLv3", CONF_TLS_ALL },
-		{ "!SSLv2 !SSLv3:!TLSv1,!TLSv1.1", CONF_TLS1_2 | CONF_TLS1_3 },
-		{ "TLSv1.2", CONF_TLS1_2 },
-		{ "TLSv1.2,TLSv1.3", CONF_TLS1_2 | CONF_TLS1_3 },
-		{ "TLSv1.0 TLSv1.1 !TLSv1", CONF_TLS1_1 },
-		{ "", CONF_TLS_ALL },
-		{ "SSLv3", -1 },
-		{ "<=SSLv3", -1 },
-		{ ">=TLSv1.3 <=TLSv1.2", -1 },
-		{ "!TLSv1 !TLSv1.1 !TLSv1.2 !TLSv1.3", -1 },
-		{ "TLS1.2", -1 },
-		{ ">= TLSv1.2", -1 },
-		{ "!", -1 },
-		{ "all", -1 },
-	};
-	struct err err;
-	unsigned got;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		int rc = conf_protocols(str_of(rows[i].list), &got, &err);
-
-		if (rc < 0 ? rows[i].want != -1 : (int)got != rows[i].want)
-			fail_msg("\"%s\": %d %u", rows[i].list, rc, got);
-	}
-}
-
 static bool
 has_cipher(const char *list, const char *name)
 {
@@ -119,11 +77,11 @@ test_load(void **state)
 		bool mandatory;
 	} rows[] = {
 		/* What is older is nothing keyd signs for. */
-		{ true, "may", CONF_TLS_SPOKEN, false },
-		{ true, "", CONF_TLS_SPOKEN, false },
-		{ true, "encrypt", CONF_TLS1_3, true },
-		{ false, "may", CONF_TLS1_3, true },
-		{ false, "none", CONF_TLS1_3, true },
+		{ true, "may", TLS_V_SPOKEN, false },
+		{ true, "", TLS_V_SPOKEN, false },
+		{ true, "encrypt", TLS_V1_3, true },
+		{ false, "may", TLS_V1_3, true },
+		{ false, "none", TLS_V1_3, true },
 	};
 	struct tls_conf conf;
 	struct params p;
@@ -173,7 +131,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_protocols),
 		cmocka_unit_test(test_ciphers),
 		cmocka_unit_test(test_load),
 	};

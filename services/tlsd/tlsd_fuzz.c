@@ -128,7 +128,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct tls_conf conf = {
-		.protocols = CONF_TLS1_2 | CONF_TLS1_3,
+		.protocols = TLS_V1_2 | TLS_V1_3,
 		.mandatory = true,
 		.ciphers = "HIGH:!aNULL:!kRSA",
 		.groups = "X25519",

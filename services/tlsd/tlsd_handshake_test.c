@@ -592,7 +592,7 @@ test_refused(void **state)
 	client_close(&c);
 
 	/* Parameters may allow less: a reload in place. */
-	b.conf.protocols = CONF_TLS1_3;
+	b.conf.protocols = TLS_V1_3;
 	tlsd_configure(&b.tlsd, &b.conf);
 	client_open(&c, TLS1_2_VERSION);
 	assert_false(client_run(&b, &c, TLS_IMAP));
