@@ -84,21 +84,21 @@ tls_settings_load(struct tls_settings *t, const struct params *p,
 	*t = (struct tls_settings){
 		.wrapper = named_num(p, transport, "tls_wrappermode"),
 		.has_maps = named_str(p, transport, "tls_policy_maps").n > 0,
-		.note_offer = named_num(p, transport,
-					"tls_note_starttls_offer"),
-		.block_early = named_num(p, transport,
-					 "tls_block_early_mail_reply"),
-		.timeout_ms = named_num(p, transport, "starttls_timeout") *
-			      1000,
+		.note_offer =
+			named_num(p, transport, "tls_note_starttls_offer"),
+		.block_early =
+			named_num(p, transport, "tls_block_early_mail_reply"),
+		.timeout_ms =
+			named_num(p, transport, "starttls_timeout") * 1000,
 		.loglevel = named_num(p, transport, "tls_loglevel"),
 		.servername = named_str(p, transport, "tls_servername"),
 		.digest = named_str(p, transport, "tls_fingerprint_digest"),
-		.verify_match = named_str(p, transport,
-					  "tls_verify_cert_match"),
-		.secure_match = named_str(p, transport,
-					  "tls_secure_cert_match"),
-		.fingerprints = named_str(p, transport,
-					  "tls_fingerprint_cert_match"),
+		.verify_match =
+			named_str(p, transport, "tls_verify_cert_match"),
+		.secure_match =
+			named_str(p, transport, "tls_secure_cert_match"),
+		.fingerprints =
+			named_str(p, transport, "tls_fingerprint_cert_match"),
 	};
 	if (find_level(named_str(p, transport, "tls_security_level"),
 		       &t->level) < 0)
@@ -243,7 +243,7 @@ set_matches(struct maker *m, struct err *err)
 		rc = add_matches(m,
 				 out->level == TLS_FINGERPRINT ? t->fingerprints
 				 : out->level == TLS_VERIFY    ? t->verify_match
-							       : t->secure_match,
+							    : t->secure_match,
 				 err);
 	if (rc < 0)
 		return -1;
@@ -320,8 +320,9 @@ take_attribute(struct maker *m, struct str word, struct err *err)
 	if (!str_ieq(name, STR("match")))
 		return bad(err, "there is no attribute", name);
 	if (m->out->level < TLS_FINGERPRINT)
-		return bad(err, "nothing is matched at this level, but there "
-				"is",
+		return bad(err,
+			   "nothing is matched at this level, but there "
+			   "is",
 			   word);
 	return add_matches(m, value, err);
 }
@@ -371,8 +372,7 @@ set_words(struct maker *m, struct err *err)
 	unsigned protocols = t->protocols[must];
 	enum tls_grade grade = t->grade[must];
 
-	if (m->protocols.p &&
-	    find_protocols(m->protocols, &protocols, err) < 0)
+	if (m->protocols.p && find_protocols(m->protocols, &protocols, err) < 0)
 		return -1;
 	if (m->ciphers.p && find_grade(m->ciphers, &grade) < 0)
 		return bad(err, "there is no grade of ciphers", m->ciphers);

@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -15,7 +15,7 @@
 static const char defaults[] =
 	"smtp_starttls_timeout = 300\n"
 	"smtp_tls_policy_maps = inline:{}\n"
-	"smtp_tls_wrappermode = no\n"
+	"smtp_tls_wrappermode = 0\n"
 	"smtp_tls_protocols = >=TLSv1.2\n"
 	"smtp_tls_mandatory_protocols = TLSv1.3\n"
 	"smtp_tls_ciphers = medium\n"
@@ -28,8 +28,8 @@ static const char defaults[] =
 	"smtp_tls_fingerprint_digest = sha256\n"
 	"smtp_tls_servername = hostname\n"
 	"smtp_tls_loglevel = 1\n"
-	"smtp_tls_note_starttls_offer = no\n"
-	"smtp_tls_block_early_mail_reply = no\n";
+	"smtp_tls_note_starttls_offer = 0\n"
+	"smtp_tls_block_early_mail_reply = 0\n";
 
 static void
 load(struct params *p, struct tls_settings *t, const char *more)
@@ -81,8 +81,8 @@ check(const char *more, const char *policy, const char *nexthop,
 
 	load(&p, &t, more);
 	buf_init(&got, 8192);
-	if (tls_policy(&t, &site, str_of(nexthop), str_of(host), literal,
-		       &plan, &err) < 0) {
+	if (tls_policy(&t, &site, str_of(nexthop), str_of(host), literal, &plan,
+		       &err) < 0) {
 		assert_int_equal(err.class, ERR_TEMP);
 		(void)buf_addf(&got, "%s", err.text);
 	} else {
@@ -120,8 +120,7 @@ test_levels(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		(void)snprintf(more, sizeof(more),
-			       "smtp_tls_security_level = %s\n",
-			       rows[i].level);
+			       "smtp_tls_security_level = %s\n", rows[i].level);
 		check(more, NULL, "a.test", "mx.a.test", false, rows[i].want);
 		/* The policy map says the same instead. */
 		if (rows[i].level[0])
@@ -237,10 +236,10 @@ static void
 test_wrapper(void **state)
 {
 	(void)state;
-	check("smtp_tls_security_level = may\nsmtp_tls_wrappermode = yes\n",
-	      NULL, "a.test", "mx.a.test", false,
+	check("smtp_tls_security_level = may\nsmtp_tls_wrappermode = 1\n", NULL,
+	      "a.test", "mx.a.test", false,
 	      "2 1.3 high mx.a.test [RC4 SHA1 DHE]");
-	check("smtp_tls_security_level = may\nsmtp_tls_wrappermode = yes\n",
+	check("smtp_tls_security_level = may\nsmtp_tls_wrappermode = 1\n",
 	      "none", "a.test", "mx.a.test", false,
 	      "TLS policy of a.test: smtp_tls_wrappermode wants TLS, the "
 	      "policy does not");
@@ -287,11 +286,12 @@ test_transports(void **state)
 	struct err err;
 
 	(void)state;
-	load(&p, &t, "smtp_tls_security_level = may\n"
-		     "slow_tls_security_level = verify\n"
-		     "slow_tls_protocols = SSLv3\n"
-		     "old_tls_protocols = TLSv1\n"
-		     "odd_tls_security_level = dane\n");
+	load(&p, &t,
+	     "smtp_tls_security_level = may\n"
+	     "slow_tls_security_level = verify\n"
+	     "slow_tls_protocols = SSLv3\n"
+	     "old_tls_protocols = TLSv1\n"
+	     "odd_tls_security_level = dane\n");
 	assert_int_equal(t.level, TLS_MAY);
 	assert_int_equal(t.timeout_ms, 300000);
 	assert_true(t.has_maps);

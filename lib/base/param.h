@@ -34,8 +34,8 @@ struct param {
 	int64_t min, max;
 	const char *choices;
 	uint32_t users;
-	const char *text; /* one paragraph for the manual */
-	bool once; /* smtp_X alone, without lmtp_X, relay_X, NAME_X */
+	const char *text;  /* one paragraph for the manual */
+	bool once;	   /* smtp_X alone, without lmtp_X, relay_X, NAME_X */
 	const char *later; /* PARAM_ENUM: choices of Postfix that are not to be
 			      had yet, "a|b"; NULL: none */
 };

@@ -45,9 +45,9 @@ struct msg_tls_server {
  * verifies what it says.
  */
 enum tls_level {
-	TLS_MAY = 1, /* whoever it is; a certificate is looked at for the
-			log alone */
-	TLS_ENCRYPT, /* the same, but there is no way without TLS */
+	TLS_MAY = 1,	 /* whoever it is; a certificate is looked at for the
+			    log alone */
+	TLS_ENCRYPT,	 /* the same, but there is no way without TLS */
 	TLS_FINGERPRINT, /* certificate or its public key is in the list */
 	TLS_VERIFY,	 /* by a trusted authority, and for one of the names */
 	TLS_SECURE,	 /* the same; the names do not come from the DNS */

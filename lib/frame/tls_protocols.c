@@ -8,18 +8,12 @@ static const struct {
 	unsigned bit;
 } protocols[] = {
 	/* SSL is never spoken: its names are known so that "!SSLv3" is. */
-	{ "SSLv2", 0 },
-	{ "SSLv3", 0 },
-	{ "TLSv1", TLS_V1_0 },
-	{ "TLSv1.0", TLS_V1_0 },
-	{ "TLSv1.1", TLS_V1_1 },
-	{ "TLSv1.2", TLS_V1_2 },
-	{ "TLSv1.3", TLS_V1_3 },
-	{ "0300", 0 },
-	{ "0301", TLS_V1_0 },
-	{ "0302", TLS_V1_1 },
-	{ "0303", TLS_V1_2 },
-	{ "0304", TLS_V1_3 },
+	{ "SSLv2", 0 },		 { "SSLv3", 0 },
+	{ "TLSv1", TLS_V1_0 },	 { "TLSv1.0", TLS_V1_0 },
+	{ "TLSv1.1", TLS_V1_1 }, { "TLSv1.2", TLS_V1_2 },
+	{ "TLSv1.3", TLS_V1_3 }, { "0300", 0 },
+	{ "0301", TLS_V1_0 },	 { "0302", TLS_V1_1 },
+	{ "0303", TLS_V1_2 },	 { "0304", TLS_V1_3 },
 };
 
 static int

@@ -14,9 +14,9 @@ enum {
 
 struct tls_conf {
 	unsigned protocols; /* bits, none but TLS_V_SPOKEN */
-	bool mandatory; /* whoever cannot do better is to be turned away */
-	bool preempt;	/* our order of ciphers counts */
-	bool wipe;	/* plain text holds passwords: leave none behind */
+	bool mandatory;	    /* whoever cannot do better is to be turned away */
+	bool preempt;	    /* our order of ciphers counts */
+	bool wipe;	    /* plain text holds passwords: leave none behind */
 	char ciphers[CONF_CIPHERS_MAX]; /* OpenSSL's syntax, TLS 1.2 and below
 					 */
 	char groups[CONF_GROUPS_MAX];	/* blank-separated */
