@@ -3,34 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "named.h"
 #include "settings.h"
-
-/* NAME_key, or smtp_key where the transport has none of its own. */
-static const char *
-name_of(const struct params *p, const struct settings *s, const char *key,
-	char buf[128])
-{
-	(void)snprintf(buf, 128, "%s_%s", s->transport, key);
-	if (!params_has(p, buf))
-		(void)snprintf(buf, 128, "smtp_%s", key);
-	return buf;
-}
-
-static struct str
-text(const struct params *p, const struct settings *s, const char *key)
-{
-	char name[128];
-
-	return params_str(p, name_of(p, s, key, name));
-}
-
-static unsigned
-number(const struct params *p, const struct settings *s, const char *key)
-{
-	char name[128];
-
-	return (unsigned)params_num(p, name_of(p, s, key, name));
-}
 
 static void
 load_numbers(struct settings *s, const struct params *p)
@@ -59,7 +33,8 @@ load_numbers(struct settings *s, const struct params *p)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		*rows[i].to = number(p, s, rows[i].key) * rows[i].factor;
+		*rows[i].to = named_num(p, s->transport, rows[i].key) *
+			      rows[i].factor;
 }
 
 static void
@@ -82,7 +57,7 @@ load_switches(struct settings *s, const struct params *p)
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		*rows[i].to = number(p, s, rows[i].key) != 0;
+		*rows[i].to = named_num(p, s->transport, rows[i].key) != 0;
 }
 
 static unsigned
@@ -154,18 +129,19 @@ load_texts(struct settings *s, const struct params *p)
 	struct str v;
 
 	s->myhostname = params_str(p, "myhostname");
-	s->helo_name = str_eq(str_of(s->transport), STR("lmtp"))
-			       ? params_str(p, "lmtp_lhlo_name")
-			       : text(p, s, "helo_name");
-	s->port = number(p, s, "tcp_port");
-	s->cache_destinations = text(p, s, "connection_cache_destinations");
-	s->fallback_relay = text(p, s, "fallback_relay");
-	s->discard = discarded(text(p, s, "discard_ehlo_keywords"));
-	v = text(p, s, "address_preference");
+	s->helo_name = named_str(p, s->transport,
+				 s->lmtp ? "lhlo_name" : "helo_name");
+	s->port = named_num(p, s->transport, "tcp_port");
+	s->cache_destinations =
+		named_str(p, s->transport, "connection_cache_destinations");
+	s->fallback_relay = named_str(p, s->transport, "fallback_relay");
+	s->discard =
+		discarded(named_str(p, s->transport, "discard_ehlo_keywords"));
+	v = named_str(p, s->transport, "address_preference");
 	s->preference = str_eq(v, STR("ipv4"))	 ? PREFER_IPV4
 			: str_eq(v, STR("ipv6")) ? PREFER_IPV6
 						 : PREFER_ANY;
-	v = text(p, s, "dns_support_level");
+	v = named_str(p, s->transport, "dns_support_level");
 	s->dns_level = str_eq(v, STR("disabled")) ? DNS_LEVEL_DISABLED
 		       : str_eq(v, STR("dnssec")) ? DNS_LEVEL_DNSSEC
 						  : DNS_LEVEL_ENABLED;
@@ -192,10 +168,10 @@ settings_load(const struct params *p, struct str transport, struct err *err)
 	load_numbers(s, p);
 	load_switches(s, p);
 	load_texts(s, p);
-	if (bind_address(&s->bind4, text(p, s, "bind_address"), AF_INET,
-			 "smtp_bind_address", err) < 0 ||
-	    bind_address(&s->bind6, text(p, s, "bind_address6"), AF_INET6,
-			 "smtp_bind_address6", err) < 0 ||
+	if (bind_address(&s->bind4, named_str(p, s->transport, "bind_address"),
+			 AF_INET, "smtp_bind_address", err) < 0 ||
+	    bind_address(&s->bind6, named_str(p, s->transport, "bind_address6"),
+			 AF_INET6, "smtp_bind_address6", err) < 0 ||
 	    tls_settings_load(&s->tls, p, s->transport, err) < 0 ||
 	    sasl_settings_load(&s->sasl, p, s->transport, err) < 0)
 		goto fail;

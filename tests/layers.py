@@ -40,6 +40,7 @@ LIBRARIES = {
     "openssl/": {"services/tlsd", "services/keyd", "services/authd", "ctl",
                  "lib/cert", "lib/password"},
     "unicode/": {"lib/store", "lib/password"},
+    "idn2.h": {"smtp"},
     "sasl/": {"services/authd", "smtp"},
     "unbound": {"services/dnsd"},
     "security/": {"services/pamd"},

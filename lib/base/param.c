@@ -219,6 +219,19 @@ params_has(const struct params *p, const char *name)
 	return map_get(&p->by_name, str_of(name)) != NULL;
 }
 
+bool
+params_next(const struct params *p, size_t *i, struct str *name,
+	    struct str *text)
+{
+	const struct value *v = map_next(&p->by_name, i);
+
+	if (!v)
+		return false;
+	*name = v->name;
+	*text = v->text;
+	return true;
+}
+
 struct str
 params_str(const struct params *p, const char *name)
 {

@@ -73,6 +73,9 @@ int64_t params_num(const struct params *p, const char *name);
 bool params_bool(const struct params *p, const char *name);
 /* Was the name sent at all? */
 bool params_has(const struct params *p, const char *name);
+/* Walk over all: for (i = 0; params_next(p, &i, &name, &text);). */
+bool params_next(const struct params *p, size_t *i, struct str *name,
+		 struct str *text);
 
 /* One line for the memfd.  Numbers of BYTES and TIME are written out in bytes
  * and seconds, so that the receiver needs no rows. */

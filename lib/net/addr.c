@@ -109,6 +109,26 @@ addr_port(const struct addr *a)
 						: a->in6.sin6_port);
 }
 
+void
+addr_set_port(struct addr *a, unsigned port)
+{
+	if (a->sa.sa_family == AF_INET)
+		a->in.sin_port = htons((uint16_t)port);
+	else
+		a->in6.sin6_port = htons((uint16_t)port);
+}
+
+bool
+addr_same(const struct addr *a, const struct addr *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	return a->sa.sa_family == AF_INET
+		       ? a->in.sin_addr.s_addr == b->in.sin_addr.s_addr
+		       : IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr,
+					    &b->in6.sin6_addr);
+}
+
 bool
 addr_is_loopback(const struct addr *a)
 {

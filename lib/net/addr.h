@@ -30,6 +30,9 @@ const char *addr_text(const struct addr *a, char text[ADDR_TEXT_MAX]);
 const char *addr_text_port(const struct addr *a, char text[ADDR_TEXT_MAX]);
 socklen_t addr_len(const struct addr *a);
 unsigned addr_port(const struct addr *a);
+void addr_set_port(struct addr *a, unsigned port);
+/* The same address, whatever the ports. */
+bool addr_same(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);
 /* IPv4-mapped IPv6 becomes IPv4. */
 void addr_unmap(struct addr *a);
