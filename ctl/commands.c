@@ -15,6 +15,8 @@ static const struct {
 	{ "conf", cmd_conf,
 	  "[-nxh] [NAME...] | -d [-xh] [NAME...] | -e NAME=VALUE...",
 	  "show or change the configuration" },
+	{ "dns", cmd_dns, "NAME [A|AAAA|CNAME|MX|NS|PTR|TXT|TLSA]",
+	  "show what the DNS answers to the other processes" },
 	{ "map", cmd_map,
 	  "[-a] [hash:|btree:]FILE... | -q KEY|- TYPE:TABLE... | -s FILE...",
 	  "build, ask or list lookup tables" },

@@ -246,6 +246,12 @@ const struct chan_row channels[CH_COUNT] = {
 				 M(queue_done), M(stream_pipe), M(stored),
 				 M(refused), M(pressure)),
 	},
+	[CH_CTL_DNSD] = {
+		.name = "ctl-dnsd", .asker = SVC_CTL, .service = SVC_DNSD,
+		.inflight = 4,
+		.to_service = MSGS(M(dns_query)),
+		.to_asker = MSGS(M(dns_answer)),
+	},
 	[CH_SMTPD_ROUTER] = {
 		.name = "smtpd-router", .asker = SVC_SMTPD,
 		.service = SVC_ROUTER, .inflight = 512,

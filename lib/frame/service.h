@@ -96,6 +96,7 @@ enum channel_id {
 	CH_CONTROL, /* child → master (asker: the child) */
 	CH_CTL_MASTER,
 	CH_CTL_QMGR,
+	CH_CTL_DNSD,
 	CH_SMTPD_ROUTER,
 	CH_SMTPD_QMGR,
 	CH_SMTPD_TLSD,
