@@ -521,6 +521,8 @@ start_rcpt(struct qmgr *q, struct active *a, uint32_t i, struct list *touched)
 	case RCPT_VIRTUAL:
 		t = target_get(q, OPEN_VIRTUAL, STR_NULL);
 		break;
+	case RCPT_REMOTE:
+		return; /* smtp_start() */
 	case RCPT_DISCARD:
 		give(a, i, DELIVER_OK, STR("2.0.0"), STR("discarded"));
 		return;
@@ -553,6 +555,7 @@ deliver_start(struct qmgr *q, struct active *a)
 		close_building(t);
 		kick(t);
 	}
+	smtp_start(q, a);
 	message_delivery_done(a);
 }
 

@@ -34,6 +34,20 @@ read_settings(const struct params *p)
 	return s;
 }
 
+static struct asker *
+open_worker(struct worker *w, unsigned n, asker_note_cb *note,
+	    asker_state_cb *state)
+{
+	return asker_new_worker(smtp_client_arg(w), SVC_SMTP, n, note, state,
+				w);
+}
+
+static unsigned
+smtp_workers(const struct daemon *d)
+{
+	return (unsigned)params_num(&d->params, "smtp_workers");
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -55,6 +69,10 @@ start(struct daemon *d, struct err *err)
 		return err_sys(err, ENOMEM, "qmgr");
 	}
 	d->app = q;
+	q->sites.params = &d->params;
+	q->smtp.arg = d;
+	q->smtp.open = open_worker;
+	smtp_client_start(q, smtp_workers(d));
 	message_schedule(q);
 	return 0;
 }
@@ -66,6 +84,8 @@ reload(struct daemon *d)
 	struct qmgr *q = d->app;
 
 	q->set = read_settings(&d->params);
+	sites_reload(q);
+	smtp_client_start(q, smtp_workers(d));
 }
 
 static void

@@ -13,6 +13,7 @@
 enum {
 	BIG_MAX = 1000,	   /* messages in hand with a body in its own file */
 	RCPT_GUESS = 64,   /* bytes of a recipient in the envelope */
+	LOADING_MAX = 256, /* messages being read at the same time */
 	UNREADABLE_S = 60, /* a file that could not be read: again after */
 	US = 1000000,
 };
@@ -70,6 +71,7 @@ message_new(struct qmgr *q, const struct qfile_head *h, uint64_t size)
 	if (!m)
 		return NULL;
 	m->q = q;
+	list_init(&m->parked);
 	m->id = h->id;
 	m->spool_id = h->spool_id;
 	m->arrival_us = h->arrival_us;
@@ -119,11 +121,13 @@ active_empty(struct active *a)
 	free(a->marks);
 	free(a->mem);
 	free(a->rcpt_mem);
+	free((void *)(uintptr_t)a->dialog.p);
 	if (a->body_fd >= 0)
 		close(a->body_fd);
 	a->rcpts = NULL;
 	a->marks = NULL;
 	a->mem = a->rcpt_mem = NULL;
+	a->dialog = STR_NULL;
 	a->nrcpts = 0;
 	a->body_fd = -1;
 	a->m->q->active_bytes -= a->bytes;
@@ -149,6 +153,7 @@ message_free(struct message *m)
 {
 	if (m->active)
 		active_free(m->active);
+	site_leave(m);
 	heap_remove(&m->q->due, &m->due);
 	map_del(&m->q->by_id, MAP_KEY(m->id));
 	free(m);
@@ -194,6 +199,8 @@ has_room(const struct qmgr *q, enum qfile_body body)
 	       (body == QFILE_INLINE || q->nbig < BIG_MAX);
 }
 
+static void activate(struct active *a);
+
 /* --- the way in ----------------------------------------------------------- */
 
 static void
@@ -217,6 +224,9 @@ activate_stored(struct message *m, struct stored *s)
 	if (!a)
 		return -1;
 	a->sender = s->sender;
+	a->envid = s->envid;
+	a->flags = s->head.flags;
+	a->ret = s->head.ret;
 	a->header = s->header;
 	a->body = s->body;
 	a->body_len = s->head.body_len;
@@ -228,8 +238,7 @@ activate_stored(struct message *m, struct stored *s)
 	a->rcpt_mem = s->rcpt_mem;
 	a->body_fd = s->body_fd;
 	a->logged = s->rcpt_state != NULL;
-	message_enter(m, MESSAGE_ACTIVE);
-	deliver_start(m->q, a);
+	activate(a);
 	return 0;
 }
 
@@ -286,19 +295,78 @@ message_found(struct qmgr *q, const struct spool_found *f)
 	return 0;
 }
 
+static void
+set_due(struct message *m, uint64_t when_us)
+{
+	char id[QID_MAX];
+
+	if (heap_set(&m->q->due, &m->due, when_us) < 0)
+		log_line(LOG_ERROR_, qid_text(m->id, id),
+			 "out of memory: waits for a restart");
+}
+
+/* To wait until its site has room; and no longer than it may stay. */
+static void
+park(struct message *m, struct site *s)
+{
+	message_enter(m, MESSAGE_DEFERRED);
+	set_due(m, retry_limit(&m->q->set.retry, m->arrival_us));
+	site_park(s, m);
+}
+
 void
 message_defer(struct message *m, uint64_t when_us)
 {
+	struct site *s = m->active ? site_of(m->active) : NULL;
+
 	if (m->active)
 		active_free(m->active);
+	site_leave(m);
 	m->reason = QFILE_NONE;
-	message_enter(m, MESSAGE_DEFERRED);
-	if (heap_set(&m->q->due, &m->due, when_us) < 0) {
-		char id[QID_MAX];
-
-		log_line(LOG_ERROR_, qid_text(m->id, id),
-			 "out of memory: waits for a restart");
+	if (s && s->state != SITE_ALIVE) {
+		m->told = true;
+		park(m, s);
+		return;
 	}
+	message_enter(m, MESSAGE_DEFERRED);
+	set_due(m, when_us);
+}
+
+void
+message_wake(struct message *m)
+{
+	site_woken(m);
+	set_due(m, m->arrival_us);
+	message_schedule(m->q);
+}
+
+void
+message_flush(struct message *m)
+{
+	if (m->state != MESSAGE_DEFERRED)
+		return;
+	m->eager = true;
+	site_leave(m);
+	set_due(m, clock_wall_us());
+}
+
+/* What it takes to send it is in memory: send it, or let it wait where so many
+ * wait already that they would fill the memory. */
+static void
+activate(struct active *a)
+{
+	struct message *m = a->m;
+	struct site *s = m->eager ? NULL : site_of(a);
+
+	if (s && s->state == SITE_ALIVE && site_is_shut(s, m) &&
+	    clock_wall_us() < retry_limit(&m->q->set.retry, m->arrival_us)) {
+		site_leave(m);
+		active_free(a);
+		park(m, s);
+		return;
+	}
+	message_enter(m, MESSAGE_ACTIVE);
+	deliver_start(m->q, a);
 }
 
 void
@@ -308,6 +376,7 @@ message_hold(struct message *m, enum qfile_reason reason)
 
 	if (m->active)
 		active_free(m->active);
+	site_leave(m);
 	heap_remove(&m->q->due, &m->due);
 	m->wish = WISH_NONE;
 	m->reason = (uint8_t)reason;
@@ -351,6 +420,9 @@ take_text(struct active *a)
 	if (t->msg.reason == QFILE_DAMAGED && t->msg.seq == 0)
 		return err_set(&a->err, ERR_PERM, 0, "both state slots");
 	a->sender = t->env.sender;
+	a->envid = t->env.envid;
+	a->flags = t->head.flags;
+	a->ret = t->head.ret;
 	a->header = t->header;
 	a->body = t->body;
 	a->body_len = t->head.body_len;
@@ -368,6 +440,7 @@ load_done(struct io_job *j)
 	char id[QID_MAX];
 
 	qid_text(m->id, id);
+	q->nloading--;
 	if (a->rc == 0)
 		a->rc = take_text(a);
 	if (m->wish == WISH_DELETE) {
@@ -377,9 +450,7 @@ load_done(struct io_job *j)
 	} else if (a->rc == 0) {
 		m->unchecked = false;
 		a->since_us = clock_wall_us();
-		message_log_active(a);
-		message_enter(m, MESSAGE_ACTIVE);
-		deliver_start(q, a);
+		activate(a);
 	} else if (a->err.class == ERR_PERM) {
 		log_line(LOG_ERROR_, id, "damaged: %s", a->err.text);
 		message_hold(m, QFILE_DAMAGED);
@@ -420,7 +491,7 @@ message_schedule(struct qmgr *q)
 
 	while ((top = heap_top(&q->due))) {
 		m = LIST_OF(top, struct message, due);
-		if (!has_room(q, m->body))
+		if (!has_room(q, m->body) || q->nloading >= LOADING_MAX)
 			return; /* called again when there is room */
 		now = clock_wall_us();
 		if (top->key > now)
@@ -436,6 +507,7 @@ message_schedule(struct qmgr *q)
 			    m->nrcpts * (sizeof(struct rcpt) + RCPT_GUESS) +
 				    (m->body == QFILE_INLINE ? m->size : 0));
 		message_enter(m, MESSAGE_LOADING);
+		q->nloading++;
 		io_submit(q->io, IO_OTHER, &load_kind, &m->active->job);
 	}
 	if (top)
@@ -449,6 +521,7 @@ message_remove(struct message *m, bool unsent)
 {
 	struct qmgr *q = m->q;
 
+	site_leave(m);
 	heap_remove(&q->due, &m->due);
 	if (!m->active && !active_new(m)) {
 		/* Try again soon: nothing is lost by waiting. */

@@ -25,6 +25,8 @@ struct message {
 	struct heap_item due; /* key: time of the next try, wall clock */
 	struct qmgr *q;
 	struct active *active; /* in all states but DEFERRED and HELD */
+	struct site *site;     /* waits there, or is on its way (woken) */
+	struct list parked;    /* in site->parked */
 	uint32_t nrcpts;
 	uint32_t tries;
 	uint32_t seq; /* of the slot last written */
@@ -34,6 +36,10 @@ struct message {
 	bool has_log;
 	bool damaged; /* cannot be sent */
 	bool busy;    /* an order of the administrator is being written */
+	bool woken;   /* from site->parked, has not arrived there yet */
+	bool told;    /* the log knows that its site is dead */
+	bool eager;   /* the administrator wants it to be tried */
+	bool bounce;  /* sender <>; known when it has been read */
 };
 
 /* What an attempt gave for one recipient. */
@@ -46,6 +52,7 @@ struct result {
 	struct str mta;	  /* the host's name for a report, "": none answered */
 	struct str reply; /* its words: "550 5.1.1 unknown"; "" */
 	bool dsn_taken;	  /* the next host takes care of NOTIFY */
+	bool untried;	  /* no attempt: its destination is dead */
 	/* Wall clock; 0: unknown.  Handed to delivery; connection up. */
 	uint64_t sent_us, up_us;
 };
@@ -66,7 +73,8 @@ struct active {
 	struct io_job job;
 	char *mem; /* what the slices below point into */
 	char *rcpt_mem;
-	struct str sender, header, body;
+	struct str sender, envid, header, body;
+	uint8_t flags, ret;
 	int body_fd; /* -1: body is inline */
 	uint64_t body_len;
 	uint64_t since_us; /* active since */
@@ -74,6 +82,8 @@ struct active {
 	struct rcpt *rcpts;
 	uint32_t nrcpts;
 	uint32_t out;	   /* deliveries not finished */
+	uint32_t ntried;   /* results of attempts in this activation */
+	struct str dialog; /* the last failed one with a server; malloc */
 	uint32_t ndirty;   /* recipients whose state is not in the file */
 	uint64_t death;	   /* the worker's death that was counted last */
 	uint64_t retry_ms; /* stuck: not before */
@@ -96,7 +106,7 @@ struct active {
 struct stored {
 	struct qfile_head head;
 	char *mem, *rcpt_mem;
-	struct str sender, header, body, rcpts;
+	struct str sender, envid, header, body, rcpts;
 	const uint8_t *rcpt_state;
 	int body_fd;
 	bool held; /* every recipient has failed or is done */
@@ -111,10 +121,17 @@ void message_schedule(struct qmgr *q);
 /* To be tried at this time (DEFERRED or HELD before). */
 void message_defer(struct message *m, uint64_t when_us);
 void message_hold(struct message *m, enum qfile_reason reason);
+/* Its site has room: to be read and sent, before those that are due. */
+void message_wake(struct message *m);
+/* The administrator wants an attempt now, even where the site is dead (if it
+ * is DEFERRED). */
+void message_flush(struct message *m);
 /* Unlink it, then forget it.  unsent: not all recipients are done. */
 void message_remove(struct message *m, bool unsent);
 /* A result: the recipient is not to do any more, or the try has failed. */
 void message_result(struct active *a, uint32_t rcpt, const struct result *res);
+/* What was said in an attempt that failed, for people. */
+void message_dialog(struct active *a, struct str dialog);
 /* --- between message.c and results.c --- */
 
 /* The one place where a message changes its state. */

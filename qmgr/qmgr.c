@@ -82,12 +82,17 @@ qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	list_init(&q->admins);
 	list_init(&q->opening);
 	list_init(&q->listings);
+	list_init(&q->smtp.suspects);
+	list_init(&q->sites.transports);
+	list_init(&q->sites.idle);
 	q->due_timer = evtimer_new(l->base, on_due, q);
 	q->tick = event_new(l->base, -1, EV_PERSIST, on_tick, q);
 	if (!q->due_timer || !q->tick) {
 		err_sys(err, ENOMEM, "qmgr");
 		goto fail;
 	}
+	if (sites_init(q, err) < 0)
+		goto fail;
 	if (lock_spool(q, root, wait_s, err) < 0 ||
 	    spool_open(&q->spool, root, err) < 0 || recover(q, err) < 0 ||
 	    io_start(&q->io, l, q->set.threads, err) < 0)
@@ -113,9 +118,11 @@ qmgr_fini(struct qmgr *q)
 	q->io = NULL;
 	listings_fini(q);
 	deliver_fini(q);
+	smtp_client_fini(q);
 	while ((i = 0, m = map_next(&q->by_id, &i)))
 		message_free(m);
 	map_fini(&q->by_id);
+	sites_fini(q);
 	heap_fini(&q->due);
 	if (q->due_timer)
 		event_free(q->due_timer);

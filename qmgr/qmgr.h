@@ -10,6 +10,8 @@
 #include "io.h"
 #include "queue/spool.h"
 #include "retry.h"
+#include "site.h"
+#include "smtp_client.h"
 
 /*
  * The owner of the queue.  One thread schedules and makes no disk call; all of
@@ -17,13 +19,14 @@
  */
 struct settings {
 	struct retry_rule retry;
-	uint64_t minfree;     /* queue_minfree */
-	uint64_t memory;      /* qmgr_message_memory_limit */
-	uint64_t body_max;    /* of a streamed body; 0: no limit */
-	unsigned active_max;  /* qmgr_message_active_limit */
-	unsigned threads;     /* qmgr_commit_threads */
-	unsigned targets_max; /* default_process_limit */
-	unsigned idle_s;      /* of a delivery channel nobody uses */
+	uint64_t minfree;      /* queue_minfree */
+	uint64_t memory;       /* qmgr_message_memory_limit */
+	uint64_t body_max;     /* of a streamed body; 0: no limit */
+	unsigned active_max;   /* qmgr_message_active_limit */
+	unsigned threads;      /* qmgr_commit_threads */
+	unsigned targets_max;  /* default_process_limit */
+	unsigned idle_s;       /* of a delivery channel nobody uses */
+	struct site_rule site; /* of a transport without rules of its own */
 };
 
 struct pressure {
@@ -44,13 +47,15 @@ struct qmgr {
 	struct list unmarked; /* struct active with results to be written */
 	struct list stuck;    /* whose results could not be written */
 	struct event *due_timer, *tick;
-	size_t nactive, nbig;
+	size_t nactive, nbig, nloading;
 	uint64_t active_bytes;
 	struct list receivers, admins;
 	struct list listings; /* listing.c */
 	unsigned nstreams;
 	size_t held; /* by parts of streams, see INTAKE_HELD_ALL_MAX */
 	size_t nintakes;
+	struct sites sites;
+	struct smtp_client smtp;
 	struct map targets;
 	struct list opening; /* targets that wait for a place */
 	unsigned nopen;	     /* targets with a channel, or asking for one */

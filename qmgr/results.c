@@ -54,9 +54,13 @@ message_result(struct active *a, uint32_t i, const struct result *res)
 	struct rcpt *r = &a->rcpts[i];
 	struct message *m = a->m;
 
-	if (res->class != DELIVER_OK)
+	if (res->class != DELIVER_OK && !res->untried)
 		m->maybe_done = true; /* who knows how far it got */
-	r->tried = true;
+	if (!res->untried) {
+		r->tried = true;
+		a->ntried++;
+		m->told = false;
+	}
 	keep_result(r, res);
 	if (res->class != DELIVER_TEMP) {
 		r->state =
@@ -64,8 +68,22 @@ message_result(struct active *a, uint32_t i, const struct result *res)
 		r->dirty = true;
 		a->ndirty++;
 	}
+	if (res->untried && m->told)
+		return;
 	message_log_active(a);
 	message_log_rcpt(m, &r->to, res, a->since_us);
+}
+
+void
+message_dialog(struct active *a, struct str dialog)
+{
+	char *copy = malloc(dialog.n ? dialog.n : 1);
+
+	if (!copy)
+		return;
+	memcpy(copy, dialog.p, dialog.n);
+	free((void *)(uintptr_t)a->dialog.p);
+	a->dialog = str_mem(copy, dialog.n);
 }
 
 void
@@ -133,10 +151,21 @@ submit_mark(struct active *a)
 	io_submit(m->q->io, IO_OTHER, &mark_kind, &a->job);
 }
 
+/* As much as a record takes. */
+static struct str
+last_lines(struct str s)
+{
+	struct str line;
+
+	while (s.n > QLOG_TEXT_MAX && str_cut(&s, '\n', &line))
+		;
+	return s;
+}
+
 static void
 add_texts(struct active *a)
 {
-	struct qlog *v = calloc(a->nrcpts + 1u, sizeof(*v));
+	struct qlog *v = calloc(a->nrcpts + 2u, sizeof(*v));
 	uint64_t now = clock_wall_us();
 	struct pool pool;
 	struct err err;
@@ -154,6 +183,9 @@ add_texts(struct active *a)
 						STR_FMT(last->text)) };
 		n += v[n].text.p != NULL;
 	}
+	if (v && a->dialog.n)
+		v[n++] = (struct qlog){ QLOG_MESSAGE, DELIVER_TEMP, now,
+					last_lines(a->dialog) };
 	/* Texts are for people: without them the state is still right. */
 	if (n &&
 	    spool_log_add(a->m->q->spool, a->m->id, a->nrcpts, v, n, &err) < 0)
@@ -253,7 +285,8 @@ message_finish(struct active *a)
 	if (a->marking)
 		return; /* mark_done() comes back */
 	list_remove(&a->link);
-	message_log_active(a);
+	if (a->ntried)
+		message_log_active(a);
 	for (i = 0; i < a->nrcpts; i++) {
 		todo += a->rcpts[i].state == QFILE_TODO;
 		gave_up += a->rcpts[i].state == QFILE_GAVE_UP;
@@ -281,6 +314,12 @@ message_finish(struct active *a)
 	if (a->slot.state == QFILE_ACTIVE)
 		a->slot.next_try_us =
 			retry_next_try(&q->set.retry, m->arrival_us, now);
+	if (!a->ntried && !a->ndirty && m->wish == WISH_NONE &&
+	    a->slot.state == QFILE_ACTIVE) {
+		/* Nothing was tried: there is nothing to write down. */
+		message_defer(m, a->slot.next_try_us);
+		return;
+	}
 	a->final = true;
 	message_enter(m, MESSAGE_MARKING);
 	submit_mark(a);

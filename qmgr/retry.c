@@ -16,6 +16,12 @@ retry_next_try(const struct retry_rule *r, uint64_t arrival, uint64_t now)
 	return now + age;
 }
 
+uint64_t
+retry_limit(const struct retry_rule *r, uint64_t arrival)
+{
+	return arrival + r->lifetime_us + 1;
+}
+
 bool
 retry_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now)
 {

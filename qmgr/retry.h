@@ -16,6 +16,8 @@ struct retry_rule {
  * queue, but within the bounds (Postfix's rule). */
 uint64_t retry_next_try(const struct retry_rule *r, uint64_t arrival,
 			uint64_t now);
+/* When a message that only waits has to be looked at all the same. */
+uint64_t retry_limit(const struct retry_rule *r, uint64_t arrival);
 /* Has it been in the queue for too long to be tried again? */
 bool retry_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now);
 

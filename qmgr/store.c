@@ -184,6 +184,7 @@ store_done(struct io_job *j)
 		.mem = it->text.p,
 		.rcpt_mem = it->rcpts.p,
 		.sender = it->rec.sender,
+		.envid = it->rec.envid,
 		.header = it->rec.header,
 		.body = it->rec.body,
 		.rcpts = it->rec.rcpts,

@@ -23,6 +23,7 @@
 #include "base/enc.h"
 #include "base/log.h"
 #include "frame/msg_router.h"
+#include "frame/msg_smtp.h"
 #include "frame/msg_spawner.h"
 #include "intake.h"
 #include "message.h"
@@ -38,7 +39,23 @@ struct world {
 	struct loop loop;
 	struct qmgr q;
 	struct chan *rx, *admin, *router, *spawner, *deliver;
+	struct chan *smtp[2];
 	enum fate fate;
+	struct remote {
+		enum fate fate;	    /* of all, but: */
+		const char *down;   /* a nexthop that cannot be reached */
+		const char *killer; /* sender whose messages kill */
+		bool kept;	    /* say that connections are kept */
+		unsigned nsent, nrcpts, most; /* requests so far */
+		unsigned of[2];		      /* by worker */
+		unsigned nopened;
+		uint32_t wait[KEEP]; /* tags of FATE_WAIT */
+		struct chan *on[KEEP];
+		uint32_t slot[KEEP];
+		unsigned nwait;
+		char nexthop[WHERE_MAX + 1];
+		char order[256]; /* first letters of nexthops */
+	} remote;
 	const char *killer; /* sender whose messages kill, with FATE_DIE */
 	bool router_temp;
 	/* What came back. */
@@ -67,6 +84,13 @@ static const struct settings settings = {
 	.threads = 3,
 	.targets_max = 10,
 	.idle_s = 60,
+	.site = { .window = { .initial = 5,
+			      .limit = 20,
+			      .cohorts = 1,
+			      .positive = { .base = 1 },
+			      .negative = { .base = 1 } },
+		  .rcpts = 50,
+		  .processes = 100 },
 };
 
 /* --- the others ----------------------------------------------------------- */
@@ -173,8 +197,121 @@ spawner_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 
 static const struct chan_ops spawner_ops = { spawner_msg, gone };
 
-/* "v..." is virtual, "l..." a system user, "d..." is discarded, the rest are
- * errors. */
+/* The answer for the recipients with slots from .. from + n - 1. */
+static void
+answer_send(struct chan *c, uint32_t tag, enum fate fate, uint32_t from,
+	    uint32_t n, bool kept)
+{
+	struct msg_sent out = { .kept = kept,
+				.began_us = clock_wall_us(),
+				.site = SEND_SITE_OK };
+	struct msg_send_result r = { .class = DELIVER_OK,
+				     .dsn = STR("2.0.0"),
+				     .text = STR("250 2.0.0 Ok"),
+				     .relay = STR("mx.test[192.0.2.1]:25"),
+				     .mta = STR("mx.test"),
+				     .reply = STR("250 2.0.0 Ok") };
+	struct buf b;
+	uint32_t i;
+
+	if (fate == FATE_TEMP) {
+		out.site = SEND_SITE_FAILED;
+		out.dialog = STR("> EHLO x\n< 421 no\n");
+		r = (struct msg_send_result){ .class = DELIVER_TEMP,
+					      .dsn = STR("4.4.1"),
+					      .relay = STR("none"),
+					      .text = STR("connect to x") };
+	} else if (fate == FATE_PERM) {
+		r.class = DELIVER_PERM;
+		r.dsn = STR("5.1.1");
+		r.text = STR("host mx.test said: 550 unknown");
+	}
+	buf_init(&b, 65536);
+	for (i = 0; i < n; i++) {
+		r.slot = from + i;
+		assert_int_equal(
+			msg_list_add(&b, &msg_send_result_def, &r, NULL), 0);
+	}
+	out.results = msg_list_of(&b, n, &msg_send_result_def);
+	chan_send(c, tag, &msg_sent_def, &out);
+	buf_fini(&b);
+}
+
+/* Answer what has been waiting, the oldest first. */
+static inline void
+answer_one(struct world *w, enum fate fate)
+{
+	struct remote *r = &w->remote;
+
+	assert_true(r->nwait > 0);
+	answer_send(r->on[0], r->wait[0], fate, r->slot[0], 1, r->kept);
+	r->nwait--;
+	memmove(r->on, r->on + 1, sizeof(r->on) - sizeof(r->on[0]));
+	memmove(r->wait, r->wait + 1, sizeof(r->wait) - sizeof(r->wait[0]));
+	memmove(r->slot, r->slot + 1, sizeof(r->slot) - sizeof(r->slot[0]));
+}
+
+static void
+smtp_gone(struct chan *c, void *arg)
+{
+	struct world *w = arg;
+	unsigned i, n = 0;
+
+	for (i = 0; i < 2; i++)
+		if (c == w->smtp[i])
+			w->smtp[i] = NULL;
+	for (i = 0; i < w->remote.nwait; i++) {
+		if (w->remote.on[i] == c)
+			continue;
+		w->remote.on[n] = w->remote.on[i];
+		w->remote.wait[n] = w->remote.wait[i];
+		w->remote.slot[n++] = w->remote.slot[i];
+	}
+	w->remote.nwait = n;
+}
+
+static void
+smtp_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	 void *msg)
+{
+	struct world *w = arg;
+	struct remote *to = &w->remote;
+	struct msg_send *m = msg;
+	struct str it = m->rcpts.raw;
+	enum fate fate = to->fate;
+	struct msg_send_rcpt rcpt;
+
+	assert_ptr_equal(def, &msg_send_def);
+	assert_true(msg_list_next(&it, m->rcpts.elem, &rcpt));
+	if (to->nsent < sizeof(to->order) - 1)
+		to->order[to->nsent] = m->nexthop.p[0];
+	to->nsent++;
+	to->of[c == w->smtp[1]]++;
+	to->nrcpts += m->rcpts.count;
+	if (to->most < m->rcpts.count)
+		to->most = m->rcpts.count;
+	str_copy(to->nexthop, sizeof(to->nexthop), m->nexthop);
+	if (to->down && str_eq(m->nexthop, str_of(to->down)))
+		fate = FATE_TEMP;
+	if (to->killer && str_eq(m->sender, str_of(to->killer)))
+		fate = FATE_DIE;
+	if (fate == FATE_DIE) {
+		smtp_gone(c, w);
+		chan_close(c);
+	} else if (fate == FATE_WAIT) {
+		assert_true(to->nwait < KEEP);
+		to->on[to->nwait] = c;
+		to->slot[to->nwait] = rcpt.slot;
+		to->wait[to->nwait++] = tag;
+	} else {
+		answer_send(c, tag, fate, rcpt.slot, m->rcpts.count, to->kept);
+	}
+}
+
+static const struct chan_ops smtp_ops = { smtp_msg, smtp_gone };
+
+/* "v..." is virtual, "l..." a system user, "d..." is discarded, "r..." goes to
+ * another host, the rest are errors. */
 static uint32_t
 expand(struct buf *b, struct str raw)
 {
@@ -198,6 +335,13 @@ expand(struct buf *b, struct str raw)
 			break;
 		case 'd':
 			r.type = RCPT_DISCARD;
+			break;
+		case 'r':
+			r.type = RCPT_REMOTE;
+			r.transport = STR("smtp");
+			r.where = str_from(in.address,
+					   (size_t)str_rfind(in.address, '@') +
+						   1);
 			break;
 		default:
 			r.type = RCPT_ERROR;
@@ -324,6 +468,22 @@ serve(struct world *w, enum channel_id row, const struct chan_ops *ops,
 	return chan_new(&w->loop, mine, &channels[row], CHAN_SERVICE, ops, w);
 }
 
+static struct asker *
+open_smtp(struct worker *worker, unsigned n, asker_note_cb *note,
+	  asker_state_cb *state)
+{
+	struct world *w = smtp_client_arg(worker);
+	struct asker *a;
+	int mine, fd = pair(&mine);
+
+	w->remote.nopened++;
+	w->smtp[n - 1] = chan_new(&w->loop, mine, &channels[CH_QMGR_SMTP],
+				  CHAN_SERVICE, &smtp_ops, w);
+	a = asker_new_fd(&w->loop, fd, &channels[CH_QMGR_SMTP], state, worker);
+	asker_set_note(a, note);
+	return a;
+}
+
 static void
 start(struct world *w)
 {
@@ -334,6 +494,9 @@ start(struct world *w)
 		fail_msg("%s", err.text);
 	w->router = serve(w, CH_QMGR_ROUTER, &router_ops, &w->q.router);
 	w->spawner = serve(w, CH_QMGR_SPAWNER, &spawner_ops, &w->q.spawner);
+	w->q.smtp.open = open_smtp;
+	w->q.smtp.arg = w;
+	smtp_client_start(&w->q, 2);
 	w->rx = join(w, CH_SMTPD_QMGR, &rx_ops);
 	w->admin = join(w, CH_CTL_QMGR, &admin_ops);
 	w->pressure = -1;
@@ -360,6 +523,11 @@ stop(struct world *w)
 	if (w->deliver)
 		chan_close(w->deliver);
 	w->deliver = NULL;
+	for (i = 0; i < 2; i++)
+		if (w->smtp[i])
+			chan_close(w->smtp[i]);
+	w->smtp[0] = w->smtp[1] = NULL;
+	w->remote.nwait = 0;
 	loop_fini(&w->loop);
 }
 
@@ -442,7 +610,7 @@ order(struct world *w, enum queue_verb verb, const char *id)
 	UNTIL(w, w->ndone > before);
 }
 
-static void
+static inline void
 set_flag(void *arg)
 {
 	*(bool *)arg = true;
