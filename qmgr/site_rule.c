@@ -7,31 +7,31 @@
 
 enum { NAME_SIZE = 160 };
 
-/* NAME_KEY, or default_KEY where the transport has none of its own. */
+/* NAME_destination_X, or default_destination_X where the transport has none of
+ * its own. */
 static const char *
-name_of(const struct params *p, const char *transport, const char *key,
+name_of(const struct params *p, const char *transport, const char *def,
 	char buf[NAME_SIZE])
 {
-	(void)snprintf(buf, NAME_SIZE, "%s_%s", transport, key);
-	if (!params_has(p, buf))
-		(void)snprintf(buf, NAME_SIZE, "default_%s", key);
-	return buf;
+	(void)snprintf(buf, NAME_SIZE, "%s%s", transport,
+		       def + sizeof("default") - 1);
+	return params_has(p, buf) ? buf : def;
 }
 
 static unsigned
-number(const struct params *p, const char *transport, const char *key)
+number(const struct params *p, const char *transport, const char *def)
 {
 	char buf[NAME_SIZE];
 
-	return (unsigned)params_num(p, name_of(p, transport, key, buf));
+	return (unsigned)params_num(p, name_of(p, transport, def, buf));
 }
 
 static struct feedback
-load_feedback(const struct params *p, const char *transport, const char *key)
+load_feedback(const struct params *p, const char *transport, const char *def)
 {
 	struct feedback f;
 	char buf[NAME_SIZE];
-	const char *name = name_of(p, transport, key, buf);
+	const char *name = name_of(p, transport, def, buf);
 
 	if (feedback_parse(params_str(p, name), &f) < 0) {
 		log_warn("%s: want a number up to 1, NUMBER/concurrency or "
@@ -57,16 +57,20 @@ site_rule_load(struct site_rule *r, const struct qmgr *q, const char *transport)
 	w->initial = (unsigned)params_num(
 		p,
 		params_has(p, buf) ? buf : "initial_destination_concurrency");
-	w->limit = number(p, transport, "destination_concurrency_limit");
-	w->cohorts = number(p, transport,
-			    "destination_concurrency_failed_cohort_limit");
+	w->limit =
+		number(p, transport, "default_destination_concurrency_limit");
+	w->cohorts =
+		number(p, transport,
+		       "default_destination_concurrency_failed_cohort_limit");
 	w->positive = load_feedback(
-		p, transport, "destination_concurrency_positive_feedback");
+		p, transport,
+		"default_destination_concurrency_positive_feedback");
 	w->negative = load_feedback(
-		p, transport, "destination_concurrency_negative_feedback");
-	r->rcpts = number(p, transport, "destination_recipient_limit");
-	r->rate_delay_ms =
-		1000ull * number(p, transport, "destination_rate_delay");
+		p, transport,
+		"default_destination_concurrency_negative_feedback");
+	r->rcpts = number(p, transport, "default_destination_recipient_limit");
+	r->rate_delay_ms = 1000ull * number(p, transport,
+					    "default_destination_rate_delay");
 	if (r->rate_delay_ms)
 		w->limit = w->initial = 1;
 	r->processes = (unsigned)params_num(p, "default_process_limit");
