@@ -16,6 +16,7 @@ struct fault { /* why something did not work; slices live in letter.pool or
 	struct str dsn;	  /* "4.4.1" */
 	struct str text;  /* as msg_send_result.text */
 	struct str reply; /* the server's own words, "" */
+	bool elsewhere;	  /* PERM here, but another server may take it */
 };
 
 struct letter_rcpt {
