@@ -26,6 +26,7 @@ LAYERS = {
     "frame": {"base", "net", "mail", "frame"},
     "cert": {"base", "cert"},
     "password": {"base", "mail", "password"},
+    "sasl": {"base", "sasl"},
     "receive": {"base", "net", "mail", "frame", "receive"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
@@ -41,7 +42,7 @@ LIBRARIES = {
                  "lib/cert", "lib/password"},
     "unicode/": {"lib/store", "lib/password"},
     "idn2.h": {"smtp"},
-    "sasl/": {"services/authd", "smtp"},
+    "sasl/": {"lib/sasl", "services/authd", "smtp"},
     "unbound": {"services/dnsd"},
     "security/": {"services/pamd"},
 }

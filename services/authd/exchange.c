@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-#include <dlfcn.h>
 #include <errno.h>
-#include <malloc.h>
 #include <sasl/sasl.h>
 #include <sasl/saslplug.h>
-#include <sasl/saslutil.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "base/log.h"
-#include "base/rand.h"
 #include "exchange.h"
-
-/* libsasl2's type of a callback, whatever it takes. */
-typedef int sasl_any_cb(void);
-#define CALLBACK(f) ((sasl_any_cb *)(void (*)(void))(f))
+#include "sasl/library.h"
 
 const struct exchange_mech exchange_mechs[EXCHANGE_MECHS] = {
 	{ "PLAIN", USERS_LOCKED },
@@ -43,102 +33,7 @@ is_login(const struct exchange *x)
 	return strcmp(x->mech->name, "LOGIN") == 0;
 }
 
-/* --- randomness ----------------------------------------------------------- */
-
-/*
- * libsasl2's own generator seeds jrand48() with six bytes of /dev/urandom, or
- * with pid and time where it cannot open that, as here.  libsasl2 calls these
- * through its symbol table, where the program's definitions come first (the
- * test proves it).
- */
-struct sasl_rand_s {
-	char unused;
-};
-
-int
-sasl_randcreate(sasl_rand_t **pool)
-{
-	static struct sasl_rand_s one;
-
-	*pool = &one;
-	return SASL_OK;
-}
-
-void
-sasl_randfree(sasl_rand_t **pool)
-{
-	*pool = NULL;
-}
-
-void
-sasl_randseed(sasl_rand_t *pool, const char *seed, unsigned n)
-{
-	(void)pool;
-	(void)seed;
-	(void)n;
-}
-
-void
-sasl_churn(sasl_rand_t *pool, const char *data, unsigned n)
-{
-	(void)pool;
-	(void)data;
-	(void)n;
-}
-
-void
-sasl_rand(sasl_rand_t *pool, char *out, unsigned n)
-{
-	(void)pool;
-	rand_bytes(out, n);
-}
-
 /* --- what libsasl2 asks us ------------------------------------------------ */
-
-static int
-on_getopt(void *arg, const char *plugin, const char *option, const char **value,
-	  unsigned *n)
-{
-	(void)arg;
-	(void)plugin;
-	if (strcmp(option, "mech_list") == 0)
-		*value = "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256";
-	else if (strcmp(option, "pwcheck_method") == 0)
-		*value = "none";
-	else
-		return SASL_FAIL;
-	if (n)
-		*n = (unsigned)strlen(*value);
-	return SASL_OK;
-}
-
-/* Levels above warnings may quote what a client sent, passwords too. */
-static int
-on_log(void *arg, int level, const char *text)
-{
-	(void)arg;
-	if (level <= SASL_LOG_WARN && text)
-		log_debug("libsasl2: %s", LOGQ(str_of(text)));
-	return SASL_OK;
-}
-
-/* Nothing is looked for in the file system. */
-static int
-on_getpath(void *arg, const char **path)
-{
-	(void)arg;
-	*path = "/nonexistent";
-	return SASL_OK;
-}
-
-static int
-on_verifyfile(void *arg, const char *file, int type)
-{
-	(void)arg;
-	(void)file;
-	(void)type;
-	return SASL_CONTINUE; /* not this one */
-}
 
 /* A user's name, in the form in which it is looked up. */
 static int
@@ -235,55 +130,6 @@ on_auxprop_init(const sasl_utils_t *utils, int max, int *version,
 
 /* --- libsasl2's life ------------------------------------------------------ */
 
-/* It does not wipe all that it copies. */
-static void
-wiping_free(void *p)
-{
-	if (p)
-		explicit_bzero(p, malloc_usable_size(p));
-	free(p);
-}
-
-static int
-load_plugin(const char *name, struct err *err)
-{
-	char path[256];
-	void *lib, *init;
-
-	(void)snprintf(path, sizeof(path), "%s/lib%s.so", SASL_PLUGINS, name);
-	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL); /* until the process ends */
-	init = lib ? dlsym(lib, "sasl_server_plug_init") : NULL;
-	if (!init)
-		return err_set(err, ERR_PERM, ENOENT, "%s: %s", path,
-			       dlerror());
-	if (sasl_server_add_plugin(name, (sasl_server_plug_init_t *)init) !=
-	    SASL_OK)
-		return err_set(err, ERR_PERM, EINVAL, "%s: does not fit", path);
-	return 0;
-}
-
-static int
-load(struct err *err)
-{
-	static const sasl_callback_t callbacks[] = {
-		{ SASL_CB_GETOPT, CALLBACK(on_getopt), NULL },
-		{ SASL_CB_LOG, CALLBACK(on_log), NULL },
-		{ SASL_CB_GETPATH, CALLBACK(on_getpath), NULL },
-		{ SASL_CB_GETCONFPATH, CALLBACK(on_getpath), NULL },
-		{ SASL_CB_VERIFYFILE, CALLBACK(on_verifyfile), NULL },
-		{ SASL_CB_LIST_END, NULL, NULL },
-	};
-
-	sasl_set_alloc(malloc, calloc, realloc, wiping_free);
-	if (sasl_server_init(callbacks, "posthouse") != SASL_OK ||
-	    sasl_auxprop_add_plugin("posthouse", on_auxprop_init) != SASL_OK)
-		return err_set(err, ERR_PERM, EINVAL, "libsasl2 does not work");
-	if (load_plugin("plain", err) < 0 || load_plugin("login", err) < 0 ||
-	    load_plugin("scram", err) < 0)
-		return -1;
-	return 0;
-}
-
 int
 exchange_preload(struct err *err)
 {
@@ -291,8 +137,10 @@ exchange_preload(struct err *err)
 
 	if (done)
 		return 0;
-	if (load(err) < 0)
+	if (sasl_library_load(SASL_SERVER, err) < 0)
 		return -1;
+	if (sasl_auxprop_add_plugin("posthouse", on_auxprop_init) != SASL_OK)
+		return err_set(err, ERR_PERM, EINVAL, "libsasl2 does not work");
 	done = true;
 	return 0;
 }
@@ -389,9 +237,9 @@ set_up(struct exchange *x)
 		SASL_SEC_NOANONYMOUS |
 		(x->secured ? 0u : (unsigned)SASL_SEC_NOPLAINTEXT);
 	x->callbacks[0] = (sasl_callback_t){ SASL_CB_CANON_USER,
-					     CALLBACK(on_canon_user), x };
+					     SASL_PROC(on_canon_user), x };
 	x->callbacks[1] = (sasl_callback_t){ SASL_CB_SERVER_USERDB_CHECKPASS,
-					     CALLBACK(on_checkpass), x };
+					     SASL_PROC(on_checkpass), x };
 	x->callbacks[2] = (sasl_callback_t){ SASL_CB_LIST_END, NULL, NULL };
 	/* The host's name is given, or it would be asked of DNS. */
 	rc = sasl_server_new("posthouse", "localhost", NULL, NULL, NULL,
