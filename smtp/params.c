@@ -5,6 +5,7 @@
 enum {
 	SMTP = SVC_BIT(SVC_SMTP),
 	QMGR = SVC_BIT(SVC_QMGR),
+	ROUTER = SVC_BIT(SVC_ROUTER),
 	DAY = 86400,
 };
 
@@ -436,5 +437,72 @@ const struct param smtp_params[] = {
 	  .text = "Take an answer that comes before its command, after "
 		  "STARTTLS and EHLO, for an attack (CVE-2009-3555 and the "
 		  "like) and end the connection." },
+	{ .name = "smtp_sasl_auth_enable",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "Log in at servers for which smtp_sasl_password_maps has a "
+		  "name and a password. A server that does not offer AUTH, or "
+		  "refuses, gets no mail." },
+	{ .name = "lmtp_sasl_auth_enable",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "The same for servers by LMTP." },
+	{ .name = "smtp_sasl_password_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Tables with the user:password for a server. Keys are tried "
+		  "in the order: the sender, if "
+		  "smtp_sender_dependent_authentication says so (also as "
+		  "@domain); the destination as in the route or in relayhost "
+		  "([mail.example.com]:587), without its port; and the name "
+		  "of the host. Without a colon the value is a user whose "
+		  "password is empty. The files "
+		  "are read by router: they should be readable by its user, "
+		  "and by no other." },
+	{ .name = "smtp_sender_dependent_authentication",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP | ROUTER,
+	  .text = "Look for the password by the sender's address first. "
+		  "Connections are then not shared between senders." },
+	{ .name = "smtp_sasl_security_options",
+	  .kind = PARAM_LIST,
+	  .def = "noplaintext, noanonymous",
+	  .users = SMTP,
+	  .text = "What a mechanism must give to be used on a connection "
+		  "without TLS: noplaintext (the password is not sent), "
+		  "noactive, nodictionary, noanonymous, mutual_auth (the "
+		  "server proves that it knows the password)." },
+	{ .name = "smtp_sasl_tls_security_options",
+	  .kind = PARAM_LIST,
+	  .def = "$smtp_sasl_security_options",
+	  .users = SMTP,
+	  .text = "The same for connections under TLS. With noanonymous "
+		  "passwords may be sent there as they are, which most relay "
+		  "hosts ask for." },
+	{ .name = "smtp_sasl_tls_verified_security_options",
+	  .kind = PARAM_LIST,
+	  .def = "$smtp_sasl_tls_security_options",
+	  .users = SMTP,
+	  .text = "The same where the server's certificate was verified." },
+	{ .name = "smtp_sasl_mechanism_filter",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "The mechanisms that may be used, of SCRAM-SHA-256-PLUS, "
+		  "SCRAM-SHA-256, SCRAM-SHA-1-PLUS, SCRAM-SHA-1, PLAIN, LOGIN "
+		  "and XOAUTH2, in the order in which they are preferred: "
+		  "names, \"!\" in front to exclude, and static:all for all "
+		  "others; the first item that matches decides. For XOAUTH2 "
+		  "the password is the token." },
+	{ .name = "smtp_sasl_auth_soft_bounce",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SMTP,
+	  .text = "Keep the mail and try again later where a server refuses "
+		  "a login for good (535); otherwise the mail is returned." },
 	{ .name = NULL },
 };

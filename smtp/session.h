@@ -28,7 +28,7 @@ struct session_plan {
 	/* From smtp_sasl_password_maps; has_auth: the session is of no use
 	 * without. Wiped with the session. */
 	bool has_auth;
-	char user[256], password[1001];
+	char user[SITE_USER_MAX + 1], password[SITE_PASSWORD_MAX + 1];
 	/* "mail for NEXTHOP loops back to myself": is looked for if this is the
 	 * default port, and is PERM at the best MX, as in Postfix. */
 	char nexthop[256];

@@ -75,8 +75,8 @@ static const struct msg_field msg_sited_fields[] = {
 	MSG_FIELD(msg_sited, has_tls, MSG_U8, 1),
 	MSG_FIELD(msg_sited, tls, MSG_STR, 1024),
 	MSG_FIELD(msg_sited, has_auth, MSG_U8, 1),
-	MSG_FIELD(msg_sited, user, MSG_STR, 255),
-	MSG_FIELD(msg_sited, password, MSG_STR, 1000),
+	MSG_FIELD(msg_sited, user, MSG_STR, SITE_USER_MAX),
+	MSG_FIELD(msg_sited, password, MSG_STR, SITE_PASSWORD_MAX),
 };
 const struct msg_def msg_sited_def =
 	MSG_DEF(msg_sited, MSG_SITED, MSG_REPLY | MSG_SECRET);

@@ -67,6 +67,11 @@ struct msg_site {
 };
 enum site_want { SITE_TLS = 1, SITE_AUTH = 2 };
 
+enum {
+	SITE_USER_MAX = 255,
+	SITE_PASSWORD_MAX = 4096, /* tokens of XOAUTH2 are long */
+};
+
 /* reply.  verdict ROUTE_OK, or ROUTE_TEMP: a table cannot be read now. */
 struct msg_sited {
 	uint8_t verdict;

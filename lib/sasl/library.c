@@ -12,7 +12,7 @@
 #include "base/rand.h"
 #include "sasl/library.h"
 
-/* --- randomness ----------------------------------------------------------- */
+/* --- in the place of other functions -------------------------------------- */
 
 /*
  * libsasl2's own generator seeds jrand48() with six bytes of /dev/urandom, or
@@ -60,6 +60,20 @@ sasl_rand(sasl_rand_t *pool, char *out, unsigned n)
 {
 	(void)pool;
 	rand_bytes(out, n);
+}
+
+/*
+ * sasl_client_new() asks for the name of this host, and if that has no dot, has
+ * the DNS complete it: neither can be had in a jail, and none of the mechanisms
+ * says it.  In the way of sasl_rand().
+ */
+int gethostname(char *name, size_t size); /* unistd.h may have it inline */
+
+int
+gethostname(char *name, size_t size)
+{
+	(void)snprintf(name, size, "localhost.localdomain");
+	return 0;
 }
 
 /* --- what libsasl2 asks us ------------------------------------------------ */
