@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -237,6 +238,110 @@ make_socket(const struct scene *s)
 }
 
 static bool
+make_socket_of(int family, int type)
+{
+	int fd = socket(family, type | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool
+make_local_socket(const struct scene *s)
+{
+	(void)s;
+	return make_socket_of(AF_UNIX, SOCK_STREAM);
+}
+
+static bool
+make_local_datagram_socket(const struct scene *s)
+{
+	(void)s;
+	return make_socket_of(AF_UNIX, SOCK_DGRAM);
+}
+
+static bool
+make_udp_socket(const struct scene *s)
+{
+	(void)s;
+	return make_socket_of(AF_INET, SOCK_DGRAM) &&
+	       make_socket_of(AF_INET6, SOCK_DGRAM);
+}
+
+static bool
+make_raw_socket(const struct scene *s)
+{
+	(void)s;
+	return make_socket_of(AF_INET, SOCK_RAW);
+}
+
+static bool
+make_kernel_socket(const struct scene *s)
+{
+	(void)s;
+	return make_socket_of(AF_NETLINK, SOCK_DGRAM);
+}
+
+static bool
+make_packet_socket(const struct scene *s)
+{
+	(void)s;
+	return make_socket_of(AF_PACKET, SOCK_STREAM);
+}
+
+static bool
+connect_or_bind(int (*call)(int, const struct sockaddr *, socklen_t),
+		uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool may;
+
+	if (fd < 0)
+		return false;
+	/* That nobody answers there is not the jail's doing. */
+	may = call(fd, (struct sockaddr *)&in, sizeof(in)) == 0 ||
+	      errno == EINPROGRESS || errno == ECONNREFUSED;
+	close(fd);
+	return may;
+}
+
+static bool
+connect_to_other_port(const struct scene *s)
+{
+	(void)s;
+	return connect_or_bind(connect, 1);
+}
+
+static bool
+bind_port(const struct scene *s)
+{
+	(void)s;
+	return connect_or_bind(bind, 19999);
+}
+
+static bool
+connect_to_own_port(const struct scene *s)
+{
+	return connect_or_bind(connect, s->svc->calls & CALLS_UDP ? 53 : 25);
+}
+
+static bool
+bind_any_port(const struct scene *s)
+{
+	(void)s;
+	return connect_or_bind(bind, 0);
+}
+
+static bool
+listen_for_others(const struct scene *s)
+{
+	(void)s;
+	return listen(2, 1) == 0;
+}
+
+static bool
 run_program(const struct scene *s)
 {
 	char *argv[] = { (char *)(uintptr_t) "/bin/true", NULL };
@@ -444,6 +549,10 @@ static const struct attempt attempts[] = {
 	{ "read_shadow", WORKS, CALLS_LIBC, 0, read_shadow },
 	{ "make_socket_in_vain", HELD, CALLS_LIBC, 0, make_socket },
 	{ "write_outside", HELD, CALLS_WRITE, 0, write_outside },
+	/* Landlock's from ABI 4 on. */
+	{ "connect_to_other_port", HELD, CALLS_CONNECT, 0,
+	  connect_to_other_port },
+	{ "bind_port", HELD, CALLS_CONNECT, 0, bind_port },
 	{ "remove_file", HELD, CALLS_DELIVER, 0, remove_file },
 	{ "replace_file", HELD, CALLS_DELIVER, 0, replace_file },
 	{ "own_memory", WORKS, 0, 0, own_memory },
@@ -452,7 +561,24 @@ static const struct attempt attempts[] = {
 	  own_file },
 	{ "own_list", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
 	  own_list },
-	{ "make_socket", DEATH, 0, CALLS_LIBC, make_socket },
+	{ "own_socket", WORKS, CALLS_CONNECT, 0, make_socket },
+	{ "own_udp_socket", WORKS, CALLS_UDP, 0, make_udp_socket },
+	{ "own_local_socket", WORKS, CALLS_DIAL, 0, make_local_socket },
+	{ "connect_to_own_port", WORKS, CALLS_CONNECT, 0, connect_to_own_port },
+	{ "bind_any_port", WORKS, CALLS_CONNECT, 0, bind_any_port },
+	{ "make_socket", DEATH, 0, CALLS_LIBC | CALLS_CONNECT, make_socket },
+	{ "make_local_socket", DEATH, CALLS_CONNECT, 0, make_local_socket },
+	{ "make_local_datagram_socket", DEATH, CALLS_DIAL, 0,
+	  make_local_datagram_socket },
+	{ "make_udp_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, CALLS_UDP,
+	  make_udp_socket },
+	{ "make_raw_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
+	  make_raw_socket },
+	{ "make_kernel_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
+	  make_kernel_socket },
+	{ "make_packet_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
+	  make_packet_socket },
+	{ "listen_for_others", DEATH, 0, 0, listen_for_others },
 	{ "run_program", DEATH, 0, 0, run_program },
 	{ "trace_other", DEATH, 0, 0, trace_other },
 	{ "mount_something", DEATH, 0, 0, mount_something },

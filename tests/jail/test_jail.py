@@ -2,6 +2,7 @@
 """The jail of each process: what /proc shows against the service table, and
 what an intruder inside can do (intruder.c, in the programs of bin/intruder)."""
 
+import ctypes
 import imaplib
 import json
 import os
@@ -13,14 +14,17 @@ import smtplib
 import posthouse
 import pytest
 
-DAEMONS = ("logd", "smtpd", "submitd", "qmgr", "router", "keyd", "tlsd_mx",
-           "tlsd_user", "authd", "pamd", "login", "spawner")
+DAEMONS = ("logd", "smtpd", "submitd", "qmgr", "smtp", "router", "dnsd",
+           "dialer", "keyd", "tlsd_mx", "tlsd_user", "authd", "pamd", "login",
+           "spawner")
 USER_PROCESSES = ("deliver", "imapd", "pop3d")
 SETUID, SETGID, SYS_CHROOT = 7, 6, 18
 CALLS_FORK = 16
 
 DEADLY = (
-    "make_socket", "run_program", "trace_other", "mount_something",
+    "make_socket", "make_local_socket", "make_local_datagram_socket",
+    "make_udp_socket", "make_raw_socket", "make_kernel_socket",
+    "make_packet_socket", "listen_for_others", "run_program", "trace_other", "mount_something",
     "make_process", "signal_other", "signal_thread_of_other",
     "signal_by_descriptor", "signal_by_descriptor_of_thread",
     "read_memory_of_other", "new_namespace", "kernel_programs",
@@ -29,13 +33,19 @@ DEADLY = (
 )
 
 
-# So that pamd runs; every Debian has it.
-PAM = {"pam_service": "other"}
+# So that pamd and dialer run; every Debian has this service.
+ALL = {"pam_service": "other", "dialer_sockets": "/nonexistent/lmtp"}
+
+
+def landlock_abi():
+    """What this kernel's Landlock can do: from 4 on, it knows ports."""
+    create_ruleset, version = 444, 1
+    return ctypes.CDLL(None).syscall(create_ruleset, None, 0, version)
 
 
 @pytest.fixture(scope="module")
 def instance(make_module_instance):
-    return make_module_instance(**PAM)
+    return make_module_instance(**ALL)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +172,7 @@ def test_proc_against_the_table(instance, table):
 
 
 def test_intruder_is_held(make_instance):
-    i = make_instance(master="intruder/master", **PAM)
+    i = make_instance(master="intruder/master", **ALL)
     i.expected = ["is not in this jail's list"]
     imap, pop3 = wake_users(i)
     imap.logout()
@@ -179,6 +189,13 @@ def test_intruder_is_held(make_instance):
         assert f"intruder: {name}: works own_memory" in log
     for name in ("qmgr", "logd", "imapd", "pop3d", "deliver"):
         assert f"intruder: {name}: works own_file" in log
+    for name, can in (("smtp", "connect_to_own_port"),
+                      ("dnsd", "connect_to_own_port"),
+                      ("dnsd", "own_udp_socket"),
+                      ("dialer", "own_local_socket")):
+        assert f"intruder: {name}: works {can}" in log
+    if landlock_abi() < 4:
+        log = re.sub("BREACH (connect_to_other|bind)_port", "", log)
     assert "intruder: pamd: works read_shadow" in log
     assert "intruder: pamd: held read_other_files" in log
     assert "BREACH" not in log, re.findall(".*BREACH.*", log)
@@ -187,7 +204,7 @@ def test_intruder_is_held(make_instance):
 
 @pytest.mark.parametrize("attempt", DEADLY)
 def test_intruder_dies(make_instance, table, attempt):
-    i = make_instance(start=False, master="intruder/master", **PAM)
+    i = make_instance(start=False, master="intruder/master", **ALL)
     i.expected = ["SIGSYS", "signal 31", "Bad system call",
                   "is not in this jail's list"]
     (i.dir / "master.out").write_text(attempt + "\n")
