@@ -104,7 +104,7 @@ struct table;
 /* Read it anew if it has changed on disk; true: t->memfd is a new one. */
 typedef bool table_read(struct master *m, struct table *t);
 
-enum { MASTER_TABLES = 8 };
+enum { MASTER_TABLES = 9 };
 
 struct table {
 	const char *name; /* as in the rows' fds */
@@ -244,6 +244,11 @@ int last_use_open(const struct config *c);
 /* Do the parameters name files that can be listed?  Problems go to out. */
 int keys_check(const struct config *c, struct buf *out);
 table_read keys_read;
+
+/* --- authorities.c
+ * ----------------------------------------------------------------------- */
+
+table_read authorities_read;
 
 /* --- child.c
  * ------------------------------------------------------------------------- */

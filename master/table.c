@@ -128,6 +128,7 @@ tables_init(struct master *m)
 		{ "passwd", NULL, "/etc/passwd", file_read },
 		{ "keys", NULL, "", keys_read },
 		{ "tls_ca", "smtpd_tls_CAfile", "", file_read },
+		{ "smtp_tls_ca", NULL, "", authorities_read },
 		{ "app_passwords", "app_passwords_file", "", file_read, true },
 		{ "resolv_conf", "resolv_conf_file", "", file_read, true },
 		{ "hosts", "hosts_file", "", file_read, true },

@@ -117,7 +117,7 @@ const struct service services[SVC_COUNT] = {
 		.id = SVC_TLSD_MX, .name = "tlsd_mx", .uid_slot = 10,
 		.root = ROOT_EMPTY, .calls = CALLS_NET | CALLS_PAIR,
 		.reload = RELOAD_INPLACE, .workers = "tlsd_workers",
-		.fds = "tls_ca",
+		.fds = "tls_ca smtp_tls_ca",
 		.nofile = 16384, .data_mb = 1024, .stage = 2,
 		.may = "speak TLS with other hosts (port 25); has no private "
 		       "key",

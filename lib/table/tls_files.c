@@ -98,6 +98,12 @@ tls_file_read(const char *path, bool key, struct buf *out, struct err *err)
 			 out, err);
 }
 
+int
+tls_ca_read(const char *path, struct buf *out, struct err *err)
+{
+	return read_file(path, NULL, TLS_CA_SIZE_MAX, out, err);
+}
+
 /* --- the list ------------------------------------------------------------ */
 
 static struct str

@@ -14,6 +14,7 @@
 enum {
 	TLS_FILES_MAX = 256,
 	TLS_FILE_SIZE_MAX = 65535,
+	TLS_CA_SIZE_MAX = 8 * 1024 * 1024,
 	TLS_NAMES_MAX = 4096, /* bytes of names of one file */
 };
 
@@ -55,5 +56,8 @@ void tls_files_free(struct tls_files *f);
  */
 ERR_WARN_UNUSED int tls_file_read(const char *path, bool key, struct buf *out,
 				  struct err *err);
+/* The same of certificates of authorities, which may be many. */
+ERR_WARN_UNUSED int tls_ca_read(const char *path, struct buf *out,
+				struct err *err);
 
 #endif

@@ -3,11 +3,14 @@
 
 #include "base/log.h"
 #include "conf.h"
+#include "frame/msg_tlsd.h"
 
 /* Ciphers that are no use or no good here, whatever the lists say: without a
- * certificate, without encryption, with keys nobody shares with us; and those
- * where RSA carries the key of the session: keyd signs and never decrypts. */
-#define NEVER ":!aNULL:!eNULL:!kRSA:!PSK:!SRP"
+ * certificate, without encryption, with keys nobody shares with us; and of a
+ * server, those where RSA carries the key of the session: keyd signs and never
+ * decrypts. */
+#define NEVER ":!aNULL:!eNULL:!PSK:!SRP"
+#define NEVER_SERVER NEVER ":!kRSA"
 
 static const char separators[] = " \t\r\n,";
 
@@ -23,20 +26,34 @@ add_excluded(struct buf *b, struct str exclude)
 	return rc;
 }
 
-int
-conf_ciphers(char out[CONF_CIPHERS_MAX], struct str grade, struct str exclude,
-	     struct str exclude2)
+static int
+put_ciphers(char out[CONF_CIPHERS_MAX], struct str grade, struct str exclude,
+	    struct str exclude2, const char *never)
 {
 	struct buf b;
 	int rc = -1;
 
 	buf_init(&b, CONF_CIPHERS_MAX - 1);
 	if (buf_add_str(&b, grade) == 0 && add_excluded(&b, exclude) == 0 &&
-	    add_excluded(&b, exclude2) == 0 && buf_add_c(&b, NEVER) == 0 &&
+	    add_excluded(&b, exclude2) == 0 && buf_add_c(&b, never) == 0 &&
 	    str_copy(out, CONF_CIPHERS_MAX, buf_str(&b)))
 		rc = 0;
 	buf_fini(&b);
 	return rc;
+}
+
+int
+conf_ciphers(char out[CONF_CIPHERS_MAX], struct str grade, struct str exclude,
+	     struct str exclude2)
+{
+	return put_ciphers(out, grade, exclude, exclude2, NEVER_SERVER);
+}
+
+int
+conf_out_ciphers(char out[CONF_CIPHERS_MAX], const char *grade,
+		 struct str exclude)
+{
+	return put_ciphers(out, str_of(grade), exclude, STR(""), NEVER);
 }
 
 static void
@@ -80,6 +97,29 @@ load_ciphers(struct tls_conf *conf, const struct params *p)
 			    STR(""));
 }
 
+static void
+load_outgoing(struct tls_conf *conf, const struct params *p)
+{
+	static const char *const names[] = {
+		[TLS_GRADE_MEDIUM] = "tls_medium_cipherlist",
+		[TLS_GRADE_HIGH] = "tls_high_cipherlist",
+	};
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		if (str_copy(conf->grades[i], CONF_CIPHERS_MAX,
+			     params_str(p, names[i])))
+			continue;
+		log_error("%s is too long; HIGH is used", names[i]);
+		(void)!str_copy(conf->grades[i], CONF_CIPHERS_MAX,
+				STR("HIGH:@STRENGTH"));
+	}
+	conf->out_verify_depth =
+		(int)params_num(p, "smtp_tls_scert_verifydepth");
+	conf->out_session_s =
+		(unsigned)params_num(p, "smtp_tls_session_cache_timeout");
+}
+
 void
 conf_load(struct tls_conf *conf, const struct params *p, bool mx)
 {
@@ -96,6 +136,8 @@ conf_load(struct tls_conf *conf, const struct params *p, bool mx)
 		(long)params_num(p, "smtpd_tls_session_cache_timeout");
 	load_protocols(conf, p);
 	load_ciphers(conf, p);
+	if (mx)
+		load_outgoing(conf, p);
 	if (!str_copy(conf->groups, sizeof(conf->groups),
 		      params_str(p, "tls_eecdh_auto_curves")))
 		log_error("tls_eecdh_auto_curves is too long; OpenSSL's own "

@@ -23,6 +23,10 @@ struct tls_conf {
 	char digest[16];
 	int verify_depth;
 	long session_s; /* 0: no tickets */
+	/* As a client: the lists behind the grades, by enum tls_grade. */
+	char grades[2][CONF_CIPHERS_MAX];
+	int out_verify_depth;
+	unsigned out_session_s; /* 0: sessions are not resumed */
 	unsigned drain_s;
 };
 
@@ -33,5 +37,8 @@ void conf_load(struct tls_conf *conf, const struct params *p, bool mx);
 /* grade, less the words of exclude and exclude2, less what must never be. */
 ERR_WARN_UNUSED int conf_ciphers(char out[CONF_CIPHERS_MAX], struct str grade,
 				 struct str exclude, struct str exclude2);
+/* The same where we are the client. */
+ERR_WARN_UNUSED int conf_out_ciphers(char out[CONF_CIPHERS_MAX],
+				     const char *grade, struct str exclude);
 
 #endif

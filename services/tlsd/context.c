@@ -53,7 +53,7 @@ openssl_text(void)
  */
 
 static unsigned long
-options(const struct tls_conf *conf)
+options(const struct tls_conf *conf, unsigned protocols)
 {
 	unsigned long o = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 			  SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 |
@@ -62,9 +62,9 @@ options(const struct tls_conf *conf)
 			   * protocol has an end of its own. */
 			  SSL_OP_IGNORE_UNEXPECTED_EOF;
 
-	if (!(conf->protocols & TLS_V1_2))
+	if (!(protocols & TLS_V1_2))
 		o |= SSL_OP_NO_TLSv1_2;
-	if (!(conf->protocols & TLS_V1_3))
+	if (!(protocols & TLS_V1_3))
 		o |= SSL_OP_NO_TLSv1_3;
 	if (conf->wipe)
 		o |= SSL_OP_CLEANSE_PLAINTEXT;
@@ -158,26 +158,39 @@ set_hooks(SSL_CTX *ctx, const struct context_hooks *h)
 				      NULL);
 }
 
-static SSL_CTX *
-new_context(const struct builder *b)
+SSL_CTX *
+context_bare(const SSL_METHOD *method, const struct tls_conf *conf,
+	     unsigned protocols, int level)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = SSL_CTX_new(method);
 
 	if (!ctx)
 		return NULL;
-	SSL_CTX_set_security_level(ctx, security_level(b->conf));
+	SSL_CTX_set_security_level(ctx, level);
 	/* What the host's openssl.cnf may say about it is not read. */
 	SSL_CTX_set_min_proto_version(ctx, 0);
 	SSL_CTX_set_max_proto_version(ctx, 0);
-	SSL_CTX_set_options(ctx, options(b->conf));
+	SSL_CTX_set_options(ctx, options(conf, protocols));
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
 				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
+	set_groups(ctx, conf);
+	return ctx;
+}
+
+static SSL_CTX *
+new_context(const struct builder *b)
+{
+	SSL_CTX *ctx =
+		context_bare(TLS_server_method(), b->conf, b->conf->protocols,
+			     security_level(b->conf));
+
+	if (!ctx)
+		return NULL;
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_timeout(ctx, b->conf->session_s);
 	SSL_CTX_set_verify_depth(ctx, b->conf->verify_depth);
-	set_groups(ctx, b->conf);
 	set_hooks(ctx, b->hooks);
 	if (set_ciphers(ctx, b->conf) < 0 ||
 	    (b->ca && set_ca(ctx, b->ca) < 0)) {

@@ -48,6 +48,11 @@ void contexts_free(struct contexts *cs);
  */
 SSL_CTX *contexts_find(const struct contexts *cs, struct str sni);
 
+/* What all contexts have in common, with OpenSSL's security level and these
+ * protocols; NULL: no memory. */
+SSL_CTX *context_bare(const SSL_METHOD *method, const struct tls_conf *conf,
+		      unsigned protocols, int level);
+
 /* OpenSSL's errors of this thread, the first one in words; the rest is
  * dropped. */
 const char *openssl_text(void);

@@ -21,6 +21,15 @@ struct app {
 	struct event *connect, *drain;
 };
 
+/* What master reads for us; smtp_tls_ca comes to tlsd_mx alone. */
+static const struct {
+	const char *name;
+	void (*take)(struct tlsd *t, int fd);
+} tables[] = {
+	{ "tls_ca", tlsd_ca },
+	{ "smtp_tls_ca", tlsd_server_ca },
+};
+
 /* Before the jail: what OpenSSL reads or makes at first use.  Its
  * configuration file is never read: main.cf alone says what is spoken. */
 static void
@@ -33,7 +42,7 @@ preload(void)
 				 OPENSSL_INIT_LOAD_CRYPTO_STRINGS |
 				 OPENSSL_INIT_NO_ATEXIT,
 			 NULL);
-	ctx = SSL_CTX_new(TLS_server_method());
+	ctx = SSL_CTX_new(TLS_method());
 	if (!ctx)
 		log_error("OpenSSL cannot be used: %s", openssl_text());
 	SSL_CTX_free(ctx);
@@ -119,6 +128,7 @@ static int
 start(struct daemon *d, struct err *err)
 {
 	struct app *a = calloc(1, sizeof(*a)); /* until the process ends */
+	size_t i;
 	int fd;
 
 	if (!a)
@@ -135,9 +145,11 @@ start(struct daemon *d, struct err *err)
 	if (tlsd_init(&a->tlsd, &d->loop, max_streams(d), err) < 0)
 		return -1;
 	configure(a);
-	fd = daemon_fd(d, "tls_ca", 0);
-	if (fd >= 0 && (fd = dup(fd)) >= 0)
-		tlsd_ca(&a->tlsd, fd);
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		fd = daemon_fd(d, tables[i].name, 0);
+		if (fd >= 0 && (fd = dup(fd)) >= 0)
+			tables[i].take(&a->tlsd, fd);
+	}
 	a->tlsd.keyd = asker_new(d, SVC_KEYD, tlsd_on_keyd_note,
 				 tlsd_on_keyd_state, &a->tlsd);
 	if (!a->tlsd.keyd)
@@ -156,11 +168,14 @@ static void
 table(struct daemon *d, struct str name, int fd)
 {
 	struct app *a = d->app;
+	size_t i;
 
-	if (str_eq(name, STR("tls_ca")))
-		tlsd_ca(&a->tlsd, fd);
-	else
-		close(fd);
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (str_eq(name, str_of(tables[i].name))) {
+			tables[i].take(&a->tlsd, fd);
+			return;
+		}
+	close(fd);
 }
 
 static void

@@ -58,10 +58,18 @@ kex(SSL *ssl, char out[33])
 	EVP_PKEY_free(key);
 }
 
+/* The server's, whichever side that is. */
+static X509 *
+server_cert(SSL *ssl)
+{
+	return SSL_is_server(ssl) ? SSL_get_certificate(ssl)
+				  : SSL_get0_peer_certificate(ssl);
+}
+
 static void
 auth(SSL *ssl, char out[33])
 {
-	X509 *cert = SSL_get_certificate(ssl);
+	X509 *cert = server_cert(ssl);
 	const EVP_PKEY *key = cert ? X509_get0_pubkey(cert) : NULL;
 	char name[40];
 
@@ -78,7 +86,7 @@ auth(SSL *ssl, char out[33])
 static void
 signatures(struct msg_tls_up *m, struct facts *f, SSL *ssl)
 {
-	int nid = NID_undef;
+	int nid = NID_undef, rc;
 
 	if (SSL_version(ssl) < TLS1_3_VERSION)
 		return;
@@ -88,15 +96,17 @@ signatures(struct msg_tls_up *m, struct facts *f, SSL *ssl)
 		return;
 	auth(ssl, f->auth);
 	m->auth = str_of(f->auth);
-	if (SSL_get_signature_nid(ssl, &nid) == 1 && nid != NID_undef)
+	rc = SSL_is_server(ssl) ? SSL_get_signature_nid(ssl, &nid)
+				: SSL_get_peer_signature_nid(ssl, &nid);
+	if (rc == 1 && nid != NID_undef)
 		m->hash = str_of(OBJ_nid2sn(nid));
 }
 
 /* --- the peer's certificate ------------------------------------------------
  */
 
-static bool
-name_text(const X509_NAME *name, int nid, char out[TLS_NAME_MAX + 1])
+bool
+facts_name(const X509_NAME *name, int nid, char out[TLS_NAME_MAX + 1])
 {
 	int at = X509_NAME_get_index_by_NID(name, nid, -1), n;
 	unsigned char *utf8 = NULL;
@@ -112,33 +122,48 @@ name_text(const X509_NAME *name, int nid, char out[TLS_NAME_MAX + 1])
 	return true;
 }
 
-static void
-fingerprint(const X509 *cert, const EVP_MD *md, char out[])
+void
+facts_issuer(const X509 *cert, char out[TLS_NAME_MAX + 1])
 {
-	unsigned char d[EVP_MAX_MD_SIZE];
-	unsigned n = 0, i;
+	const X509_NAME *issuer = X509_get_issuer_name(cert);
 
-	if (!md || X509_digest(cert, md, d, &n) != 1)
-		return;
+	if (!facts_name(issuer, NID_commonName, out))
+		(void)facts_name(issuer, NID_organizationName, out);
+}
+
+void
+facts_hex(char out[TLS_FINGERPRINT_MAX + 1], const unsigned char *d, unsigned n)
+{
+	unsigned i;
+
+	out[0] = '\0';
 	for (i = 0; i < n; i++)
 		(void)snprintf(out + (size_t)3 * i, 4, "%02X%s", d[i],
 			       i + 1 < n ? ":" : "");
 }
 
 static void
+fingerprint(const X509 *cert, const EVP_MD *md,
+	    char out[TLS_FINGERPRINT_MAX + 1])
+{
+	unsigned char d[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (md && X509_digest(cert, md, d, &n) == 1)
+		facts_hex(out, d, n);
+}
+
+static void
 peer(struct msg_tls_up *m, struct facts *f, SSL *ssl, const char *digest)
 {
 	const X509 *cert = SSL_get0_peer_certificate(ssl);
-	const X509_NAME *issuer;
 
 	if (!cert)
 		return;
 	m->peer = SSL_get_verify_result(ssl) == X509_V_OK ? TLS_PEER_TRUSTED
 							  : TLS_PEER_UNTRUSTED;
-	issuer = X509_get_issuer_name(cert);
-	(void)name_text(X509_get_subject_name(cert), NID_commonName, f->cn);
-	if (!name_text(issuer, NID_commonName, f->issuer))
-		(void)name_text(issuer, NID_organizationName, f->issuer);
+	(void)facts_name(X509_get_subject_name(cert), NID_commonName, f->cn);
+	facts_issuer(cert, f->issuer);
 	fingerprint(cert, EVP_get_digestbyname(digest), f->fingerprint);
 	m->peer_cn = str_of(f->cn);
 	m->peer_issuer = str_of(f->issuer);
@@ -209,8 +234,9 @@ endpoint(struct msg_tls_up *m, struct facts *f, SSL *ssl)
 	void *d = NULL;
 	size_t n = 0;
 
-	if (!m->resumed) {
-		n = endpoint_of(SSL_get_certificate(ssl), f->endpoint);
+	/* A client has the certificate of a resumed session, too. */
+	if (!m->resumed || !SSL_is_server(ssl)) {
+		n = endpoint_of(server_cert(ssl), f->endpoint);
 	} else if (SSL_SESSION_get0_ticket_appdata(SSL_get_session(ssl), &d,
 						   &n) != 1 ||
 		   n > sizeof(f->endpoint)) {
@@ -234,7 +260,8 @@ unique(struct msg_tls_up *m, struct facts *f, SSL *ssl)
 	if (SSL_version(ssl) >= TLS1_3_VERSION ||
 	    (m->resumed && SSL_get_extms_support(ssl) != 1))
 		return;
-	n = m->resumed
+	/* The client's comes first in a full handshake, else the server's. */
+	n = !m->resumed == !SSL_is_server(ssl)
 		    ? SSL_get_finished(ssl, f->unique, sizeof(f->unique))
 		    : SSL_get_peer_finished(ssl, f->unique, sizeof(f->unique));
 	if (n <= sizeof(f->unique))

@@ -9,7 +9,8 @@ enum {
 	RECEIVERS = SMTPD | SUBMITD,
 	KEYD = SVC_BIT(SVC_KEYD),
 	CTL = SVC_BIT(SVC_CTL),
-	TLSD = SVC_BIT(SVC_TLSD_MX) | SVC_BIT(SVC_TLSD_USER),
+	TLSD_MX = SVC_BIT(SVC_TLSD_MX),
+	TLSD = TLSD_MX | SVC_BIT(SVC_TLSD_USER),
 };
 
 const struct param tlsd_params[] = {
@@ -165,6 +166,49 @@ const struct param tlsd_params[] = {
 		  "sides the greater part of the handshake; 0: never. "
 		  "Sessions are kept by the client, in tickets sealed with "
 		  "keys that keyd changes as often." },
+	{ .name = "smtp_tls_CAfile",
+	  .kind = PARAM_PATH,
+	  .def = "",
+	  .users = MASTER,
+	  .text = "A file of certificates (PEM) of the authorities that are "
+		  "trusted where we send mail: at the levels verify and "
+		  "secure of smtp_tls_security_level, and for \"Trusted\" in "
+		  "the log. A changed file is taken without a reload.",
+	  .once = true },
+	{ .name = "smtp_tls_CApath",
+	  .kind = PARAM_PATH,
+	  .def = "",
+	  .users = MASTER,
+	  .text = "A directory of files with more of them, each in a file of "
+		  "its own, named as openssl-rehash(1ssl) does.",
+	  .once = true },
+	{ .name = "tls_append_default_CA",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = MASTER,
+	  .text = "Trust the authorities that the system trusts "
+		  "(/etc/ssl/certs/ca-certificates.crt) as those of "
+		  "smtp_tls_CAfile. It says nothing of smtpd_tls_CAfile." },
+	{ .name = "smtp_tls_scert_verifydepth",
+	  .kind = PARAM_INT,
+	  .def = "9",
+	  .min = 0,
+	  .max = 100,
+	  .users = TLSD_MX,
+	  .text = "How many authorities may stand between a server's "
+		  "certificate and one in smtp_tls_CAfile.",
+	  .once = true },
+	{ .name = "smtp_tls_session_cache_timeout",
+	  .kind = PARAM_TIME,
+	  .def = "3600s",
+	  .min = 0,
+	  .max = 8640000,
+	  .users = TLSD_MX,
+	  .text = "How long a session with a server is kept to be resumed, "
+		  "which spares both sides the greater part of the "
+		  "handshake; 0: not at all. Sessions of up to 1000 servers "
+		  "are kept in memory, by each tlsd_mx on its own.",
+	  .once = true },
 	{ .name = "tls_drain_time",
 	  .kind = PARAM_TIME,
 	  .def = "600s",

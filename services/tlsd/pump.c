@@ -190,6 +190,8 @@ on_plain_readable(evutil_socket_t fd, short what, void *arg)
 	} else if (SSL_write(s->ssl, chunk, (int)n) != n) {
 		s->tls_gone = true; /* our output never waits */
 	}
+	if (s->out && n > 0) /* our password, perhaps */
+		explicit_bzero(chunk, (size_t)n);
 	if (pump_send_tls(s) < 0)
 		s->tls_gone = true;
 	settle(s);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "facts.h"
-#include "stream.h"
+#include "outgoing.h"
 
 void
 stream_free(struct stream *s)
@@ -25,6 +25,7 @@ stream_free(struct stream *s)
 	list_remove(&s->link);
 	list_remove(&s->again);
 	SSL_free(s->ssl);
+	free(s->out);
 	if (s->tls >= 0)
 		close(s->tls);
 	if (s->plain >= 0)
@@ -84,7 +85,9 @@ fail_ssl(struct stream *s, int error)
 		ERR_clear_error();
 		fail(s, TLS_FAIL_LOCAL, key->text);
 	} else if (error == SSL_ERROR_ZERO_RETURN || !code) {
-		fail(s, TLS_FAIL_CLOSED, "the client closed the connection");
+		fail(s, TLS_FAIL_CLOSED,
+		     s->out ? "the server closed the connection"
+			    : "the client closed the connection");
 	} else if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
 		   (reason == SSL_R_CERTIFICATE_VERIFY_FAILED ||
 		    reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)) {
@@ -98,14 +101,16 @@ fail_ssl(struct stream *s, int error)
  */
 
 static int
-tell(struct stream *s, int fd)
+tell(struct stream *s, int fd, enum tls_peer_cert peer)
 {
 	struct msg_tls_up m;
 	struct facts f;
 	int rc;
 
-	facts_fill(&m, &f, s->ssl, s->t->conf.digest);
+	facts_fill(&m, &f, s->ssl, s->out ? s->out->digest : s->t->conf.digest);
 	m.fd = fd;
+	if (s->out)
+		m.peer = (uint8_t)peer;
 	rc = chan_send(s->asker->chan, s->tag, &msg_tls_up_def, &m);
 	close(fd); /* a copy of it travels */
 	return rc;
@@ -114,8 +119,16 @@ tell(struct stream *s, int fd)
 static void
 done(struct stream *s)
 {
+	enum tls_peer_cert peer = TLS_PEER_NONE;
+	struct err err;
 	int fd;
 
+	if (s->out && outgoing_check(s, &peer, &err) < 0) {
+		SSL_shutdown(s->ssl);
+		(void)pump_send_tls(s);
+		fail(s, TLS_FAIL_PEER, err.text);
+		return;
+	}
 	/* Also where a resumed session was to spare it. */
 	if (s->client_cert == 2 &&
 	    (!SSL_get0_peer_certificate(s->ssl) ||
@@ -124,7 +137,7 @@ done(struct stream *s)
 		return;
 	}
 	fd = pump_open(s);
-	if (fd < 0 || tell(s, fd) < 0) {
+	if (fd < 0 || tell(s, fd, peer) < 0) {
 		fail(s, TLS_FAIL_LOCAL, "out of descriptors or memory");
 		return;
 	}
@@ -144,7 +157,7 @@ handshake(struct stream *s)
 	s->tls_dry = false;
 	s->t->remote.fail.class = ERR_NONE;
 	ERR_clear_error();
-	rc = SSL_accept(s->ssl);
+	rc = SSL_do_handshake(s->ssl);
 	if (rc != 1)
 		error = SSL_get_error(s->ssl, rc);
 	/* An alert, too. */
@@ -205,18 +218,16 @@ set_session_context(struct stream *s)
 }
 
 static int
-prepare_ssl(struct stream *s)
+prepare_server(struct stream *s, const struct msg_tls_server *m)
 {
 	struct tlsd *t = s->t;
-	BIO *bio;
 
+	s->use = m->use;
+	s->client_cert = m->client_cert;
 	s->ssl = SSL_new(t->contexts->base);
-	bio = s->ssl ? BIO_new(t->bio) : NULL;
-	if (!bio)
+	if (!s->ssl)
 		return -1;
-	BIO_set_data(bio, s);
-	SSL_set_bio(s->ssl, bio, bio);
-	SSL_set_app_data(s->ssl, s);
+	SSL_set_accept_state(s->ssl);
 	if (s->client_cert == 1)
 		SSL_set_verify(s->ssl, SSL_VERIFY_PEER, take_any);
 	else if (s->client_cert == 2)
@@ -234,9 +245,9 @@ prepare_ssl(struct stream *s)
 	return set_session_context(s) == 1 ? 0 : -1;
 }
 
+/* Everything but s->ssl. */
 static struct stream *
-stream_new(struct tls_asker *a, uint32_t tag, const struct msg_tls_server *m,
-	   int fd)
+stream_new(struct tls_asker *a, uint32_t tag, int fd)
 {
 	struct stream *s = calloc(1, sizeof(*s));
 
@@ -250,8 +261,6 @@ stream_new(struct tls_asker *a, uint32_t tag, const struct msg_tls_server *m,
 		.tag = tag,
 		.tls = fd,
 		.plain = -1,
-		.use = m->use,
-		.client_cert = m->client_cert,
 	};
 	buf_init(&s->up, STREAM_CHUNK);
 	buf_init(&s->down, STREAM_DOWN_MAX);
@@ -261,38 +270,84 @@ stream_new(struct tls_asker *a, uint32_t tag, const struct msg_tls_server *m,
 	s->tls_rd = event_new(a->t->loop->base, fd, EV_READ | EV_PERSIST,
 			      on_tls_readable, s);
 	s->timer = evtimer_new(a->t->loop->base, on_deadline, s);
-	if (s->tls_rd && s->timer && prepare_ssl(s) == 0)
+	if (s->tls_rd && s->timer)
 		return s;
 	stream_free(s);
 	return NULL;
+}
+
+/* s->ssl is made: begin. */
+static int
+start(struct stream *s, uint32_t timeout_ms)
+{
+	struct timeval tv = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
+	BIO *bio = BIO_new(s->t->bio);
+
+	if (!bio)
+		return -1;
+	BIO_set_data(bio, s);
+	SSL_set_bio(s->ssl, bio, bio);
+	SSL_set_app_data(s->ssl, s);
+	if (event_add(s->tls_rd, NULL) < 0 || event_add(s->timer, &tv) < 0)
+		return -1;
+	if (s->out) /* it speaks first */
+		handshake(s);
+	return 0;
+}
+
+/* May there be one more?  NULL, or why not. */
+static const char *
+admit(const struct tlsd *t)
+{
+	return t->draining		       ? "tlsd is ending"
+	       : t->nstreams >= t->max_streams ? "too many connections"
+					       : NULL;
+}
+
+static void
+refuse_fd(struct tls_asker *a, uint32_t tag, int fd, const char *why)
+{
+	close(fd);
+	refuse(a, tag, TLS_FAIL_LOCAL, why);
 }
 
 void
 stream_start(struct tls_asker *a, uint32_t tag, const struct msg_tls_server *m,
 	     int fd)
 {
-	struct timeval tv = { m->timeout_ms / 1000,
-			      m->timeout_ms % 1000 * 1000 };
-	struct tlsd *t = a->t;
-	const char *why = NULL;
+	const char *why =
+		a->t->contexts ? admit(a->t) : "there is no certificate";
 	struct stream *s;
 
-	if (t->draining)
-		why = "tlsd is ending";
-	else if (!t->contexts)
-		why = "there is no certificate";
-	else if (t->nstreams >= t->max_streams)
-		why = "too many connections";
 	if (why) {
-		close(fd);
-		refuse(a, tag, TLS_FAIL_LOCAL, why);
+		refuse_fd(a, tag, fd, why);
 		return;
 	}
-	s = stream_new(a, tag, m, fd);
-	if (!s || event_add(s->tls_rd, NULL) < 0 ||
-	    event_add(s->timer, &tv) < 0) {
-		if (s)
-			stream_free(s);
-		refuse(a, tag, TLS_FAIL_LOCAL, "out of memory");
+	s = stream_new(a, tag, fd);
+	if (s && prepare_server(s, m) == 0 && start(s, m->timeout_ms) == 0)
+		return;
+	if (s)
+		stream_free(s);
+	refuse(a, tag, TLS_FAIL_LOCAL, "out of memory");
+}
+
+void
+stream_connect(struct tls_asker *a, uint32_t tag,
+	       const struct msg_tls_client *m, int fd)
+{
+	const char *why = admit(a->t);
+	struct err err = { .text = "out of memory" };
+	struct stream *s;
+
+	if (why) {
+		refuse_fd(a, tag, fd, why);
+		return;
 	}
+	s = stream_new(a, tag, fd);
+	if (s && outgoing_prepare(s, m, &err) == 0 &&
+	    start(s, m->timeout_ms) == 0)
+		return;
+	if (s)
+		stream_free(s);
+	refuse(a, tag, TLS_FAIL_LOCAL, err.text);
 }

@@ -5,7 +5,9 @@
 #include "tlsd.h"
 
 /*
- * One client's connection, from the handshake to its end.
+ * One client's connection, from the handshake to its end; or one of our own to
+ * a server (out), which the comments call a client as well: bytes are moved in
+ * the same way.
  *
  *	client == TLS == tls [SSL] plain == local stream == service
  *
@@ -20,6 +22,7 @@ struct stream {
 	struct tls_asker *asker; /* NULL: the handshake is done */
 	uint32_t tag;
 	SSL *ssl;
+	struct outgoing *out; /* NULL: we are the server */
 	int tls, plain;
 	struct event *tls_rd, *tls_wr, *plain_rd, *plain_wr, *plain_end, *timer;
 	struct buf up, down;   /* what is stuck */
@@ -40,6 +43,9 @@ struct stream {
  * goes to the asker. */
 void stream_start(struct tls_asker *a, uint32_t tag,
 		  const struct msg_tls_server *m, int fd);
+/* The same with a server's. */
+void stream_connect(struct tls_asker *a, uint32_t tag,
+		    const struct msg_tls_client *m, int fd);
 /* No answer, no farewell. */
 void stream_free(struct stream *s);
 

@@ -21,8 +21,11 @@
 static void
 add_extension(X509 *cert, int nid, const char *value)
 {
-	X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
+	X509V3_CTX ctx;
+	X509_EXTENSION *e;
 
+	X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
+	e = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
 	assert_non_null(e);
 	assert_int_equal(X509_add_ext(cert, e, -1), 1);
 	X509_EXTENSION_free(e);
@@ -35,8 +38,10 @@ add_names(X509 *cert, const char *names, bool is_ca)
 	char text[2000] = "";
 	size_t n = 0;
 
-	if (is_ca)
+	if (is_ca) {
 		add_extension(cert, NID_basic_constraints, "critical,CA:TRUE");
+		add_extension(cert, NID_subject_key_identifier, "hash");
+	}
 	while (str_token(&rest, " ", &word))
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%sDNS:%.*s",
 				      n ? "," : "", STR_FMT(word));
@@ -288,6 +293,9 @@ bed_open(struct bed *b)
 		.digest = "sha256",
 		.verify_depth = 9,
 		.session_s = 3600,
+		.grades = { "HIGH:MEDIUM:@STRENGTH", "AES256:@STRENGTH" },
+		.out_verify_depth = 9,
+		.out_session_s = 3600,
 	};
 	assert_int_equal(conf_ciphers(b->conf.ciphers, STR("HIGH:@STRENGTH"),
 				      STR(""), STR("")),

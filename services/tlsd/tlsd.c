@@ -9,30 +9,37 @@
 
 #include "base/log.h"
 #include "bio.h"
-#include "stream.h"
+#include "outgoing.h"
 
 /* --- what is offered -------------------------------------------------------
  */
 
+static bool
+can_offer(const struct tls_asker *a)
+{
+	return !a->t->draining && (a->connects || a->t->contexts);
+}
+
 static void
 tell_offer(struct tls_asker *a)
 {
-	const struct msg_tls_offer m = { .on = a->t->offering };
+	const struct msg_tls_offer m = { .on = can_offer(a) };
 
+	a->offered = m.on;
 	(void)chan_send(a->chan, 0, &msg_tls_offer_def, &m);
 }
 
 static void
-set_offering(struct tlsd *t)
+tell_offers(struct tlsd *t)
 {
-	bool on = t->contexts && !t->draining;
 	struct list *it;
 
-	if (on == t->offering)
-		return;
-	t->offering = on;
-	list_for_each (it, &t->askers)
-		tell_offer(LIST_OF(it, struct tls_asker, link));
+	list_for_each (it, &t->askers) {
+		struct tls_asker *a = LIST_OF(it, struct tls_asker, link);
+
+		if (a->offered != can_offer(a))
+			tell_offer(a);
+	}
 }
 
 /* From what there is now; streams and handshakes keep their old ones. */
@@ -49,37 +56,48 @@ make_contexts(struct tlsd *t)
 	}
 	contexts_free(t->contexts);
 	t->contexts = cs;
-	set_offering(t);
+	tell_offers(t);
 }
 
 void
 tlsd_configure(struct tlsd *t, const struct tls_conf *conf)
 {
 	t->conf = *conf;
+	outgoing_reset(t);
 	make_contexts(t);
 }
 
-/* --- authorities of clients' certificates ----------------------------------
+/* --- authorities -----------------------------------------------------------
  */
 
+/* One certificate that cannot be read hides itself alone. */
 static X509_STORE *
-parse_ca(struct str pem)
+parse_ca(struct str pem, const char *what)
 {
 	X509_STORE *store = X509_STORE_new();
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
-	unsigned n = 0;
+	unsigned n = 0, bad = 0;
 	X509 *cert;
 
-	while (store && bio &&
-	       (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL))) {
-		n += X509_STORE_add_cert(store, cert) == 1;
+	while (store && bio) {
+		cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+		if (cert)
+			n += X509_STORE_add_cert(store, cert) == 1;
+		else if (ERR_GET_REASON(ERR_peek_last_error()) ==
+			 PEM_R_NO_START_LINE)
+			break;
+		else
+			bad++;
 		X509_free(cert);
+		ERR_clear_error();
 	}
 	BIO_free(bio);
 	ERR_clear_error();
+	if (bad)
+		log_error("%s: %u certificates cannot be read", what, bad);
 	if (n)
 		return store;
-	log_error("smtpd_tls_CAfile: no certificate is in it");
+	log_error("%s: no certificate is in it", what);
 	X509_STORE_free(store);
 	return NULL;
 }
@@ -104,25 +122,42 @@ read_fd(int fd, struct buf *b)
 	return 0;
 }
 
-void
-tlsd_ca(struct tlsd *t, int fd)
+/* Takes fd; id gets a digest of the content, NULL: none wanted. */
+static X509_STORE *
+read_ca(int fd, const char *what, uint8_t id[16])
 {
-	unsigned char id[EVP_MAX_MD_SIZE] = { 0 };
+	unsigned char digest[EVP_MAX_MD_SIZE] = { 0 };
+	X509_STORE *ca = NULL;
 	struct buf pem;
 
 	buf_init(&pem, TLSD_CA_MAX);
-	X509_STORE_free(t->ca);
-	t->ca = NULL;
 	if (read_fd(fd, &pem) < 0)
-		log_error("smtpd_tls_CAfile: cannot be read");
+		log_error("%s: cannot be read", what);
 	else if (pem.n)
-		t->ca = parse_ca(buf_str(&pem));
-	if (t->ca)
-		EVP_Digest(pem.p, pem.n, id, NULL, EVP_sha256(), NULL);
-	memcpy(t->ca_id, id, sizeof(t->ca_id));
+		ca = parse_ca(buf_str(&pem), what);
+	if (ca)
+		EVP_Digest(pem.p, pem.n, digest, NULL, EVP_sha256(), NULL);
+	if (id)
+		memcpy(id, digest, 16);
 	buf_fini(&pem);
 	close(fd);
+	return ca;
+}
+
+void
+tlsd_ca(struct tlsd *t, int fd)
+{
+	X509_STORE_free(t->ca);
+	t->ca = read_ca(fd, "smtpd_tls_CAfile", t->ca_id);
 	make_contexts(t);
+}
+
+void
+tlsd_server_ca(struct tlsd *t, int fd)
+{
+	X509_STORE_free(t->server_ca);
+	t->server_ca = read_ca(fd, "smtp_tls_CAfile", NULL);
+	outgoing_reset(t);
 }
 
 /* --- keyd ------------------------------------------------------------------
@@ -252,15 +287,20 @@ static void
 on_asker_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	     void *msg)
 {
-	struct msg_tls_server *m = msg;
+	struct msg_tls_server *server = msg;
+	struct msg_tls_client *client = msg;
 	int fd;
 
 	(void)c;
-	if (def != &msg_tls_server_def)
-		return;
-	fd = m->fd;
-	m->fd = -1;
-	stream_start(arg, tag, m, fd);
+	if (def == &msg_tls_server_def) {
+		fd = server->fd;
+		server->fd = -1;
+		stream_start(arg, tag, server, fd);
+	} else if (def == &msg_tls_client_def) {
+		fd = client->fd;
+		client->fd = -1;
+		stream_connect(arg, tag, client, fd);
+	}
 }
 
 static void
@@ -282,6 +322,7 @@ tlsd_peer(struct tlsd *t, const struct chan_row *row, int fd)
 		return;
 	}
 	a->t = t;
+	a->connects = row == &channels[CH_SMTP_TLSD];
 	list_init(&a->link);
 	list_init(&a->handshakes);
 	a->chan = chan_new(t->loop, fd, row, CHAN_SERVICE, &asker_ops, a);
@@ -328,6 +369,8 @@ tlsd_init(struct tlsd *t, struct loop *l, unsigned max_streams, struct err *err)
 	list_init(&t->askers);
 	list_init(&t->streams);
 	list_init(&t->again);
+	list_init(&t->out_contexts);
+	sessions_init(&t->sessions);
 	buf_init(&t->out, STREAM_DOWN_MAX);
 	if (remote_init(&t->remote, err) < 0)
 		return -1;
@@ -358,7 +401,9 @@ tlsd_fini(struct tlsd *t)
 	keyset_free(t->keys);
 	keyset_free(t->pending);
 	ticket_keys_wipe(&t->tickets);
+	outgoing_reset(t);
 	X509_STORE_free(t->ca);
+	X509_STORE_free(t->server_ca);
 	drop_remote(t);
 	remote_fini(&t->remote);
 	BIO_meth_free(t->bio);
@@ -372,7 +417,7 @@ void
 tlsd_drain(struct tlsd *t)
 {
 	t->draining = true;
-	set_offering(t);
+	tell_offers(t);
 	if (t->nstreams == 0 && t->drained)
 		t->drained(t->arg);
 }

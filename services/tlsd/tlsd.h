@@ -6,6 +6,7 @@
 #include "frame/asker.h"
 #include "frame/daemon.h"
 #include "frame/msg_tlsd.h"
+#include "sessions.h"
 
 enum {
 	/* What is moved at once: several records, one system call a side. */
@@ -27,6 +28,8 @@ struct tls_asker {
 	struct chan *chan;
 	struct list link;
 	struct list handshakes; /* struct stream */
+	bool connects;		/* asks for TLS_CLIENT */
+	bool offered;		/* what it was told last */
 };
 
 struct tlsd {
@@ -37,7 +40,7 @@ struct tlsd {
 	struct list again;   /* streams that have more to do at once */
 	struct event *again_timer;
 	unsigned nstreams, max_streams; /* handshakes too */
-	bool offering, draining;
+	bool draining;
 	void (*drained)(void *arg); /* the last stream ended while draining */
 	void *arg;
 
@@ -45,8 +48,13 @@ struct tlsd {
 	struct keyset *keys;	   /* what they were made from, or NULL */
 	struct keyset *pending;	   /* not complete yet, or NULL */
 	struct ticket_keys tickets;
-	X509_STORE *ca;
+	X509_STORE *ca;	   /* of clients */
 	uint8_t ca_id[16]; /* of its content */
+	/* Where we are the client: outgoing.c. */
+	X509_STORE *server_ca;
+	struct list out_contexts;
+	unsigned nout_contexts;
+	struct sessions sessions;
 	struct asker *keyd;
 	struct remote remote;
 	struct event *remote_end; /* the channel of remote ended */
@@ -68,6 +76,8 @@ void tlsd_fini(struct tlsd *t);
 void tlsd_configure(struct tlsd *t, const struct tls_conf *conf);
 /* smtpd_tls_CAfile as a memfd; takes fd. */
 void tlsd_ca(struct tlsd *t, int fd);
+/* The same of servers: smtp_tls_CAfile, smtp_tls_CApath, the system's. */
+void tlsd_server_ca(struct tlsd *t, int fd);
 /* A new asker; takes fd. */
 void tlsd_peer(struct tlsd *t, const struct chan_row *row, int fd);
 /* keyd's messages: for asker_new(), arg is the tlsd. */

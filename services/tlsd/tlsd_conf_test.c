@@ -107,6 +107,8 @@ test_load(void **state)
 			"smtpd_tls_ccert_verifydepth = 3\n"
 			"smtpd_tls_fingerprint_digest = sha512\n"
 			"smtpd_tls_session_cache_timeout = 60\n"
+			"smtp_tls_scert_verifydepth = 9\n"
+			"smtp_tls_session_cache_timeout = 60\n"
 			"tls_drain_time = 5\n",
 			rows[i].level);
 		assert_int_equal(params_load(&p, str_of(text), &err), 0);
