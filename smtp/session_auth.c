@@ -125,8 +125,7 @@ refused(struct session *s)
 {
 	struct fault f;
 
-	/* Never PERM: a password that was changed is no fault of the mail. */
-	f = words_reply(s, true,
+	f = words_reply(s, s->plan.set->sasl.soft_bounce,
 			"SASL authentication failed; server %s said: ", s->who);
 	session_ended(s, SESSION_REFUSED, &f);
 }

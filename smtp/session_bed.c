@@ -209,8 +209,10 @@ unescape(struct str s, struct buf *out)
 		c = s.p[i];
 		if (c == '\\' && i + 1 < s.n) {
 			c = s.p[++i];
-			c = (char)(c == 'r' ? '\r' : c == 'n' ? '\n' :
-						     c == '0' ? 0 : c);
+			c = (char)(c == 'r'   ? '\r'
+				   : c == 'n' ? '\n'
+				   : c == '0' ? 0
+					      : c);
 		}
 		(void)!buf_add_byte(out, c);
 	}

@@ -8,12 +8,12 @@
 
 #include "session_bed.h"
 
-#define HELLO                                            \
-	"> 220 mx.a.test ESMTP\n< EHLO us.test\n"        \
-	"> 250-mx.a.test\n> 250-SIZE 100000\n"           \
+#define HELLO                                     \
+	"> 220 mx.a.test ESMTP\n< EHLO us.test\n" \
+	"> 250-mx.a.test\n> 250-SIZE 100000\n"    \
 	"> 250-8BITMIME\n> 250 DSN\n"
-#define PIPED                                            \
-	"> 220 mx.a.test ESMTP\n< EHLO us.test\n"        \
+#define PIPED                                     \
+	"> 220 mx.a.test ESMTP\n< EHLO us.test\n" \
 	"> 250-mx.a.test\n> 250 PIPELINING\n"
 #define QUIT "< QUIT\n"
 
@@ -69,14 +69,17 @@ check(const struct row *r)
 }
 
 static const struct row rows[] = {
-	{ "plain", &one,
+	{ "plain",
+	  &one,
 	  HELLO "< MAIL FROM:<s@b.test> SIZE=24\n> 250 2.1.0 ok\n"
 		"< RCPT TO:<r@a.test>\n> 250 2.1.5 ok\n"
 		"< DATA\n> 354 go\n"
 		"body Subject: x\\r\\n\\r\\nhi\\r\\n..dot\\r\\n\n"
 		"> 250 2.0.0 Ok: queued as 4F2\n" QUIT,
-	  "ready done", { "OK 2.0.0 250 2.0.0 Ok: queued as 4F2" } },
-	{ "pipelined", &two,
+	  "ready done",
+	  { "OK 2.0.0 250 2.0.0 Ok: queued as 4F2" } },
+	{ "pipelined",
+	  &two,
 	  PIPED "< MAIL FROM:<s@b.test>\n< RCPT TO:<r@a.test>\n"
 		"< RCPT TO:<q@a.test>\n< DATA\n> 250 ok\n> 550 5.1.1 who?\n"
 		"> 250 ok\n> 354 go\nbody Subject: x\\r\\n\\r\\nhi\\r\\n\n"

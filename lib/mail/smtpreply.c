@@ -126,7 +126,7 @@ add_to_line(struct smtpreply *r, struct str s)
 {
 	struct str kept = str_head(s, r->line.limit - r->line.n);
 
-	if (kept.n < s.n || buf_add_str(&r->line, kept) < 0)
+	if (buf_add_str(&r->line, kept) < 0 || kept.n < s.n)
 		r->cut = true;
 }
 
