@@ -85,6 +85,7 @@ reload(struct daemon *d)
 
 	q->set = read_settings(&d->params);
 	sites_reload(q);
+	upkeep_wake(q); /* queue_minfree */
 	smtp_client_start(q, smtp_workers(d));
 }
 

@@ -39,6 +39,7 @@ message_enter(struct message *m, enum message_state s)
 	log_line(LOG_DEBUG_, qid_text(m->id, id), "%s -> %s",
 		 state_names[m->state], state_names[s]);
 	m->state = (uint8_t)s;
+	upkeep_wake(m->q);
 }
 
 const char *
@@ -296,6 +297,26 @@ message_found(struct qmgr *q, const struct spool_found *f)
 }
 
 static void
+arm_due_timer(struct qmgr *q, uint64_t now)
+{
+	struct heap_item *top = heap_top(&q->due);
+	struct timeval tv = { 0, 0 };
+	uint64_t us;
+
+	if (!top) {
+		evtimer_del(q->due_timer);
+		return;
+	}
+	us = top->key > now ? top->key - now : 0;
+	/* The wall clock may be set: look again now and then. */
+	if (us > 60ull * US)
+		us = 60ull * US;
+	tv.tv_sec = (time_t)(us / US);
+	tv.tv_usec = (suseconds_t)(us % US);
+	evtimer_add(q->due_timer, &tv);
+}
+
+static void
 set_due(struct message *m, uint64_t when_us)
 {
 	char id[QID_MAX];
@@ -303,6 +324,8 @@ set_due(struct message *m, uint64_t when_us)
 	if (heap_set(&m->q->due, &m->due, when_us) < 0)
 		log_line(LOG_ERROR_, qid_text(m->id, id),
 			 "out of memory: waits for a restart");
+	else if (heap_top(&m->q->due) == &m->due)
+		arm_due_timer(m->q, clock_wall_us());
 }
 
 /* To wait until its site has room; and no longer than it may stay. */
@@ -337,7 +360,6 @@ message_wake(struct message *m)
 {
 	site_woken(m);
 	set_due(m, m->arrival_us);
-	message_schedule(m->q);
 }
 
 void
@@ -345,8 +367,16 @@ message_flush(struct message *m)
 {
 	if (m->state != MESSAGE_DEFERRED)
 		return;
+	if (m->woken)
+		return;
+	if (m->site) {
+		/* Its turn comes; it is among the first if there are few. */
+		site_enable(m->site);
+		if (m->site && !m->woken && site_has_room(m->site))
+			message_wake(m);
+		return;
+	}
 	m->eager = true;
-	site_leave(m);
 	set_due(m, clock_wall_us());
 }
 
@@ -356,8 +386,10 @@ static void
 activate(struct active *a)
 {
 	struct message *m = a->m;
-	struct site *s = m->eager ? NULL : site_of(a);
+	struct site *s = site_of(a);
 
+	if (s && m->eager)
+		site_enable(s);
 	if (s && s->state == SITE_ALIVE && site_is_shut(s, m) &&
 	    clock_wall_us() < retry_limit(&m->q->set.retry, m->arrival_us)) {
 		site_leave(m);
@@ -460,26 +492,6 @@ load_done(struct io_job *j)
 	}
 	message_schedule(q);
 	qmgr_drain_step(q);
-}
-
-static void
-arm_due_timer(struct qmgr *q, uint64_t now)
-{
-	struct heap_item *top = heap_top(&q->due);
-	struct timeval tv = { 0, 0 };
-	uint64_t us;
-
-	if (!top) {
-		evtimer_del(q->due_timer);
-		return;
-	}
-	us = top->key > now ? top->key - now : 0;
-	/* The wall clock may be set: look again now and then. */
-	if (us > 60ull * US)
-		us = 60ull * US;
-	tv.tv_sec = (time_t)(us / US);
-	tv.tv_usec = (suseconds_t)(us % US);
-	evtimer_add(q->due_timer, &tv);
 }
 
 void

@@ -73,8 +73,6 @@ int
 qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	  unsigned wait_s, struct err *err)
 {
-	struct timeval second = { 1, 0 };
-
 	*q = (struct qmgr){ .loop = l, .set = *set, .lockfd = -1 };
 	list_init(&q->unmarked);
 	list_init(&q->stuck);
@@ -86,7 +84,7 @@ qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	list_init(&q->sites.transports);
 	list_init(&q->sites.idle);
 	q->due_timer = evtimer_new(l->base, on_due, q);
-	q->tick = event_new(l->base, -1, EV_PERSIST, on_tick, q);
+	q->tick = evtimer_new(l->base, on_tick, q);
 	if (!q->due_timer || !q->tick) {
 		err_sys(err, ENOMEM, "qmgr");
 		goto fail;
@@ -97,7 +95,7 @@ qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	    spool_open(&q->spool, root, err) < 0 || recover(q, err) < 0 ||
 	    io_start(&q->io, l, q->set.threads, err) < 0)
 		goto fail;
-	event_add(q->tick, &second);
+	upkeep_wake(q);
 	return 0;
 fail:
 	qmgr_fini(q);

@@ -95,6 +95,8 @@ void qmgr_drain_step(struct qmgr *q);
 
 /* Once a second: marks, tidying, ids, free space, probing a broken disk. */
 void upkeep_tick(struct qmgr *q);
+/* Something has happened: tick, until nothing is left to do. */
+void upkeep_wake(struct qmgr *q);
 /* The disk failed under a write that had to be durable: take nothing new
  * until it can be written and synced again. */
 void qmgr_disk_failed(struct qmgr *q);

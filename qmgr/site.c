@@ -340,7 +340,7 @@ revive(struct site *s)
 {
 	heap_remove(&s->q->sites.due, &s->due);
 	s->state = SITE_ALIVE;
-	s->backoff_s = 0;
+	s->backoff_ms = 0;
 	free(s->why);
 	s->why = NULL;
 }
@@ -350,21 +350,21 @@ static void
 die(struct site *s, struct str why)
 {
 	const struct retry_rule *r = &s->q->set.retry;
-	uint64_t s_min = r->min_us / 1000000, s_max = r->max_us / 1000000;
 	char *text =
 		strndup(why.n ? why.p : "", why.n < WHY_MAX ? why.n : WHY_MAX);
 
 	if (s->state == SITE_ALIVE)
 		s->since_us = clock_wall_us();
-	s->backoff_s = s->backoff_s ? s->backoff_s * 2 : (uint32_t)s_min;
-	if (s->backoff_s > s_max)
-		s->backoff_s = (uint32_t)s_max;
+	s->backoff_ms = s->backoff_ms ? s->backoff_ms * 2
+				      : (uint32_t)(r->min_us / 1000);
+	if (s->backoff_ms > r->max_us / 1000)
+		s->backoff_ms = (uint32_t)(r->max_us / 1000);
 	s->state = SITE_DEAD;
 	if (text) {
 		free(s->why);
 		s->why = text;
 	}
-	wait_ms(s, s->backoff_s * 1000ull);
+	wait_ms(s, s->backoff_ms);
 	smtp_suspend(s);
 }
 
@@ -384,7 +384,7 @@ site_done(struct site *s, enum site_end end, struct str why)
 		window_success(&s->window, r, s->busy);
 	} else if (s->state == SITE_PROBING) {
 		if (end == SITE_SAYS_NOTHING)
-			s->backoff_s /= 2; /* the same again */
+			s->backoff_ms /= 2; /* the same again */
 		s->busy--;
 		die(s, why);
 		step(s);
@@ -400,6 +400,12 @@ site_done(struct site *s, enum site_end end, struct str why)
 	if (delay_ms && s->state == SITE_ALIVE)
 		wait_ms(s, delay_ms);
 	step(s);
+}
+
+bool
+site_has_room(const struct site *s)
+{
+	return s->ntodo + s->nwoken < 4 * s->window.n;
 }
 
 void

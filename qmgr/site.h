@@ -62,7 +62,7 @@ struct site {
 	unsigned nwoken; /* messages on their way here from parked */
 	/* Connections that workers keep for it, as far as is known. */
 	uint8_t kept[SITE_KEPT];
-	uint32_t backoff_s;
+	uint32_t backoff_ms;
 	uint8_t state;
 	uint64_t since_us; /* dead since */
 	char *why;	   /* dead: "4.4.1 connect to ..." */
@@ -83,7 +83,6 @@ struct sending {
 	uint32_t n, size;
 	uint32_t *rcpt;
 	struct buf parts; /* of the answer */
-	uint32_t nparts;
 };
 
 struct sites {
@@ -143,6 +142,8 @@ struct sending *site_drop(struct site *s);
 enum site_end { SITE_SAYS_NOTHING, SITE_WORKED, SITE_FAILED };
 void site_done(struct site *s, enum site_end end, struct str why);
 
+/* Is there room for one that does not want to wait? */
+bool site_has_room(const struct site *s);
 /* The administrator wants it to be tried. */
 void site_enable(struct site *s);
 void sites_enable_all(struct qmgr *q);

@@ -55,6 +55,10 @@ sending_new(struct active *a, struct site *s)
 static void
 sending_free(struct sending *sn)
 {
+	struct smtp_client *sc = &sn->site->q->smtp;
+
+	if (sc->suspect == sn)
+		sc->suspect = NULL;
 	list_remove(&sn->link);
 	buf_fini(&sn->parts);
 	free(sn->rcpt);
@@ -295,30 +299,41 @@ send_or_fail(struct worker *w, struct sending *sn)
 	message_delivery_done(a);
 }
 
-/* One worker is freed from other work, then gets the suspects one by one. */
+/* The worker with least in hand gets nothing else till it is free, then the
+ * suspects one by one. */
+static struct worker *
+pick_alone(struct qmgr *q)
+{
+	struct worker *w, *best = NULL;
+	unsigned i;
+
+	for (i = 0; i < SMTP_WORKERS_MAX; i++) {
+		w = q->smtp.worker[i];
+		if (!w)
+			continue;
+		w->alone = false;
+		if (is_free(w) && (!best || w->nsent < best->nsent))
+			best = w;
+	}
+	if (best)
+		best->alone = true;
+	return best;
+}
+
 static void
 send_suspects(struct qmgr *q)
 {
-	struct list *suspects = &q->smtp.suspects;
-	struct worker *w = NULL;
+	struct smtp_client *sc = &q->smtp;
 	struct sending *sn;
-	unsigned i;
+	struct worker *w;
 
-	for (i = 0; i < q->smtp.nworkers && !w; i++)
-		if (q->smtp.worker[i] && q->smtp.worker[i]->alone)
-			w = q->smtp.worker[i];
-	if (!w && !list_empty(suspects))
-		w = pick(q, NULL);
-	if (!w)
-		return;
-	w->alone = true;
-	while (!list_empty(suspects) && w->nsent == 0) {
-		sn = LIST_OF(suspects->next, struct sending, link);
+	while (!sc->suspect && (w = pick_alone(q))) {
+		if (list_empty(&sc->suspects))
+			w->alone = false;
+		if (list_empty(&sc->suspects) || w->nsent)
+			return;
+		sn = LIST_OF(sc->suspects.next, struct sending, link);
 		list_remove(&sn->link);
-		if (!w->asker || !asker_is_up(w->asker) || w->leaving) {
-			list_prepend(suspects, &sn->link);
-			break;
-		}
 		if (message_is_killer(sn->a)) {
 			struct active *a = sn->a;
 
@@ -327,10 +342,9 @@ send_suspects(struct qmgr *q)
 			message_delivery_done(a);
 			continue;
 		}
+		sc->suspect = sn;
 		send_or_fail(w, sn);
 	}
-	if (list_empty(suspects) && w->nsent == 0)
-		w->alone = false;
 }
 
 void
@@ -381,7 +395,8 @@ come_back(struct sending *sn)
 	struct timeval now = { 0, 0 };
 
 	buf_reset(&sn->parts);
-	sn->nparts = 0;
+	if (q->smtp.suspect == sn)
+		q->smtp.suspect = NULL;
 	if (q->draining || w->leaving) {
 		site_put_back(sn->site, sn);
 	} else {

@@ -6,6 +6,7 @@
 
 struct qmgr;
 struct active;
+struct sending;
 struct site;
 struct worker;
 
@@ -19,8 +20,9 @@ struct smtp_client {
 			      asker_state_cb *state);
 	void *arg; /* for open() */
 	struct worker *worker[SMTP_WORKERS_MAX];
-	unsigned nworkers;    /* wanted */
-	struct list suspects; /* struct sending: to be sent alone */
+	unsigned nworkers;	 /* wanted */
+	struct list suspects;	 /* struct sending: to be sent alone */
+	struct sending *suspect; /* is out now */
 };
 
 void *smtp_client_arg(const struct worker *w);

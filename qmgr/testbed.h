@@ -536,7 +536,8 @@ setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	strcpy(w->dir, "/tmp/qmgr_test.XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "%s/qmgr_test.XXXXXX",
+		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
 	w->root = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(w->root >= 0);
@@ -570,6 +571,7 @@ teardown(void **state)
 #define UNTIL(w, cond)                                          \
 	do {                                                    \
 		uint64_t end_ = clock_mono_ms() + 10000;        \
+		loop_turn(&(w)->loop, false);                   \
 		while (!(cond)) {                               \
 			loop_turn(&(w)->loop, true);            \
 			if (clock_mono_ms() > end_)             \

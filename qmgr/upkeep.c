@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What is done once a second. */
+/* What is done once a second while there is something to do. */
 #include "base/log.h"
 #include "message.h"
 
@@ -58,6 +58,7 @@ qmgr_disk_failed(struct qmgr *q)
 	log_error("the queue cannot be written: no mail is taken until it "
 		  "can");
 	q->pressure.broken = true;
+	upkeep_wake(q);
 	receivers_pressure(q);
 }
 
@@ -151,6 +152,28 @@ tidy_done(struct io_job *j)
 
 static const struct io_kind tidy_kind = { tidy_run, tidy_done, 1 };
 
+/* --- the tick ------------------------------------------------------------- */
+
+void
+upkeep_wake(struct qmgr *q)
+{
+	const struct timeval second = { 1, 0 };
+
+	if (!evtimer_pending(q->tick, NULL))
+		evtimer_add(q->tick, &second);
+}
+
+/* An idle queue is left alone: whatever happens to a message wakes it. */
+static bool
+is_idle(const struct qmgr *q)
+{
+	return !q->nactive && !q->nintakes && !io_pending(q->io) &&
+	       list_empty(&q->unmarked) && list_empty(&q->stuck) &&
+	       !spool_ids_low(q->spool) && !spool_untidy(q->spool) &&
+	       !spool_has_spares(q->spool) && !q->pressure.broken &&
+	       !q->pressure.full && !q->set.minfree;
+}
+
 void
 upkeep_tick(struct qmgr *q)
 {
@@ -159,6 +182,8 @@ upkeep_tick(struct qmgr *q)
 	message_mark_round(q);
 	if (!q->draining)
 		want_ids(q);
+	if (!is_idle(q))
+		upkeep_wake(q);
 	if (!up->tidying &&
 	    (spool_untidy(q->spool) || spool_has_spares(q->spool))) {
 		up->tidying = true;
