@@ -288,7 +288,7 @@ int
 cmd_queue(struct ctl *c, int argc, char **argv)
 {
 	struct answer a = { .status = EX_UNAVAILABLE };
-	struct msg_queue msg = { .id = STR("ALL") };
+	struct msg_queue msg = { .id = STR("ALL"), .text = QUEUE_ALL_TEXT };
 	const char *done = NULL;
 	bool named = false;
 	size_t i;

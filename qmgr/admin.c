@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: ISC */
-/* The administrator's orders: hold, release, delete, flush.  Listing is in
- * listing.c. */
+/* The administrator's orders.  Listing is in listing.c, requeue and change in
+ * rewrite.c. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "admin.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "rewrite.h"
+#include "selection.h"
 
 enum { ORDER_JOBS = 64 }; /* at a time, so that mail goes on meanwhile */
-
-struct admin {
-	struct list link; /* in q->admins */
-	struct qmgr *q;
-	struct chan *chan;
-};
 
 /* One request; it goes on when ctl has left. */
 struct order {
@@ -22,10 +17,12 @@ struct order {
 	struct chan *chan;
 	uint32_t tag;
 	enum queue_verb verb;
-	uint64_t *ids;
-	size_t n, at;
+	struct selection sel;
+	size_t at; /* of the batch: not done yet */
+	bool end;  /* it was the last batch */
 	unsigned running;
 	uint32_t count;
+	const char *skipped; /* why the last one was left out */
 	bool failed;
 	struct err err;
 };
@@ -58,36 +55,28 @@ admin_reply(struct chan *c, uint32_t tag, unsigned status, uint32_t count,
 	chan_send(c, tag, &msg_queue_done_def, &msg);
 }
 
-uint64_t *
-admin_ids(struct qmgr *q, struct str id, size_t *n)
-{
-	uint64_t *ids, one;
-	struct message *m;
-	size_t i = 0;
-
-	*n = 0;
-	ids = calloc(q->by_id.n + 1, sizeof(*ids));
-	if (!ids)
-		return NULL;
-	if (str_eq(id, STR("ALL"))) {
-		while ((m = map_next(&q->by_id, &i)))
-			ids[(*n)++] = m->id;
-	} else if (qid_parse(id, &one) && message_find(q, one)) {
-		ids[(*n)++] = one;
-	}
-	return ids;
-}
-
 static void
 order_end(struct order *o)
 {
 	if (o->failed)
-		admin_reply(o->chan, o->tag, 75, o->count, o->err.text);
+		admin_reply(o->chan, o->tag, o->err.class == ERR_PERM ? 1 : 75,
+			    o->count, o->err.text);
+	else if (o->sel.missing[0])
+		admin_reply(o->chan, o->tag, 1, o->count, "no such message");
+	else if (o->count == 0 && o->skipped)
+		admin_reply(o->chan, o->tag, 1, 0, o->skipped);
 	else
 		admin_reply(o->chan, o->tag, 0, o->count, "");
 	chan_unref(o->chan);
-	free(o->ids);
+	selection_fini(&o->sel);
 	free(o);
+}
+
+static void
+order_failed(struct order *o, const struct err *err)
+{
+	o->failed = true;
+	o->err = *err;
 }
 
 /* --- writing the new state ------------------------------------------------ */
@@ -150,8 +139,7 @@ step_done(struct io_job *j)
 	m->busy = false;
 	if (s->rc < 0) {
 		log_line(LOG_ERROR_, qid_text(m->id, id), "%s", s->err.text);
-		o->failed = true;
-		o->err = s->err;
+		order_failed(o, &s->err);
 	} else {
 		m->seq = s->slot.seq;
 		o->count++;
@@ -204,8 +192,9 @@ hold(struct order *o, struct message *m)
 	if (m->state == MESSAGE_DEFERRED) {
 		message_hold(m, QFILE_ADMIN); /* at once; then on disk */
 		start_step(o, m, QFILE_HELD);
-	} else if (m->state != MESSAGE_HELD && m->state != MESSAGE_REMOVING &&
-		   m->wish == WISH_NONE) {
+	} else if (m->state == MESSAGE_HELD) {
+		o->skipped = "it is on hold";
+	} else if (m->state != MESSAGE_REMOVING && m->wish == WISH_NONE) {
 		m->wish = WISH_HOLD; /* when this attempt has ended */
 		o->count++;
 	}
@@ -219,6 +208,8 @@ release(struct order *o, struct message *m)
 	} else if (m->wish == WISH_HOLD) {
 		m->wish = WISH_NONE;
 		o->count++;
+	} else {
+		o->skipped = "it is not on hold";
 	}
 }
 
@@ -239,139 +230,164 @@ static void delete (struct order *o, struct message *m)
 static void
 flush(struct order *o, struct message *m)
 {
-	if (m->state != MESSAGE_DEFERRED)
-		return;
-	message_flush(m);
-	o->count++;
+	if (m->state == MESSAGE_HELD) {
+		o->skipped = "it is on hold: release it";
+	} else if (m->state != MESSAGE_DEFERRED) {
+		o->skipped = "it is being delivered just now";
+	} else {
+		message_flush(m);
+		o->count++;
+	}
+}
+
+static void
+on_rewritten(void *arg, int rc, const struct err *err)
+{
+	struct order *o = arg;
+
+	if (rc < 0)
+		order_failed(o, err);
+	else
+		o->count++;
+	o->running--;
+	order_go_on(o);
+}
+
+static void
+rewrite(struct order *o, struct message *m,
+	const struct msg_queue_change *change)
+{
+	struct err err;
+
+	if (m->state != MESSAGE_DEFERRED && m->state != MESSAGE_HELD) {
+		o->skipped = "it is being delivered just now: hold it first";
+	} else if (m->reason == QFILE_DAMAGED) {
+		o->skipped = "its queue file is damaged";
+	} else if (rewrite_start(m, change, on_rewritten, o, &err) < 0) {
+		order_failed(o, &err);
+	} else {
+		o->running++;
+	}
+}
+
+static void
+apply(struct order *o, struct message *m)
+{
+	if (!m || m->wish == WISH_DELETE)
+		o->skipped = "no such message";
+	else if (o->verb == QUEUE_DELETE)
+		delete (o, m);
+	else if (m->busy)
+		o->skipped = "another order is at work on it";
+	else if (o->verb == QUEUE_HOLD)
+		hold(o, m);
+	else if (o->verb == QUEUE_RELEASE)
+		release(o, m);
+	else if (o->verb == QUEUE_REQUEUE)
+		rewrite(o, m, NULL);
+	else
+		flush(o, m);
 }
 
 static void
 order_go_on(struct order *o)
 {
-	struct message *m;
-
-	if (o->q->draining && o->at < o->n) {
-		o->at = o->n;
+	if (o->q->draining && !o->end) {
+		o->end = true;
+		o->at = o->sel.nbatch;
 		o->failed = true;
 		err_set(&o->err, ERR_TEMP, 0, "the queue manager is stopping");
 	}
-	while (o->at < o->n && o->running < ORDER_JOBS) {
-		m = message_find(o->q, o->ids[o->at++]);
-		if (!m || m->wish == WISH_DELETE)
-			continue;
-		if (o->verb == QUEUE_DELETE)
-			delete (o, m);
-		else if (m->busy)
-			continue; /* another order's step is not over */
-		else if (o->verb == QUEUE_HOLD)
-			hold(o, m);
-		else if (o->verb == QUEUE_RELEASE)
-			release(o, m);
-		else
-			flush(o, m);
-	}
-	if (o->at == o->n && !o->running) {
-		message_schedule(o->q);
+	while (o->at < o->sel.nbatch && o->running < ORDER_JOBS)
+		apply(o, message_find(o->q, o->sel.batch[o->at++]));
+	if (o->at < o->sel.nbatch || o->running)
+		return;
+	message_schedule(o->q);
+	if (o->end)
 		order_end(o);
-	}
+	else
+		selection_more(&o->sel);
 }
 
 static void
+on_batch(struct selection *sel)
+{
+	struct order *o = LIST_OF(sel, struct order, sel);
+
+	o->at = 0;
+	o->end = sel->nbatch == 0;
+	order_go_on(o);
+}
+
+static struct order *
 order_new(struct qmgr *q, struct chan *c, uint32_t tag,
 	  const struct msg_queue *msg)
 {
 	struct order *o = calloc(1, sizeof(*o));
-	size_t n = 0;
-	uint64_t *ids = o ? admin_ids(q, msg->id, &n) : NULL;
 
-	if (!ids || (n == 0 && !str_eq(msg->id, STR("ALL")))) {
-		admin_reply(c, tag, ids ? 1 : 75, 0,
-			    ids ? "no such message" : "out of memory");
-		free(ids);
+	if (!o || selection_init(&o->sel, q, msg, on_batch) < 0) {
+		admin_reply(c, tag, 75, 0, "out of memory");
 		free(o);
-		return;
+		return NULL;
 	}
 	o->q = q;
 	o->chan = chan_ref(c);
 	o->tag = tag;
 	o->verb = (enum queue_verb)msg->verb;
-	o->ids = ids;
-	o->n = n;
-	order_go_on(o);
+	return o;
+}
+
+/* What anybody on this host may have through submitd (mailq, sendmail -q); the
+ * rest is the administrator's. */
+static bool
+may(const struct chan *c, uint8_t verb)
+{
+	return chan_row(c) == &channels[CH_CTL_QMGR] || verb == QUEUE_LIST ||
+	       verb == QUEUE_FLUSH;
 }
 
 void
 admin_order(struct qmgr *q, struct chan *c, uint32_t tag,
 	    const struct msg_queue *m)
 {
-	/* What anybody on this host may have through submitd (mailq, sendmail
-	 * -q); the rest is the administrator's. */
-	bool all = chan_row(c) == &channels[CH_CTL_QMGR];
+	bool all = str_eq(m->id, STR("ALL"));
+	struct order *o;
 
 	if (q->draining)
 		admin_reply(c, tag, 75, 0, "the queue manager is stopping");
-	else if (!all && m->verb != QUEUE_LIST && m->verb != QUEUE_FLUSH)
+	else if (!may(c, m->verb))
 		admin_reply(c, tag, 77, 0, "not allowed");
+	else if (m->verb == 0 || (!m->id.n && !m->ids.count) ||
+		 (m->verb == QUEUE_SHOW && (all || !m->id.n)))
+		admin_reply(c, tag, 64, 0, "unknown order");
 	else if (m->verb == QUEUE_LIST || m->verb == QUEUE_SHOW)
 		listing_new(q, c, tag, m);
-	else if (m->verb == 0)
-		admin_reply(c, tag, 64, 0, "unknown order");
-	else
-		order_new(q, c, tag, m);
-}
-
-/* --- the channel ---------------------------------------------------------- */
-
-static void
-on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
-       void *msg)
-{
-	struct admin *ad = arg;
-
-	(void)def; /* the row has only this one */
-	admin_order(ad->q, c, tag, msg);
-}
-
-static void
-on_close(struct chan *c, void *arg)
-{
-	struct admin *ad = arg;
-
-	(void)c;
-	list_remove(&ad->link);
-	free(ad);
-}
-
-static const struct chan_ops admin_ops = { on_msg, on_close };
-
-void
-admin_new(struct qmgr *q, const struct chan_row *row, int fd)
-{
-	struct admin *ad = calloc(1, sizeof(*ad));
-
-	if (!ad) {
-		close(fd);
-		return;
-	}
-	ad->q = q;
-	ad->chan = chan_new(q->loop, fd, row, CHAN_SERVICE, &admin_ops, ad);
-	if (!ad->chan) {
-		free(ad);
-		return;
-	}
-	list_append(&q->admins, &ad->link);
+	else if ((o = order_new(q, c, tag, m)))
+		selection_more(&o->sel);
 }
 
 void
-admin_fini(struct qmgr *q)
+admin_change(struct qmgr *q, struct chan *c, uint32_t tag,
+	     const struct msg_queue_change *m)
 {
-	struct admin *ad;
-	struct chan *c;
+	const struct msg_queue about = { .verb = QUEUE_REQUEUE, .id = m->id };
+	struct order *o;
 
-	while (!list_empty(&q->admins)) {
-		ad = LIST_OF(q->admins.next, struct admin, link);
-		c = ad->chan;
-		on_close(c, ad);
-		chan_close(c);
+	if (q->draining) {
+		admin_reply(c, tag, 75, 0, "the queue manager is stopping");
+		return;
 	}
+	o = order_new(q, c, tag, &about);
+	if (!o)
+		return;
+	o->end = true; /* the one message, now, while the change is here */
+	if (o->sel.n) {
+		struct message *one = message_find(q, o->sel.ids[0]);
+
+		if (one->busy || one->wish == WISH_DELETE)
+			o->skipped = "another order is at work on it";
+		else
+			rewrite(o, one, m);
+	}
+	order_go_on(o);
 }

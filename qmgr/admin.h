@@ -8,12 +8,12 @@
 void admin_order(struct qmgr *q, struct chan *c, uint32_t tag,
 		 const struct msg_queue *m);
 
+void admin_change(struct qmgr *q, struct chan *c, uint32_t tag,
+		  const struct msg_queue_change *m);
+
 /* What admin.c and listing.c share. */
 void admin_reply(struct chan *c, uint32_t tag, unsigned status, uint32_t count,
 		 const char *text);
-/* The messages an order is about ("ALL" or one id), malloc'ed; NULL: out of
- * memory. */
-uint64_t *admin_ids(struct qmgr *q, struct str id, size_t *n);
 
 /* Answer LIST or SHOW. */
 void listing_new(struct qmgr *q, struct chan *c, uint32_t tag,

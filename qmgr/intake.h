@@ -61,6 +61,7 @@ struct intake {
 	uint64_t id; /* 0: none yet */
 	uint64_t arrival_us;
 	uint8_t flags, ret;
+	bool hold;
 	uint32_t router_tag;
 	struct buf text; /* header ++ body ++ sender ++ envid */
 	size_t header_len, body_len, sender_len, envid_len;

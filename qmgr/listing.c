@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * LIST and SHOW.  Envelopes stand on disk only; a job reads some, the loop
- * sends a row after the other as ctl takes them, and then comes the next job.
+ * LIST and SHOW.  Envelopes stand on disk only; a job reads some of the
+ * selection, the loop sends a row after the other as ctl takes them, and then
+ * comes the next job.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "admin.h"
 #include "base/fsx.h"
+#include "selection.h"
 
 enum {
 	CHUNK = 32,		       /* messages a job */
@@ -24,7 +26,9 @@ enum {
 struct found {
 	struct spool_text text;
 	char *log_mem;
-	struct str *last; /* of each recipient; NULL: no texts */
+	struct str *last;    /* text of each recipient; NULL: none */
+	struct str *address; /* SHOW: of each recipient */
+	struct str log;	     /* SHOW: attempts not sent yet */
 	int rc;
 };
 
@@ -33,9 +37,10 @@ struct listing {
 	struct qmgr *q;
 	struct chan *chan;
 	uint32_t tag;
-	bool show;
-	uint64_t *ids;
-	size_t n, at;
+	bool show, routes;
+	enum queue_text text;
+	struct selection sel;
+	size_t at; /* of the batch: not read yet */
 	uint32_t count;
 	struct event *timer;
 	struct io_job job;
@@ -44,7 +49,9 @@ struct listing {
 	/* Of found[nsent]: the recipients not sent yet. */
 	uint32_t rcpt;
 	struct str rcpts;
+	bool begun;
 	/* SHOW: the text of the one message, from here on. */
+	uint64_t body_id;
 	enum qfile_body body;
 	uint64_t text_at, text_len;
 	ssize_t part_len;
@@ -65,6 +72,7 @@ found_free(struct found *f)
 	free(f->text.mem);
 	free(f->log_mem);
 	free(f->last);
+	free(f->address);
 	*f = (struct found){ 0 };
 }
 
@@ -77,11 +85,11 @@ listing_free(struct listing *l)
 	if (l->timer)
 		event_free(l->timer);
 	chan_unref(l->chan);
-	free(l->ids);
+	selection_fini(&l->sel);
 	free(l);
 }
 
-static void send_row(struct listing *l);
+static void send_some(struct listing *l);
 
 static void
 end(struct listing *l)
@@ -89,8 +97,8 @@ end(struct listing *l)
 	if (l->q->draining)
 		admin_reply(l->chan, l->tag, 75, l->count,
 			    "the queue manager is stopping");
-	else if (l->show && !l->count)
-		admin_reply(l->chan, l->tag, 1, 0, "no such message");
+	else if (l->sel.missing[0])
+		admin_reply(l->chan, l->tag, 1, l->count, "no such message");
 	else
 		admin_reply(l->chan, l->tag, 0, l->count, "");
 	listing_free(l);
@@ -103,17 +111,29 @@ go_on(struct listing *l)
 
 	while (l->nsent < l->nfound && chan_is_open(l->chan) &&
 	       chan_queued(l->chan) <= UNREAD_MAX)
-		send_row(l);
+		send_some(l);
 	if (!chan_is_open(l->chan) || l->q->draining)
 		end(l);
 	else if (chan_queued(l->chan) > UNREAD_MAX)
 		evtimer_add(l->timer, &wait);
-	else if (l->at < l->n)
-		io_submit(l->q->io, IO_OTHER, &rows_kind, &l->job);
-	else if (l->show && l->count && l->text_at < l->text_len)
+	else if (l->text_at < l->text_len)
 		io_submit(l->q->io, IO_OTHER, &text_kind, &l->job);
+	else if (l->at < l->sel.nbatch)
+		io_submit(l->q->io, IO_OTHER, &rows_kind, &l->job);
 	else
+		selection_more(&l->sel);
+}
+
+static void
+on_ready(struct selection *sel)
+{
+	struct listing *l = LIST_OF(sel, struct listing, sel);
+
+	l->at = 0;
+	if (sel->nbatch == 0)
 		end(l);
+	else
+		go_on(l);
 }
 
 static void
@@ -139,6 +159,22 @@ last_texts(uint64_t id, struct str log, uint32_t nrcpts)
 	return last;
 }
 
+static struct str *
+addresses(const struct spool_text *t)
+{
+	struct str *v = calloc(t->head.nrcpts, sizeof(*v));
+	struct str it = t->env.rcpts;
+	struct msg_rcpt r;
+	uint32_t i;
+
+	for (i = 0; v && i < t->head.nrcpts; i++) {
+		if (!msg_list_next(&it, &msg_rcpt_def, &r))
+			break;
+		v[i] = r.address;
+	}
+	return v;
+}
+
 static size_t
 read_one(struct listing *l, uint64_t id, struct found *f)
 {
@@ -153,6 +189,10 @@ read_one(struct listing *l, uint64_t id, struct found *f)
 		return 0;
 	if (spool_log_read(sp, id, &f->log_mem, &log, &err) == 0 && log.n)
 		f->last = last_texts(id, log, f->text.head.nrcpts);
+	if (l->show && log.n) {
+		f->address = addresses(&f->text);
+		f->log = f->address ? log : STR_NULL;
+	}
 	return f->text.head.env_len + log.n;
 }
 
@@ -160,13 +200,13 @@ static void
 rows_run(struct io_job **v, size_t n)
 {
 	struct listing *l = LIST_OF(v[0], struct listing, job);
-	size_t left = l->n - l->at, bytes = 0;
+	size_t left = l->sel.nbatch - l->at, bytes = 0;
 
 	(void)n;
 	for (l->nfound = 0;
 	     l->nfound < left && l->nfound < CHUNK && bytes < CHUNK_BYTES;
 	     l->nfound++)
-		bytes += read_one(l, l->ids[l->at + l->nfound],
+		bytes += read_one(l, l->sel.batch[l->at + l->nfound],
 				  &l->found[l->nfound]);
 }
 
@@ -188,6 +228,7 @@ fill_row(struct listing *l, const struct message *m, const struct found *f,
 	if (l->show) {
 		row.ret = f->text.head.ret;
 		row.envid = f->text.env.envid;
+		row.flags = f->text.head.flags;
 	}
 	row.id = str_of(qid_text(m->id, id));
 	if (m->state == MESSAGE_HELD) {
@@ -236,6 +277,10 @@ add_rcpts(struct listing *l, const struct found *f, struct buf *b)
 			out.notify = r.notify;
 			out.orcpt = r.orcpt;
 		}
+		if (l->routes) {
+			out.transport = r.transport;
+			out.where = r.where;
+		}
 		if (r.type == RCPT_ERROR)
 			out.text = r.text;
 		else if (f->last)
@@ -246,40 +291,83 @@ add_rcpts(struct listing *l, const struct found *f, struct buf *b)
 	return n;
 }
 
-/* The next row of found[nsent]; with its last one the message is sent. */
 static void
-send_row(struct listing *l)
+send_attempts(struct listing *l, struct found *f, uint64_t id)
+{
+	struct msg_queue_attempt msg;
+	size_t sent = 0;
+	struct qlog r;
+
+	while (sent < TEXT_PART && qlog_next(id, &f->log, &r)) {
+		msg = (struct msg_queue_attempt){
+			.class = r.class,
+			.when_us = r.when_us,
+			.text = r.text,
+		};
+		if (r.rcpt < f->text.head.nrcpts)
+			msg.address = f->address[r.rcpt];
+		else if (r.rcpt != QLOG_MESSAGE)
+			continue;
+		chan_send(l->chan, l->tag, &msg_queue_attempt_def, &msg);
+		sent += r.text.n;
+	}
+	if (sent < TEXT_PART)
+		f->log = STR_NULL;
+}
+
+/* Header block and body, or what of them stands in the queue file. */
+static void
+start_text(struct listing *l, const struct found *f)
+{
+	const struct qfile_head *h = &f->text.head;
+
+	l->body = (enum qfile_body)h->body;
+	l->body_id = h->id;
+	if (l->text != QUEUE_NO_TEXT)
+		send_text(l, f->text.header);
+	if (l->text == QUEUE_ALL_TEXT)
+		send_text(l, f->text.body);
+	if ((l->text == QUEUE_ALL_TEXT && h->body != QFILE_INLINE) ||
+	    (l->text == QUEUE_HEADER && h->body == QFILE_TEXT))
+		l->text_len = h->body_len;
+}
+
+/* The next row of found[nsent], or some of its attempts; then its text. */
+static void
+send_some(struct listing *l)
 {
 	struct found *f = &l->found[l->nsent];
 	const struct message *m = message_find(l->q, f->text.head.id);
-	bool first = l->rcpt == 0;
+	bool first = !l->begun;
 	struct buf b;
 	uint32_t n;
 
-	if (first)
-		l->rcpts = f->text.env.rcpts;
-	if (m && f->rc < 0 && m->state == MESSAGE_REMOVING)
+	if (m && f->rc < 0 && !selection_state(m))
 		m = NULL; /* as good as gone */
-	if (m) {
+	if (m && (first || l->rcpt < f->text.head.nrcpts)) {
+		if (first)
+			l->rcpts = f->text.env.rcpts;
 		buf_init(&b, MSG_FRAME_MAX);
 		n = add_rcpts(l, f, &b);
 		if (n || first)
 			fill_row(l, m, f, &b, n);
 		buf_fini(&b);
 		l->count += first;
+		l->begun = true;
+		if (f->rc == 0 && (l->rcpt < f->text.head.nrcpts || f->log.n))
+			return;
 	}
-	if (m && f->rc == 0 && l->rcpt < f->text.head.nrcpts)
-		return;
-	if (m && l->show && f->rc == 0) {
-		send_text(l, f->text.header);
-		send_text(l, f->text.body);
-		l->body = (enum qfile_body)f->text.head.body;
-		if (l->body != QFILE_INLINE)
-			l->text_len = f->text.head.body_len;
+	if (m && f->log.n) {
+		send_attempts(l, f, m->id);
+		if (f->log.n)
+			return;
 	}
+	if (m && l->show && f->rc == 0)
+		start_text(l, f);
 	found_free(f);
 	l->nsent++;
 	l->rcpt = 0;
+	l->begun = false;
 }
 
 static void
@@ -305,7 +393,7 @@ text_run(struct io_job **v, size_t n)
 
 	(void)n;
 	l->part_len = -1;
-	if (spool_body_open(l->q->spool, l->ids[0], l->body, &fd, &err) < 0)
+	if (spool_body_open(l->q->spool, l->body_id, l->body, &fd, &err) < 0)
 		return;
 	l->part_len =
 		fsx_pread(fd, l->part, sizeof(l->part), (off_t)l->text_at);
@@ -351,31 +439,23 @@ listing_new(struct qmgr *q, struct chan *c, uint32_t tag,
 	}
 	l = calloc(1, sizeof(*l));
 	if (l)
-		list_init(&l->link);
-	if (l)
-		l->ids = admin_ids(q, msg->id, &l->n);
-	if (l && l->ids)
 		l->timer = evtimer_new(q->loop->base, on_timer, l);
-	if (!l || !l->timer) {
+	if (!l || !l->timer || selection_init(&l->sel, q, msg, on_ready) < 0) {
 		admin_reply(c, tag, 75, 0, "out of memory");
-		if (l)
-			free(l->ids);
+		if (l && l->timer)
+			event_free(l->timer);
 		free(l);
 		return;
 	}
+	list_init(&l->link);
+	list_append(&q->listings, &l->link);
 	l->q = q;
 	l->chan = chan_ref(c);
-	list_append(&q->listings, &l->link);
 	l->tag = tag;
+	l->routes = chan_row(c) == &channels[CH_CTL_QMGR];
 	l->show = msg->verb == QUEUE_SHOW;
-	if (l->show && l->n > 1)
-		l->n = 0; /* one at a time */
-	if (l->n == 0 && !str_eq(msg->id, STR("ALL"))) {
-		admin_reply(c, tag, 1, 0, "no such message");
-		listing_free(l);
-		return;
-	}
-	go_on(l);
+	l->text = (enum queue_text)msg->text;
+	selection_more(&l->sel);
 }
 
 void

@@ -261,7 +261,7 @@ message_stored(struct qmgr *q, struct stored *s)
 	if (s->rcpt_state)
 		message_log_settled(m, s);
 	if (s->held) {
-		message_hold(m, QFILE_FAILED);
+		message_hold(m, (enum qfile_reason)s->held);
 		stored_free(s);
 	} else if (activate_stored(m, s) < 0) {
 		stored_free(s);

@@ -109,7 +109,7 @@ struct stored {
 	struct str sender, envid, header, body, rcpts;
 	const uint8_t *rcpt_state;
 	int body_fd;
-	bool held; /* every recipient has failed or is done */
+	uint8_t held; /* enum qfile_reason; QFILE_NONE: to be sent */
 };
 void message_stored(struct qmgr *q, struct stored *s);
 /* One that recovery found. */

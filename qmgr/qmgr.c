@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
+#include "rewrite.h"
 
 enum { LOCK_STEP_MS = 100, DRAIN_MS = 4000 };
 
@@ -77,9 +78,9 @@ qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	list_init(&q->unmarked);
 	list_init(&q->stuck);
 	list_init(&q->receivers);
-	list_init(&q->admins);
 	list_init(&q->opening);
 	list_init(&q->listings);
+	list_init(&q->rewrites);
 	list_init(&q->smtp.suspects);
 	list_init(&q->sites.transports);
 	list_init(&q->sites.idle);
@@ -111,10 +112,10 @@ qmgr_fini(struct qmgr *q)
 	q->draining = true;
 	q->drained = NULL;
 	receivers_fini(q);
-	admin_fini(q);
 	io_stop(q->io);
 	q->io = NULL;
 	listings_fini(q);
+	rewrites_fini(q);
 	deliver_fini(q);
 	smtp_client_fini(q);
 	while ((i = 0, m = map_next(&q->by_id, &i)))
@@ -136,10 +137,7 @@ qmgr_fini(struct qmgr *q)
 void
 qmgr_peer(struct qmgr *q, const struct chan_row *row, int fd)
 {
-	if (row == &channels[CH_CTL_QMGR])
-		admin_new(q, row, fd);
-	else
-		receiver_new(q, row, fd);
+	receiver_new(q, row, fd);
 }
 
 /* --- drain ---------------------------------------------------------------- */

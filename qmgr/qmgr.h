@@ -49,8 +49,9 @@ struct qmgr {
 	struct event *due_timer, *tick;
 	size_t nactive, nbig, nloading;
 	uint64_t active_bytes;
-	struct list receivers, admins;
+	struct list receivers;
 	struct list listings; /* listing.c */
+	struct list rewrites; /* rewrite.c */
 	unsigned nstreams;
 	size_t held; /* by parts of streams, see INTAKE_HELD_ALL_MAX */
 	size_t nintakes;
@@ -119,10 +120,5 @@ void receivers_pressure(struct qmgr *q);
 /* Take nothing more from them. */
 void receivers_drain(struct qmgr *q);
 void receivers_fini(struct qmgr *q);
-
-/* --- admin.c -------------------------------------------------------------- */
-
-void admin_new(struct qmgr *q, const struct chan_row *row, int fd);
-void admin_fini(struct qmgr *q);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* Receivers (smtpd) and what they hand in. */
+/* Receivers (smtpd, submitd, ctl) and what they hand in; their orders go to
+ * admin.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -158,7 +159,8 @@ breach(struct receiver *rx, const char *why)
 static int
 take_envelope(struct intake *it, const struct msg_commit *m)
 {
-	it->flags = m->flags & (uint8_t)~COMMIT_STREAMED;
+	it->flags = m->flags & (COMMIT_8BITMIME | COMMIT_SMTPUTF8);
+	it->hold = m->flags & COMMIT_HOLD;
 	it->ret = m->ret;
 	it->sender_len = m->sender.n;
 	it->envid_len = m->envid.n;
@@ -361,6 +363,9 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 		break;
 	case MSG_QUEUE:
 		admin_order(rx->q, c, tag, msg);
+		break;
+	case MSG_QUEUE_CHANGE:
+		admin_change(rx->q, c, tag, msg);
 		break;
 	default:
 		break;

@@ -50,9 +50,9 @@ fill(struct intake *it)
 		.rcpts = buf_str(&it->rcpts),
 		.body_fd = -1,
 	};
-	if (it->rcpt_state && !todo) {
+	if (it->hold || (it->rcpt_state && !todo)) {
 		it->rec.msg.state = QFILE_HELD;
-		it->rec.msg.reason = QFILE_FAILED;
+		it->rec.msg.reason = it->hold ? QFILE_ADMIN : QFILE_FAILED;
 	}
 	if (it->stream) {
 		it->rec.head.body_len = it->stream->body_len;
@@ -190,7 +190,7 @@ store_done(struct io_job *j)
 		.rcpts = it->rec.rcpts,
 		.rcpt_state = it->rcpt_state,
 		.body_fd = it->body_fd,
-		.held = it->rec.msg.state == QFILE_HELD,
+		.held = it->rec.msg.reason,
 	};
 	/* The buffers' memory goes along. */
 	buf_init(&it->text, 0);

@@ -58,6 +58,7 @@ struct world {
 	} remote;
 	const char *killer; /* sender whose messages kill, with FATE_DIE */
 	bool router_temp;
+	const char *alias; /* what "valias@x" is expanded to */
 	/* What came back. */
 	char stored[KEEP][QUEUE_ID_MAX + 1];
 	unsigned nstored, nrefused, nopened;
@@ -71,7 +72,8 @@ struct world {
 	struct msg_queue_done done;
 	char done_text[TEXT_MAX + 1], row_reason[TEXT_MAX + 1];
 	char row_text[TEXT_MAX + 1];
-	unsigned ndone, nrows, rows_state, nrow_rcpts;
+	char row_id[QUEUE_ID_MAX + 1], row_rcpts[200]; /* to do */
+	unsigned ndone, nrows, rows_state, nrow_rcpts, nattempts;
 	size_t shown;
 };
 
@@ -313,7 +315,7 @@ static const struct chan_ops smtp_ops = { smtp_msg, smtp_gone };
 /* "v..." is virtual, "l..." a system user, "d..." is discarded, "r..." goes to
  * another host, the rest are errors. */
 static uint32_t
-expand(struct buf *b, struct str raw)
+expand(const struct world *w, struct buf *b, struct str raw)
 {
 	struct msg_rcpt_in in;
 	struct msg_rcpt r;
@@ -323,15 +325,17 @@ expand(struct buf *b, struct str raw)
 	while (msg_list_next(&raw, &msg_rcpt_in_def, &in)) {
 		r = (struct msg_rcpt){ .address = in.address,
 				       .original = in.address };
-		snprintf(where, sizeof(where), "%.*s/", STR_FMT(in.address));
+		if (w->alias && str_eq(in.address, STR("valias@x")))
+			r.address = str_of(w->alias);
+		snprintf(where, sizeof(where), "%.*s/", STR_FMT(r.address));
 		r.where = str_of(where);
-		switch (in.address.p[0]) {
+		switch (r.address.p[0]) {
 		case 'v':
 			r.type = RCPT_VIRTUAL;
 			break;
 		case 'l':
 			r.type = RCPT_LOCAL;
-			r.where = str_from(in.address, 1);
+			r.where = str_from(r.address, 1);
 			break;
 		case 'd':
 			r.type = RCPT_DISCARD;
@@ -369,12 +373,12 @@ router_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 		struct msg_expand_part *p = msg;
 		struct msg_expanded_part part;
 
-		n = expand(&b, p->rcpts.raw);
+		n = expand(w, &b, p->rcpts.raw);
 		part.rcpts = msg_list_of(&b, n, &msg_rcpt_def);
 		chan_send(c, tag, &msg_expanded_part_def, &part);
 	} else {
 		out.temp = w->router_temp;
-		n = w->router_temp ? 0 : expand(&b, m->rcpts.raw);
+		n = w->router_temp ? 0 : expand(w, &b, m->rcpts.raw);
 		out.rcpts = msg_list_of(&b, n, &msg_rcpt_def);
 		chan_send(c, tag, &msg_expanded_def, &out);
 	}
@@ -431,10 +435,24 @@ admin_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 		w->nrows++;
 		w->rows_state = m->state;
 		str_copy(w->row_reason, sizeof(w->row_reason), m->reason);
-		for (; msg_list_next(&it, m->rcpts.elem, &r); w->nrow_rcpts++)
+		str_copy(w->row_id, sizeof(w->row_id), m->id);
+		w->row_rcpts[0] = '\0';
+		for (; msg_list_next(&it, m->rcpts.elem, &r); w->nrow_rcpts++) {
+			size_t n = strlen(w->row_rcpts);
+
 			if (r.text.n)
 				str_copy(w->row_text, sizeof(w->row_text),
 					 r.text);
+			if (!r.done)
+				snprintf(w->row_rcpts + n,
+					 sizeof(w->row_rcpts) - n, "%s%.*s",
+					 n ? " " : "", STR_FMT(r.address));
+		}
+	} else if (def == &msg_queue_attempt_def) {
+		w->nattempts++;
+	} else if (def == &msg_stored_def || def == &msg_refused_def ||
+		   def == &msg_stream_pipe_def) {
+		rx_msg(c, arg, tag, def, msg);
 	} else if (def == &msg_queue_text_def) {
 		w->shown += ((struct msg_queue_text *)msg)->text.n;
 	} else if (def == &msg_queue_done_def) {
@@ -605,7 +623,9 @@ commit(struct world *w, uint32_t tag, const char *sender, const char *rcpts)
 static void
 order(struct world *w, enum queue_verb verb, const char *id)
 {
-	struct msg_queue m = { .verb = (uint8_t)verb, .id = str_of(id) };
+	struct msg_queue m = { .verb = (uint8_t)verb,
+			       .id = str_of(id),
+			       .text = QUEUE_ALL_TEXT };
 	unsigned before = w->ndone;
 
 	chan_send(w->admin, 1, &msg_queue_def, &m);

@@ -13,6 +13,7 @@
  *	msg/XX/ID.b	large body
  *	msg/XX/ID.h	header block and body where the header block is huge
  *	msg/XX/ID.log	texts of the last attempts
+ *	msg/XX/.ID.new	another envelope being written
  *
  * Every call here may block on the disk and is meant for an I/O thread.  Calls
  * for different messages may run at the same time; for one message the caller
@@ -135,6 +136,23 @@ ERR_WARN_UNUSED int spool_mark(struct spool *sp, const struct qfile_head *h,
 			       const struct spool_mark *v, size_t n,
 			       const struct qfile_msg *msg, /* NULL: as is */
 			       struct err *err);
+
+/*
+ * Another envelope: sender, and the encoded recipients, those that were there
+ * under the numbers that they have, new ones behind them.  rcpt_state has one
+ * byte for each; where it is not what stands on disk, it is written.  head gets
+ * the new one.  All or nothing, and durable; 1: done, but a power cut may bring
+ * the old envelope back.  -1: nothing has changed.
+ */
+struct spool_edit {
+	struct str sender, rcpts;
+	uint32_t nrcpts;
+	const uint8_t *rcpt_state; /* enum qfile_rcpt_state */
+	struct qfile_msg msg;	   /* with the next seq */
+};
+ERR_WARN_UNUSED int spool_rewrite(struct spool *sp, uint64_t id,
+				  const struct spool_edit *e,
+				  struct qfile_head *head, struct err *err);
 
 /* Append attempt texts; not synced: a text may be lost, a state never.  Keeps
  * the last QLOG_KEEP of each recipient when the file has grown. */

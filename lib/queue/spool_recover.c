@@ -41,9 +41,11 @@ classify(struct str name, unsigned dir, struct entry *e)
 	size_t i;
 
 	e->kind = KIND_MESSAGE;
-	if (str_starts(name, STR(".")) && str_ends(name, STR(".log.new"))) {
+	if (str_starts(name, STR(".")) && str_ends(name, STR(".new"))) {
 		e->kind = KIND_TEMP;
-		name = str_head(str_from(name, 1), name.n - 1 - 8);
+		name = str_head(str_from(name, 1), name.n - 1 - 4);
+		if (str_ends(name, STR(".log")))
+			name.n -= 4;
 	}
 	for (i = 0;
 	     e->kind == KIND_MESSAGE && i < sizeof(kinds) / sizeof(kinds[0]);
@@ -191,7 +193,7 @@ visit_id(struct walk *w, size_t from, size_t to, struct err *err)
 {
 	static const char *const suffix[] = { "", ".b", ".h", ".log" };
 	uint64_t id = w->v[from].id;
-	char tmp[SPOOL_NAME_MAX];
+	char tmp[SPOOL_NAME_MAX + 1] = ".";
 	bool has[KIND_TEMP + 1] = { false };
 	int committed = 0;
 	size_t i;
@@ -210,12 +212,9 @@ visit_id(struct walk *w, size_t from, size_t to, struct err *err)
 			w->counts->orphans++;
 			drop(w, id, suffix[i]);
 		}
-	if (has[KIND_TEMP]) {
-		char name[SPOOL_NAME_MAX + 8] = ".";
-
-		spool_name(id, ".log.new", tmp);
-		str_copy(name + 1, sizeof(name) - 1, str_of(tmp));
-		fsx_unlink(w->sp->dir[w->dir], name);
+	for (i = 0; has[KIND_TEMP] && i < 2; i++) {
+		spool_name(id, i ? ".new" : ".log.new", tmp + 1);
+		fsx_unlink(w->sp->dir[w->dir], tmp);
 	}
 	return 0;
 }
