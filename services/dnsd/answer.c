@@ -8,7 +8,6 @@ enum {
 	HEAD = 12,
 	WIRE_NAME_MAX = 255,
 	RCODE_NXDOMAIN = 3,
-	TYPE_SOA = 6,
 	CLASS_IN = 1,
 	NO_ANSWER_TTL = 60, /* without a SOA that says it */
 };
@@ -248,23 +247,47 @@ read_answers(struct answer *a, struct packet *p, unsigned count, uint16_t type,
 	return 0;
 }
 
-/* How long there will be nothing: RFC 2308 5. */
-static uint32_t
-negative_ttl(struct packet *p, unsigned count)
+/* How long there will be nothing: RFC 2308 5.  -1: the name server only refers
+ * to others (2.2), which says nothing about the name. */
+static int
+negative_ttl(struct packet *p, unsigned count, uint32_t *ttl, bool *soa)
 {
-	uint32_t ttl, least;
+	bool refers = false;
+	uint32_t least;
 	struct rr rr;
 
+	*ttl = NO_ANSWER_TTL;
+	*soa = false;
 	for (; count; count--) {
 		if (get_rr(p, &rr) < 0)
-			break;
-		if (rr.type != TYPE_SOA || rr.end - rr.data < 22)
+			return -1;
+		refers |= rr.type == DNS_NS;
+		if (rr.type != ANSWER_SOA || rr.end - rr.data < 22)
 			continue;
-		ttl = rr.ttl;
 		least = u32_at(p, rr.end - 4);
-		return least < ttl ? least : ttl;
+		*ttl = least < rr.ttl ? least : rr.ttl;
+		*soa = true;
+		return 0;
 	}
-	return NO_ANSWER_TTL;
+	return refers ? -1 : 0;
+}
+
+static int
+read_negative(struct answer *a, struct packet *p, bool exists)
+{
+	uint32_t ttl;
+	bool soa;
+
+	if (negative_ttl(p, u16_at(p, 8), &ttl, &soa) < 0 && exists) {
+		answer_fail(a, DNS_TEMP,
+			    "the name server refers to others (lame)");
+		return 0;
+	}
+	a->status = exists ? DNS_NODATA : DNS_NXDOMAIN;
+	a->unproved = exists && !soa;
+	if (ttl < a->ttl)
+		a->ttl = ttl;
+	return 0;
 }
 
 static int
@@ -294,14 +317,9 @@ read_packet(struct answer *a, struct packet *p, uint16_t type)
 		answer_fail(a, DNS_TEMP, "the answer is too large");
 		return 0;
 	}
-	if (a->n) {
-		a->status = DNS_OK;
-	} else {
-		uint32_t ttl = negative_ttl(p, u16_at(p, 8));
-
-		a->status = rcode ? DNS_NXDOMAIN : DNS_NODATA;
-		a->ttl = ttl < a->ttl ? ttl : a->ttl;
-	}
+	if (a->n == 0)
+		return read_negative(a, p, rcode == 0);
+	a->status = DNS_OK;
 	return 0;
 }
 

@@ -5,10 +5,13 @@
 #include "base/buf.h"
 #include "frame/msg_dnsd.h"
 
+enum { ANSWER_SOA = 6 }; /* the type */
+
 /* What one question came to. */
 struct answer {
 	enum dns_status status;
 	bool secure;
+	bool unproved; /* NODATA, and no SOA that says so */
 	uint32_t ttl;
 	char canonical[DNS_NAME_MAX + 1];
 	char text[256];	    /* of TEMP and BAD; visible ASCII */

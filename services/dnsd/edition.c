@@ -151,6 +151,7 @@ edition_new(struct dnsd *d, struct str anchors, struct err *err)
 	}
 	e->d = d;
 	e->born_ms = clock_mono_ms();
+	e->forwards = c.forward;
 	e->validates = anchors.n > 0;
 	list_init(&e->link);
 	list_init(&e->flights);
@@ -207,8 +208,7 @@ edition_renew(struct dnsd *d)
 	d->now = e;
 	if (before)
 		retire(d, before);
-	if (e->validates && dnsd_servers(&d->conf, &d->resolv)->n &&
-	    d->conf.mode != DNSD_RECURSE)
+	if (e->validates && e->forwards)
 		start_probe(e);
 	else if (d->no_dnssec)
 		set_timer(e, DNSD_DNSSEC_AGAIN_MS);

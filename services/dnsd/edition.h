@@ -21,6 +21,7 @@ struct edition {
 	struct list flights;
 	unsigned questions; /* on its flights */
 	uint64_t born_ms;
+	bool forwards;
 	bool validates; /* has anchors */
 	bool probing;	/* nothing else is asked meanwhile */
 	bool unproved;	/* the probe was not answered */

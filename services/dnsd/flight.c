@@ -173,6 +173,57 @@ on_linger(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+read_answer(struct flight *f, const struct resolver_answer *r, uint16_t type,
+	    struct answer *a)
+{
+	if (r->bogus) {
+		answer_fail(a, DNS_TEMP, "DNSSEC: %s", r->bogus);
+		edition_bogus(f->edition);
+	} else if (r->rcode) {
+		answer_fail(a, DNS_TEMP, "%s from the resolver",
+			    answer_rcode(r->rcode));
+	} else {
+		answer_read(a, r->packet, type);
+		a->secure = r->secure && a->status != DNS_TEMP;
+	}
+}
+
+/* Does the name server know the root?  Then it has looked. */
+static void
+on_root(void *arg, const struct resolver_answer *r)
+{
+	struct flight *f = arg;
+	struct dnsd *d = f->d;
+	struct answer root;
+
+	answer_init(&root);
+	read_answer(f, r, ANSWER_SOA, &root);
+	if (root.status == DNS_OK)
+		flight_end(f, &f->doubtful);
+	else
+		flight_fail(f, "the name server has no answer, and does not "
+			       "know the root (lame)");
+	answer_fini(&root);
+	flights_start(d);
+}
+
+/*
+ * A server that does not resolve and refers to the root looks to us like one
+ * that found nothing and does not say who says so, as some resolvers do.
+ */
+static void
+ask_root(struct flight *f, const struct answer *a)
+{
+	struct err err;
+
+	f->doubtful = *a; /* it has no records */
+	f->query.cb = on_root;
+	if (resolver_ask(f->edition->resolver, &f->query, ".", ANSWER_SOA,
+			 &err) < 0)
+		flight_fail(f, err.text);
+}
+
+static void
 on_answer(void *arg, const struct resolver_answer *r)
 {
 	struct flight *f = arg;
@@ -180,17 +231,11 @@ on_answer(void *arg, const struct resolver_answer *r)
 	struct answer a;
 
 	answer_init(&a);
-	if (r->bogus) {
-		answer_fail(&a, DNS_TEMP, "DNSSEC: %s", r->bogus);
-		edition_bogus(f->edition);
-	} else if (r->rcode) {
-		answer_fail(&a, DNS_TEMP, "%s from the resolver",
-			    answer_rcode(r->rcode));
-	} else {
-		answer_read(&a, r->packet, f->type);
-		a.secure = r->secure && a.status != DNS_TEMP;
-	}
-	flight_end(f, &a);
+	read_answer(f, r, f->type, &a);
+	if (a.unproved && f->edition->forwards)
+		ask_root(f, &a);
+	else
+		flight_end(f, &a);
 	answer_fini(&a);
 	flights_start(d);
 }

@@ -21,6 +21,7 @@ struct flight {
 	char bytes[DNS_NAME_MAX + 3]; /* of the key */
 	struct list questions;
 	struct resolver_query query;
+	struct answer doubtful; /* while it is asked whether to believe it */
 	struct event *linger;
 };
 
