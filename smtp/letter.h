@@ -10,8 +10,8 @@
  * Several servers may be tried with one letter; a recipient that is settled is
  * not tried any more.
  */
-struct fault { /* why something did not work; slices live in letter.pool or
-		  are constant */
+struct fault { /* why something did not work; in a letter the slices are its
+		  own, in a call they live as long as the call */
 	enum deliver_class class;
 	struct str dsn;	  /* "4.4.1" */
 	struct str text;  /* as msg_send_result.text */

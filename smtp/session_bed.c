@@ -164,9 +164,8 @@ fail(struct bed *b, const char *what, struct str line)
 	return false;
 }
 
-/* One turn of the session's loop, and what the client said. */
-static void
-turn(struct bed *b)
+void
+bed_turn(struct bed *b)
 {
 	struct pollfd p = { .fd = b->server, .events = POLLIN };
 	char piece[4096];
@@ -193,7 +192,7 @@ await(struct bed *b, struct str s, size_t *at)
 			*at = (size_t)found;
 			return true;
 		}
-		turn(b);
+		bed_turn(b);
 	} while (clock_mono_ms() < until);
 	return false;
 }
@@ -219,8 +218,8 @@ unescape(struct str s, struct buf *out)
 	return buf_str(out);
 }
 
-static void
-say(struct bed *b, struct str s)
+void
+bed_say(struct bed *b, struct str s)
 {
 	ssize_t n;
 
@@ -230,7 +229,7 @@ say(struct bed *b, struct str s)
 			s = str_from(s, (size_t)n);
 		else if (!b->session)
 			return;
-		turn(b);
+		bed_turn(b);
 	}
 }
 
@@ -257,7 +256,7 @@ hear_octets(struct bed *b, struct str want)
 	uint64_t until = clock_mono_ms() + PATIENCE_MS;
 
 	while (b->in.n < want.n && clock_mono_ms() < until)
-		turn(b);
+		bed_turn(b);
 	if (!str_starts(buf_str(&b->in), want))
 		return fail(b, "the client should send", want);
 	buf_drop(&b->in, want.n);
@@ -285,7 +284,7 @@ hear_nothing(struct bed *b)
 	uint64_t until = clock_mono_ms() + QUIET_MS;
 
 	while (clock_mono_ms() < until)
-		turn(b);
+		bed_turn(b);
 	return b->in.n == 0 || fail(b, "the client should wait", STR(""));
 }
 
@@ -295,8 +294,8 @@ drip(struct bed *b, struct str s)
 	size_t i;
 
 	for (i = 0; i < s.n && b->session; i++) {
-		say(b, str_mem(s.p + i, 1));
-		turn(b);
+		bed_say(b, str_mem(s.p + i, 1));
+		bed_turn(b);
 	}
 }
 
@@ -308,11 +307,11 @@ flood(struct bed *b, struct str count)
 
 	(void)!str_u64(count, 1u << 30, &n);
 	for (i = 0; i < n && b->session; i += piece.n)
-		say(b, piece);
+		bed_say(b, piece);
 }
 
-static void
-hang_up(struct bed *b, bool reset)
+void
+bed_hang_up(struct bed *b, bool reset)
 {
 	struct linger linger = { 1, 0 };
 
@@ -333,10 +332,10 @@ step(struct bed *b, struct str line, struct buf *raw)
 		rest = STR("");
 	}
 	if (str_eq(verb, STR(">"))) {
-		say(b, rest);
-		say(b, STR("\r\n"));
+		bed_say(b, rest);
+		bed_say(b, STR("\r\n"));
 	} else if (str_eq(verb, STR("raw"))) {
-		say(b, unescape(rest, raw));
+		bed_say(b, unescape(rest, raw));
 	} else if (str_eq(verb, STR("drip"))) {
 		drip(b, unescape(rest, raw));
 	} else if (str_eq(verb, STR("<"))) {
@@ -352,7 +351,7 @@ step(struct bed *b, struct str line, struct buf *raw)
 	} else if (str_eq(verb, STR("nothing"))) {
 		return hear_nothing(b);
 	} else if (str_eq(verb, STR("close")) || str_eq(verb, STR("reset"))) {
-		hang_up(b, verb.p[0] == 'r');
+		bed_hang_up(b, verb.p[0] == 'r');
 	} else {
 		return fail(b, "no such step", line);
 	}
@@ -398,13 +397,9 @@ bed_init(struct bed *b)
 		abort();
 }
 
-bool
-bed_run(struct bed *b, const struct bed_letter *l, const char *script)
+void
+bed_start(struct bed *b, const struct bed_letter *l)
 {
-	struct str rest = str_of(script), line;
-	uint64_t until;
-	struct buf raw;
-	bool ok = true;
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0)
@@ -412,6 +407,19 @@ bed_run(struct bed *b, const struct bed_letter *l, const char *script)
 	b->server = fds[1];
 	b->letter = bed_letter(l);
 	b->session = session_new(&b->loop, fds[0], &b->plan, b->tls, &ops, b);
+	if (!b->letter || !b->session)
+		abort();
+}
+
+bool
+bed_run(struct bed *b, const struct bed_letter *l, const char *script)
+{
+	struct str rest = str_of(script), line;
+	uint64_t until;
+	struct buf raw;
+	bool ok = true;
+
+	bed_start(b, l);
 	buf_init(&raw, 1u << 20);
 	while (ok && rest.n) {
 		if (!str_cut(&rest, '\n', &line)) {
@@ -423,11 +431,11 @@ bed_run(struct bed *b, const struct bed_letter *l, const char *script)
 	buf_fini(&raw);
 	until = clock_mono_ms() + PATIENCE_MS;
 	while (ok && b->session && clock_mono_ms() < until)
-		turn(b);
+		bed_turn(b);
 	if (ok && b->session)
 		ok = fail(b, "the session should be over", STR(""));
-	turn(b);
-	turn(b);
+	bed_turn(b);
+	bed_turn(b);
 	return ok;
 }
 

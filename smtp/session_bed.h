@@ -54,6 +54,13 @@ void bed_init(struct bed *b);
 bool bed_run(struct bed *b, const struct bed_letter *l, const char *script);
 void bed_fini(struct bed *b);
 
+/* The same by hand: begin, what the server does, and a turn of the session's
+ * loop, after which b->in has what the client said. */
+void bed_start(struct bed *b, const struct bed_letter *l);
+void bed_say(struct bed *b, struct str s);
+void bed_hang_up(struct bed *b, bool reset);
+void bed_turn(struct bed *b);
+
 /* Of recipient i: "OK 2.0.0 text", "TEMP ...", "PERM ...", "none"; "*" in
  * front if it is not settled. */
 const char *bed_result(const struct bed *b, uint32_t i, char text[1024]);

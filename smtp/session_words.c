@@ -47,10 +47,12 @@ said(struct session *s, bool soft, struct str prefix, const char *suffix)
 	struct buf *w = &s->words;
 	struct fault f = { .class = DELIVER_TEMP, .reply = r };
 
-	(void)!buf_add_str(w, prefix);
-	/* From where it is now: the buffer may have moved. */
+	/* Room for all of it, so that the buffer does not move while a part
+	 * of it is copied to its end. */
+	(void)!buf_reserve(w, around + r.n + 1);
 	r = str_head(str_head(buf_str(w), at),
 		     around < TEXT_MAX ? TEXT_MAX - around : 0);
+	(void)!buf_add_str(w, prefix);
 	(void)!buf_add_str(w, r);
 	(void)!buf_add_c(w, suffix);
 	f.text = str_from(buf_str(w), at);
