@@ -38,7 +38,7 @@ struct delivery {
 
 	struct delivery_end end;
 	struct fault last; /* for recipients without a fault of their own */
-	char last_text[TEXT_MAX + 1];
+	char last_text[TEXT_MAX + 1], last_dsn[17];
 	bool unsaid; /* log it if another server is tried */
 	struct buf dialog;
 };
@@ -579,7 +579,9 @@ note_end(struct delivery *d, const struct fault *f)
 {
 	(void)snprintf(d->last_text, sizeof(d->last_text), "%.*s",
 		       STR_FMT(f->text));
+	(void)!str_copy(d->last_dsn, sizeof(d->last_dsn), f->dsn);
 	d->last = *f;
+	d->last.dsn = str_of(d->last_dsn);
 	d->last.text = str_of(d->last_text);
 	d->last.reply = STR("");
 	d->unsaid = true;
@@ -597,9 +599,10 @@ on_end(void *arg, enum session_end why, const struct fault *f)
 
 	keep_dialog(d);
 	d->session = NULL;
-	if (d->reused) {
+	if (why == SESSION_STALE) {
 		/* Servers close what is kept whenever they like: from the
-		 * beginning. */
+		 * beginning. (Not if it is lost later: after the text, the
+		 * message may have been taken.) */
 		d->used_at = (struct addr){ 0 };
 		proceed(d);
 		return;
