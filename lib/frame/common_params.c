@@ -71,7 +71,7 @@ const struct param common_params[] = {
 	{ .name = "queue_directory",
 	  .kind = PARAM_PATH,
 	  .def = "/var/spool/posthouse",
-	  .users = MASTER,
+	  .users = MASTER | SVC_BIT(SVC_DIALER),
 	  .text = "The directory of the queue. It belongs to qmgr's user "
 		  "alone (0700)." },
 	{ .name = "log_directory",
