@@ -33,6 +33,11 @@ list_files(struct ctl *c, struct tls_files *f, struct err *err)
 		.eccert_file = config_get(conf, "smtpd_tls_eccert_file"),
 		.eckey_file = config_get(conf, "smtpd_tls_eckey_file"),
 		.sni_maps = config_get(conf, "tls_server_sni_maps"),
+		.out_chain_files = config_get(conf, "smtp_tls_chain_files"),
+		.out_cert_file = config_get(conf, "smtp_tls_cert_file"),
+		.out_key_file = config_get(conf, "smtp_tls_key_file"),
+		.out_eccert_file = config_get(conf, "smtp_tls_eccert_file"),
+		.out_eckey_file = config_get(conf, "smtp_tls_eckey_file"),
 	};
 
 	return tls_files_list(f, &p, err);
@@ -124,15 +129,31 @@ print_dates(const struct look *l, const struct cert_chain *c)
 }
 
 static void
+print_warning(struct str text)
+{
+	if (text.n)
+		(void)printf("  warning     %.*s\n", STR_FMT(text));
+}
+
+static bool
+is_served(const struct tls_file *t)
+{
+	return t->mx || t->user;
+}
+
+static void
 show_file(struct look *l, const struct tls_file *t, const struct cert_file *f,
 	  const struct err *why)
 {
 	const char *users = t->mx && t->user ? "port 25 and people's programs"
 			    : t->mx	     ? "port 25"
-					     : "people's programs";
+			    : t->user	     ? "people's programs"
+					     : "";
+	const char *out = t->out ? "other hosts, where we send" : "";
 	size_t i;
 
-	(void)printf("%.*s\n  for         %s%s%.*s\n", STR_FMT(t->path), users,
+	(void)printf("%.*s\n  for         %s%s%s%s%.*s\n", STR_FMT(t->path),
+		     users, *users && *out ? ", and " : "", out,
 		     t->names.n ? " that ask for " : "", STR_FMT(t->names));
 	if (t->key_path.n && !str_eq(t->path, t->key_path))
 		(void)printf("  key file    %.*s\n", STR_FMT(t->key_path));
@@ -152,9 +173,9 @@ show_file(struct look *l, const struct tls_file *t, const struct cert_file *f,
 		print_dates(l, c);
 		print_hash("SHA-256", c->fingerprint, ":");
 		print_hash("TLSA 3 1 1", c->spki, "");
-		if (c->warning.n)
-			(void)printf("  warning     %.*s\n",
-				     STR_FMT(c->warning));
+		print_warning(c->warning);
+		if (is_served(t))
+			print_warning(c->server_warning);
 	}
 }
 
@@ -193,6 +214,8 @@ check_file(struct look *l, const struct tls_file *t, const struct cert_file *f,
 
 		if (c->warning.n)
 			problem(l, t, c->warning.p);
+		if (is_served(t) && c->server_warning.n)
+			problem(l, t, c->server_warning.p);
 		if (c->not_after - l->now < SOON_DAYS * (int64_t)DAY) {
 			(void)snprintf(text, sizeof(text),
 				       "the certificate expires on %s; renew "
@@ -200,7 +223,7 @@ check_file(struct look *l, const struct tls_file *t, const struct cert_file *f,
 				       cert_date(c->not_after, date));
 			problem(l, t, text);
 		}
-		if (!t->names.n && !cert_covers(c, host)) {
+		if (is_served(t) && !t->names.n && !cert_covers(c, host)) {
 			(void)snprintf(text, sizeof(text),
 				       "no name of the certificate covers "
 				       "myhostname (%.*s)",

@@ -29,6 +29,11 @@ list_files(const struct config *c, struct tls_files *f, struct err *err)
 		.eccert_file = config_get(c, "smtpd_tls_eccert_file"),
 		.eckey_file = config_get(c, "smtpd_tls_eckey_file"),
 		.sni_maps = config_get(c, "tls_server_sni_maps"),
+		.out_chain_files = config_get(c, "smtp_tls_chain_files"),
+		.out_cert_file = config_get(c, "smtp_tls_cert_file"),
+		.out_key_file = config_get(c, "smtp_tls_key_file"),
+		.out_eccert_file = config_get(c, "smtp_tls_eccert_file"),
+		.out_eckey_file = config_get(c, "smtp_tls_eckey_file"),
 	};
 
 	return tls_files_list(f, &p, err);
@@ -71,7 +76,7 @@ look(const struct tls_files *f, size_t *bytes)
 	for (i = 0; i < f->n; i++) {
 		const struct tls_file *t = &f->v[i];
 
-		(void)buf_addf(&seen, "%d%d%.*s\n", t->mx, t->user,
+		(void)buf_addf(&seen, "%d%d%d%.*s\n", t->mx, t->user, t->out,
 			       STR_FMT(t->names));
 		*bytes += table_look(&seen, t->path.p);
 		if (t->key_path.n)
@@ -102,7 +107,8 @@ add_file(struct buf *out, const struct tls_file *t, struct buf *bytes,
 	struct err why = { .class = ERR_NONE };
 	struct key_file file = {
 		.groups = (uint8_t)((t->mx ? KEY_GROUP_MX : 0) |
-				    (t->user ? KEY_GROUP_USER : 0)),
+				    (t->user ? KEY_GROUP_USER : 0) |
+				    (t->out ? KEY_GROUP_OUT : 0)),
 		.names = t->names,
 		.path = t->path,
 		.key_path = t->key_path,

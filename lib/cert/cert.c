@@ -487,7 +487,7 @@ warn_purpose(struct reader *r, struct cert_chain *c, X509 *leaf)
 		why = "it is not meant for servers (extendedKeyUsage or "
 		      "keyUsage)";
 	if (why)
-		c->warning = pool_str(&r->f->pool, str_of(why));
+		c->server_warning = pool_str(&r->f->pool, str_of(why));
 }
 
 static int
@@ -496,7 +496,7 @@ finish_chain(struct reader *r, struct draft *d, struct err *err)
 	struct cert_chain *c = &r->f->v[r->f->n];
 	size_t i;
 
-	c->warning = STR("");
+	c->warning = c->server_warning = STR("");
 	if (check_key(d->key, c->kind, sizeof(c->kind), err) < 0 ||
 	    check_fit(d, err) < 0 || check_signs(d, err) < 0)
 		return -1;
@@ -510,7 +510,7 @@ finish_chain(struct reader *r, struct draft *d, struct err *err)
 	    read_hashes(c, d->v[0], err) < 0)
 		return -1;
 	warn_purpose(r, c, d->v[0]);
-	if (!c->warning.p)
+	if (!c->warning.p || !c->server_warning.p)
 		return no_memory(err);
 	c->key = d->key;
 	d->key = NULL;

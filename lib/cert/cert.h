@@ -42,6 +42,7 @@ struct cert_chain {
 					   of a TLSA record "3 1 1" */
 	/* What does not keep it from being used; "" if there is nothing. */
 	struct str warning;
+	struct str server_warning; /* the same, of use by a server alone */
 };
 
 struct cert_file {

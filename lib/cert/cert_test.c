@@ -379,7 +379,8 @@ test_facts(void **state)
 	load(&f, "cnkey cn inter");
 	assert_false(f.v[0].has_dns);
 	assert_true(str_eq(f.v[0].names, STR("mail.x.test")));
-	assert_true(f.v[0].warning.n > 0);
+	assert_true(f.v[0].server_warning.n > 0);
+	assert_int_equal(f.v[0].warning.n, 0);
 	cert_file_free(&f);
 	load(&f, "byoldkey byold oldca");
 	assert_true(str_ends(f.v[0].warning, STR("(CA) is expired")));

@@ -18,6 +18,7 @@ static const struct msg_field msg_key_chain_fields[] = {
 	MSG_FIELD(msg_key_chain, set, MSG_U32, 0),
 	MSG_FIELD(msg_key_chain, key, MSG_U16, 0),
 	MSG_FIELD(msg_key_chain, fallback, MSG_U8, 1),
+	MSG_FIELD(msg_key_chain, out, MSG_U8, 1),
 	MSG_FIELD(msg_key_chain, names, MSG_STR, 4096),
 	MSG_LIST_FIELD(msg_key_chain, certs, KEY_CHAIN_CERTS, &msg_key_der_def),
 };
@@ -27,6 +28,7 @@ const struct msg_def msg_key_chain_def =
 static const struct msg_field msg_key_set_fields[] = {
 	MSG_FIELD(msg_key_set, set, MSG_U32, 0),
 	MSG_FIELD(msg_key_set, keys, MSG_U16, 0),
+	MSG_FIELD(msg_key_set, out, MSG_U8, 1),
 };
 const struct msg_def msg_key_set_def = MSG_DEF(msg_key_set, MSG_KEY_SET, 0);
 
@@ -65,7 +67,8 @@ const struct msg_def msg_key_refused_def =
 	MSG_DEF(msg_key_refused, MSG_KEY_REFUSED, MSG_REPLY);
 
 static const struct msg_field key_file_fields[] = {
-	MSG_FIELD(key_file, groups, MSG_U8, KEY_GROUP_MX | KEY_GROUP_USER),
+	MSG_FIELD(key_file, groups, MSG_U8,
+		  KEY_GROUP_MX | KEY_GROUP_USER | KEY_GROUP_OUT),
 	MSG_FIELD(key_file, names, MSG_STR, 4096),
 	MSG_FIELD(key_file, path, MSG_STR, 4096),
 	MSG_FIELD(key_file, error, MSG_STR, 200),

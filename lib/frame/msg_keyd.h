@@ -47,6 +47,8 @@ struct msg_key_chain {
 	uint32_t set;
 	uint16_t key;
 	uint8_t fallback;
+	uint8_t out; /* for servers, where we are the client: a set of its own
+		      */
 	struct str names;      /* SNI names this chain was configured for
 				  (tls_server_sni_maps), blank-separated, or "" */
 	struct msg_list certs; /* msg_key_der, the leaf first */
@@ -54,6 +56,7 @@ struct msg_key_chain {
 struct msg_key_set {
 	uint32_t set;
 	uint16_t keys; /* 0: there is no certificate */
+	uint8_t out;
 };
 
 /* keyd → tlsd, note: session ticket keys; the first one seals, all open. */
@@ -94,7 +97,11 @@ struct msg_key_refused {
  * encoded list of these (no frame around it).  Files are bytes that master has
  * not looked into.
  */
-enum key_group { KEY_GROUP_MX = 1, KEY_GROUP_USER = 2 }; /* bits */
+enum key_group { /* bits */
+		 KEY_GROUP_MX = 1,
+		 KEY_GROUP_USER = 2,
+		 KEY_GROUP_OUT = 4, /* tlsd_mx, where it is the client */
+};
 struct key_file {
 	uint8_t groups;	  /* enum key_group: who may use it */
 	struct str names; /* of tls_server_sni_maps, or "": for everybody */

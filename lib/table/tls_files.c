@@ -135,6 +135,7 @@ add(struct lister *l, const struct tls_file *want, struct err *err)
 			continue;
 		at->mx |= want->mx;
 		at->user |= want->user;
+		at->out |= want->out;
 		if (!want->names.n)
 			return 0;
 		at->names = pool_strf(&f->pool, "%.*s %.*s", STR_FMT(at->names),
@@ -179,10 +180,26 @@ add_pair(struct lister *l, struct str cert, struct str key,
 	return add(l, &like, err);
 }
 
+/* A list of chain files; if that is empty, the older form. */
+static int
+add_either(struct lister *l, struct str chain_files, struct str cert[2],
+	   struct str key[2], struct tls_file like, struct err *err)
+{
+	struct str rest = chain_files, word;
+
+	if (str_token(&rest, ", \t\r\n", &word))
+		return add_chain_files(l, chain_files, like, err);
+	if (add_pair(l, cert[0], key[0], like, err) < 0)
+		return -1;
+	return add_pair(l, cert[1], key[1], like, err);
+}
+
 static int
 add_defaults(struct lister *l, struct err *err)
 {
 	const struct tls_params *p = l->p;
+	struct str cert[2] = { p->cert_file, p->eccert_file };
+	struct str key[2] = { p->key_file, p->eckey_file };
 	struct str blank = p->login_chain_files, word;
 	struct tls_file mx = { .mx = true, .names = STR("") };
 	struct tls_file user = { .user = true, .names = STR("") };
@@ -192,12 +209,18 @@ add_defaults(struct lister *l, struct err *err)
 		mx.user = true;
 	else if (add_chain_files(l, p->login_chain_files, user, err) < 0)
 		return -1;
-	blank = p->chain_files;
-	if (str_token(&blank, ", \t\r\n", &word))
-		return add_chain_files(l, p->chain_files, mx, err);
-	if (add_pair(l, p->cert_file, p->key_file, mx, err) < 0)
-		return -1;
-	return add_pair(l, p->eccert_file, p->eckey_file, mx, err);
+	return add_either(l, p->chain_files, cert, key, mx, err);
+}
+
+static int
+add_out(struct lister *l, struct err *err)
+{
+	const struct tls_params *p = l->p;
+	struct str cert[2] = { p->out_cert_file, p->out_eccert_file };
+	struct str key[2] = { p->out_key_file, p->out_eckey_file };
+	struct tls_file out = { .out = true, .names = STR("") };
+
+	return add_either(l, p->out_chain_files, cert, key, out, err);
 }
 
 /* --- SNI ----------------------------------------------------------------- */
@@ -313,7 +336,9 @@ tls_files_list(struct tls_files *f, const struct tls_params *p, struct err *err)
 
 	f->n = 0;
 	pool_init(&f->pool, POOL_MAX);
-	return add_defaults(&l, err) < 0 ? -1 : add_maps(&l, err);
+	if (add_defaults(&l, err) < 0 || add_maps(&l, err) < 0)
+		return -1;
+	return add_out(&l, err);
 }
 
 void

@@ -24,10 +24,14 @@ struct tls_params {
 	struct str chain_files, login_chain_files;
 	struct str cert_file, key_file, eccert_file, eckey_file;
 	struct str sni_maps; /* inline:{} and texthash:/FILE */
+	/* smtp_tls_*: what servers are shown. */
+	struct str out_chain_files, out_cert_file, out_key_file,
+		out_eccert_file, out_eckey_file;
 };
 
 struct tls_file {
 	bool mx, user;	     /* port 25; people's programs */
+	bool out;	     /* other hosts, where we send */
 	struct str names;    /* of SNI, by blanks; "": for everybody */
 	struct str path;     /* keys and chains, or certificates alone */
 	struct str key_path; /* of the key alone; "": in path */

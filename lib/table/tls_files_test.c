@@ -48,7 +48,7 @@ teardown(void **state)
 	return rmdir(dir);
 }
 
-/* "mu path[+key path][ names]" a file, joined by "; " */
+/* "muo path[+key path][ names]" a file, joined by "; " */
 static void
 render(const struct tls_files *f, char *out, size_t size)
 {
@@ -59,11 +59,11 @@ render(const struct tls_files *f, char *out, size_t size)
 		const struct tls_file *t = &f->v[i];
 
 		n += (size_t)snprintf(
-			out + n, size - n, "%s%s%s %.*s%s%.*s%s%.*s",
+			out + n, size - n, "%s%s%s%s %.*s%s%.*s%s%.*s",
 			i ? "; " : "", t->mx ? "m" : "", t->user ? "u" : "",
-			STR_FMT(t->path), t->key_path.n ? "+" : "",
-			STR_FMT(t->key_path), t->names.n ? " " : "",
-			STR_FMT(t->names));
+			t->out ? "o" : "", STR_FMT(t->path),
+			t->key_path.n ? "+" : "", STR_FMT(t->key_path),
+			t->names.n ? " " : "", STR_FMT(t->names));
 	}
 }
 
@@ -102,6 +102,17 @@ test_lists(void **state)
 		    S(key_file, "/c")),
 		  "u /a; m /c+/c" },
 		{ "none", P(S(cert_file, "none")), "" },
+		{ "out", P(S(out_chain_files, "/a, b"), S(out_cert_file, "/c")),
+		  "o /a; o /etc/ph/b" },
+		{ "out, older form",
+		  P(S(cert_file, "/c"), S(key_file, "/k"),
+		    S(out_cert_file, "/c"), S(out_key_file, "/k"),
+		    S(out_eccert_file, "/e"), S(out_eckey_file, "/e")),
+		  "muo /c+/k; o /e+/e" },
+		{ "out and in",
+		  P(S(chain_files, "/a"), S(sni_maps, "inline:{x.test=/b}"),
+		    S(out_chain_files, "/b /a")),
+		  "muo /a; mu /b x.test; o /b" },
 		{ "sni",
 		  P(S(chain_files, "/a"),
 		    S(sni_maps, "inline:{X.test=/b, {.y.test = /b /a}}")),

@@ -24,19 +24,26 @@ struct peer {
 	struct list link;
 	struct keyd *keyd;
 	struct chan *chan;
-	size_t group;
+	size_t group; /* as a server; that of mx has KEYS_OUT as well */
 	bool watches;
 };
+
+static bool
+has_group(const struct peer *p, size_t group)
+{
+	return p->group == group || (group == KEYS_OUT && p->group == 0);
+}
 
 /* --- what a tlsd is told ------------------------------------------------- */
 
 static int
-send_chain(struct chan *c, const struct key_set *s, uint16_t i)
+send_chain(struct chan *c, const struct key_set *s, uint16_t i, bool out)
 {
 	const struct key_ref *r = &s->v[i];
 	struct msg_key_chain m = { .set = s->id,
 				   .key = i,
 				   .fallback = r->names[0] == '\0',
+				   .out = out,
 				   .names = str_of(r->names) };
 	struct buf certs;
 	struct err err;
@@ -57,22 +64,23 @@ send_chain(struct chan *c, const struct key_set *s, uint16_t i)
 }
 
 static void
-send_set(struct peer *p)
+send_set(struct peer *p, size_t group)
 {
-	const struct key_set *s = p->keyd->keys.set[p->group];
-	struct msg_key_set done = { .set = s->id, .keys = s->n };
+	const struct key_set *s = p->keyd->keys.set[group];
+	bool out = group == KEYS_OUT;
+	struct msg_key_set done = { .set = s->id, .keys = s->n, .out = out };
 	uint16_t i;
 
 	for (i = 0; i < s->n; i++)
-		if (send_chain(p->chan, s, i) < 0)
+		if (send_chain(p->chan, s, i, out) < 0)
 			return; /* the channel is gone */
 	chan_send(p->chan, 0, &msg_key_set_def, &done);
 }
 
 static void
-send_tickets(struct peer *p)
+send_tickets(struct peer *p, size_t group)
 {
-	const struct tickets *t = &p->keyd->tickets[p->group];
+	const struct tickets *t = &p->keyd->tickets[group];
 	struct msg_key_tickets m;
 	struct buf list;
 	struct err err;
@@ -97,15 +105,15 @@ send_tickets(struct peer *p)
 }
 
 static void
-tell(struct keyd *k, size_t group, void (*what)(struct peer *p))
+tell(struct keyd *k, size_t group, void (*what)(struct peer *p, size_t group))
 {
 	struct list *it;
 
 	list_for_each (it, &k->peers) {
 		struct peer *p = LIST_OF(it, struct peer, link);
 
-		if (p->group == group && p->watches)
-			what(p);
+		if (has_group(p, group) && p->watches)
+			what(p, group);
 	}
 }
 
@@ -156,10 +164,23 @@ refuse(struct peer *p, uint32_t tag, const char *why)
 	k->refused = 0;
 }
 
+/* Numbers of sets are unique over all groups. */
+static EVP_PKEY *
+find_key(const struct peer *p, const struct msg_key_sign *m)
+{
+	EVP_PKEY *key = NULL;
+	size_t i;
+
+	for (i = 0; i < KEYS_GROUPS && !key; i++)
+		if (has_group(p, i))
+			key = keys_find(&p->keyd->keys, i, m->set, m->key);
+	return key;
+}
+
 static void
 on_sign(struct peer *p, uint32_t tag, const struct msg_key_sign *m)
 {
-	EVP_PKEY *key = keys_find(&p->keyd->keys, p->group, m->set, m->key);
+	EVP_PKEY *key = find_key(p, m);
 	struct msg_key_signed reply;
 	struct buf sig;
 	struct err err;
@@ -183,14 +204,17 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
        void *msg)
 {
 	struct peer *p = arg;
+	size_t i;
 
 	(void)c;
 	if (def == &msg_key_sign_def) {
 		on_sign(p, tag, msg);
 	} else if (def == &msg_key_watch_def && !p->watches) {
 		p->watches = true;
-		send_set(p);
-		send_tickets(p);
+		for (i = 0; i < KEYS_GROUPS; i++)
+			if (has_group(p, i))
+				send_set(p, i);
+		send_tickets(p, p->group);
 	}
 }
 
@@ -258,6 +282,9 @@ map_table(int fd, struct str *bytes, struct err *err)
 void
 keyd_table(struct keyd *k, struct str name, int fd)
 {
+	static const char *const groups[KEYS_GROUPS] = { "port 25",
+							 "people's programs",
+							 "other hosts" };
 	int64_t now = (int64_t)(clock_wall_us() / 1000000);
 	struct str bytes = STR_NULL;
 	struct err err;
@@ -284,7 +311,7 @@ keyd_table(struct keyd *k, struct str name, int fd)
 			continue;
 		if (k->keys.set[i]->n == 0)
 			log_warn("tls: no certificate is left for %s",
-				 i == 0 ? "port 25" : "people's programs");
+				 groups[i]);
 		tell(k, i, send_set);
 	}
 	keys_warn_expiry(&k->keys, now);
@@ -297,7 +324,7 @@ keyd_tick(struct keyd *k, uint64_t now)
 {
 	size_t i;
 
-	for (i = 0; i < KEYS_GROUPS; i++)
+	for (i = 0; i < KEYS_OUT; i++)
 		if (now >= k->tickets[i].next_ms)
 			rotate(k, i, now);
 	keys_drop_old(&k->keys, now);
@@ -331,7 +358,7 @@ keyd_configure(struct keyd *k, struct str myhostname, unsigned life_s)
 	if (life_s == k->ticket_life_s)
 		return;
 	k->ticket_life_s = life_s;
-	for (i = 0; i < KEYS_GROUPS; i++)
+	for (i = 0; i < KEYS_OUT; i++)
 		rotate(k, i, clock_mono_ms());
 }
 

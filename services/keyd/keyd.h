@@ -19,8 +19,8 @@ struct tickets {
 struct keyd {
 	struct loop *loop;
 	struct keys keys;
-	struct tickets tickets[KEYS_GROUPS];
-	unsigned ticket_life_s; /* 0: no tickets */
+	struct tickets tickets[KEYS_OUT]; /* of servers alone */
+	unsigned ticket_life_s;		  /* 0: no tickets */
 	struct list peers;
 	/* Ask master for the table again: a certificate in it becomes valid
 	 * only with time. */

@@ -38,12 +38,13 @@ struct tlsd {
 	uint8_t signature[KEY_SIGNATURE_MAX];
 	size_t nsignature;
 	char why[256];
+	struct tlsd *out; /* where what it has as a client is noted */
 };
 
 struct world {
 	struct loop loop;
 	struct keyd keyd;
-	struct tlsd mx, user;
+	struct tlsd mx, user, out;
 	char *ec, *ec2, *rsa, *old, *late;
 };
 
@@ -103,10 +104,13 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	(void)c;
 	(void)tag;
 	if (def == &msg_key_chain_def) {
-		on_chain(t, msg);
+		const struct msg_key_chain *m = msg;
+
+		on_chain(m->out ? t->out : t, m);
 	} else if (def == &msg_key_set_def) {
 		const struct msg_key_set *m = msg;
 
+		t = m->out ? t->out : t;
 		t->sets++;
 		if (m->keys == 0)
 			forget_chains(t);
@@ -176,6 +180,7 @@ world_init(void **state)
 	assert_int_equal(loop_init(&w->loop, &err), 0);
 	assert_int_equal(keyd_init(&w->keyd, &w->loop, &err), 0);
 	keyd_configure(&w->keyd, STR("mail.x.test"), 3600);
+	w->mx.out = &w->out; /* user has none */
 	attach(w, &w->mx, CH_TLSD_MX_KEYD);
 	attach(w, &w->user, CH_TLSD_USER_KEYD);
 	w->ec = test_chain("P-256", "mail.x.test", NOW - DAY, NOW + 90 * DAY);
@@ -195,6 +200,7 @@ world_fini(void **state)
 
 	forget_chains(&w->mx);
 	forget_chains(&w->user);
+	forget_chains(&w->out);
 	if (w->mx.chan)
 		chan_close(w->mx.chan);
 	if (w->user.chan)
@@ -323,6 +329,52 @@ test_sets(void **state)
 	give(w, NULL, 0);
 	assert_int_equal(w->mx.sets, 4);
 	assert_int_equal(w->mx.keys, 0);
+}
+
+/* What other hosts are shown is a set of its own, for tlsd_mx alone. */
+static void
+test_out(void **state)
+{
+	struct world *w = *state;
+	struct key_file f[2] = {
+		file(KEY_GROUP_MX | KEY_GROUP_USER, "/mx.pem", w->ec),
+		file(KEY_GROUP_OUT, "/out.pem", w->rsa),
+	};
+	char info[19 + 32] = "\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65"
+			     "\x03\x04\x02\x01\x05\x00\x04\x20";
+	struct str data = str_mem(info, sizeof(info));
+	uint8_t hash[32] = { 0 };
+
+	assert_int_equal(w->out.sets, 1);
+	assert_int_equal(w->out.keys, 0);
+	give(w, f, 2);
+	assert_int_equal(w->mx.keys, 1);
+	assert_int_equal(w->user.keys, 1);
+	assert_int_equal(w->out.keys, 1);
+	assert_int_equal(EVP_PKEY_get_base_id(w->out.chains[0].public),
+			 EVP_PKEY_RSA);
+	assert_int_equal(w->mx.tickets, 1);
+
+	assert_int_equal(ask(w, &w->mx, w->out.set, 0, KEY_RSA_PKCS1, data),
+			 MSG_KEY_SIGNED);
+	assert_true(verifies(w->out.chains[0].public, &w->mx, RSA_PKCS1_PADDING,
+			     hash, sizeof(hash)));
+	assert_int_equal(ask(w, &w->user, w->out.set, 0, KEY_RSA_PKCS1, data),
+			 MSG_KEY_REFUSED);
+	assert_string_equal(w->user.why, "no such key");
+	/* A key of one set is not to be had by the number of the other. */
+	assert_int_equal(ask(w, &w->mx, w->mx.set, 0, KEY_RSA_PKCS1, data),
+			 MSG_KEY_REFUSED);
+	assert_int_equal(ask(w, &w->mx, w->out.set, 1, KEY_RSA_PKCS1, data),
+			 MSG_KEY_REFUSED);
+	/* One file can be both. */
+	f[0].groups |= KEY_GROUP_OUT;
+	give(w, f, 2);
+	assert_int_equal(w->out.keys, 2);
+	assert_int_equal(w->mx.sets, 2);
+	assert_int_equal(w->out.sets, 3);
+	give(w, f, 0);
+	assert_int_equal(w->out.keys, 0);
 }
 
 /* What is faulty does not displace what was good. */
@@ -643,6 +695,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_sets, world_init,
+						world_fini),
+		cmocka_unit_test_setup_teardown(test_out, world_init,
 						world_fini),
 		cmocka_unit_test_setup_teardown(test_bad_files, world_init,
 						world_fini),

@@ -112,6 +112,13 @@ keys_fini(struct keys *k)
 
 /* --- reading a file ------------------------------------------------------ */
 
+/* By a server, under our name. */
+static bool
+is_served(const struct key_entry *e)
+{
+	return e->groups & ~KEY_GROUP_OUT;
+}
+
 static void
 log_new(const struct key_entry *e)
 {
@@ -127,6 +134,9 @@ log_new(const struct key_entry *e)
 			 cert_date(c->not_after, date), c->kind);
 		if (c->warning.n)
 			log_warn("tls: %s: %s", e->label, LOGQ(c->warning));
+		if (is_served(e) && c->server_warning.n)
+			log_warn("tls: %s: %s", e->label,
+				 LOGQ(c->server_warning));
 	}
 }
 
@@ -137,7 +147,8 @@ warn_hostname(const struct keys *k, const struct key_entry *e)
 	struct str name = str_of(k->myhostname);
 	size_t i;
 
-	if (!name.n || e->names[0]) /* by SNI it has another name */
+	/* By SNI it has another name. */
+	if (!name.n || e->names[0] || !is_served(e))
 		return;
 	for (i = 0; i < f->n; i++)
 		if (!cert_covers(&f->v[i], name))

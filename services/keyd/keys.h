@@ -8,12 +8,14 @@
 
 /*
  * The files that master has read, and the sets of chains made of them, one set
- * for each group of tlsd.  A file that is faulty does not displace the good one
- * that was there under its name.
+ * for each group of tlsd, and one for tlsd_mx as the client of other hosts.  A
+ * file that is faulty does not displace the good one that was there under its
+ * name.
  */
 enum {
 	KEYS_OLD_MS = 60 * 1000, /* a set is replaced: still signed with */
-	KEYS_GROUPS = 2,
+	KEYS_OUT = 2,		 /* the group of what servers are shown */
+	KEYS_GROUPS = 3,
 };
 
 /* What was good of a file, shared by the entry and the sets. */
@@ -47,7 +49,8 @@ struct key_set {
 
 struct keys {
 	struct list entries;
-	struct key_set *set[KEYS_GROUPS]; /* [0] mx, [1] user; never NULL */
+	struct key_set *set[KEYS_GROUPS]; /* as the bits of enum
+						key_group; never NULL */
 	struct list old[KEYS_GROUPS];
 	uint32_t next_id;
 	bool not_yet; /* a certificate was refused for its first day */

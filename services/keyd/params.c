@@ -62,5 +62,39 @@ const struct param keyd_params[] = {
 		  "are taken as those of smtpd_tls_chain_files are. All other "
 		  "types of tables are refused: master knows in advance which "
 		  "files it reads." },
+	{ .name = "smtp_tls_chain_files",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = MASTER | CTL,
+	  .text = "The same of us as the client: keys and certificates that "
+		  "are shown to other hosts that ask for one when mail is "
+		  "sent to them. Few do, and then only to those who have "
+		  "agreed on it; usually there is none.",
+	  .once = true },
+	{ .name = "smtp_tls_cert_file",
+	  .kind = PARAM_PATH,
+	  .def = "",
+	  .users = MASTER | CTL,
+	  .text = "The older form of smtp_tls_chain_files, as "
+		  "smtpd_tls_cert_file.",
+	  .once = true },
+	{ .name = "smtp_tls_key_file",
+	  .kind = PARAM_PATH,
+	  .def = "$smtp_tls_cert_file",
+	  .users = MASTER | CTL,
+	  .text = "The private key of smtp_tls_cert_file, not encrypted.",
+	  .once = true },
+	{ .name = "smtp_tls_eccert_file",
+	  .kind = PARAM_PATH,
+	  .def = "",
+	  .users = MASTER | CTL,
+	  .text = "As smtp_tls_cert_file, with an ECDSA certificate.",
+	  .once = true },
+	{ .name = "smtp_tls_eckey_file",
+	  .kind = PARAM_PATH,
+	  .def = "$smtp_tls_eccert_file",
+	  .users = MASTER | CTL,
+	  .text = "The private key of smtp_tls_eccert_file, not encrypted.",
+	  .once = true },
 	{ .name = NULL },
 };

@@ -136,8 +136,7 @@ conf_load(struct tls_conf *conf, const struct params *p, bool mx)
 		(long)params_num(p, "smtpd_tls_session_cache_timeout");
 	load_protocols(conf, p);
 	load_ciphers(conf, p);
-	if (mx)
-		load_outgoing(conf, p);
+	load_outgoing(conf, p);
 	if (!str_copy(conf->groups, sizeof(conf->groups),
 		      params_str(p, "tls_eecdh_auto_curves")))
 		log_error("tls_eecdh_auto_curves is too long; OpenSSL's own "

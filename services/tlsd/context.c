@@ -200,8 +200,8 @@ new_context(const struct builder *b)
 	return ctx;
 }
 
-static int
-add_chain(SSL_CTX *ctx, const struct chain *c)
+int
+context_add_chain(SSL_CTX *ctx, const struct chain *c)
 {
 	return SSL_CTX_use_cert_and_key(ctx, c->leaf, c->pkey, c->rest, 1) == 1
 		       ? 0
@@ -213,8 +213,9 @@ pair_context(const struct builder *b, const struct pair *p)
 {
 	SSL_CTX *ctx = new_context(b);
 
-	if (ctx && (p->ec < 0 || add_chain(ctx, &b->ks->v[p->ec]) == 0) &&
-	    (p->rsa < 0 || add_chain(ctx, &b->ks->v[p->rsa]) == 0))
+	if (ctx &&
+	    (p->ec < 0 || context_add_chain(ctx, &b->ks->v[p->ec]) == 0) &&
+	    (p->rsa < 0 || context_add_chain(ctx, &b->ks->v[p->rsa]) == 0))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;
@@ -366,7 +367,7 @@ is_usable(const struct builder *b, unsigned i)
 	if (!c->leaf)
 		return false;
 	ctx = new_context(b);
-	ok = ctx && add_chain(ctx, c) == 0;
+	ok = ctx && context_add_chain(ctx, c) == 0;
 	SSL_CTX_free(ctx);
 	if (!ok)
 		log_error("chain %u%s%s cannot be used: %s", i,

@@ -53,6 +53,9 @@ SSL_CTX *contexts_find(const struct contexts *cs, struct str sni);
 SSL_CTX *context_bare(const SSL_METHOD *method, const struct tls_conf *conf,
 		      unsigned protocols, int level);
 
+/* Have the chain shown; -1: OpenSSL does not like it. */
+ERR_WARN_UNUSED int context_add_chain(SSL_CTX *ctx, const struct chain *c);
+
 /* OpenSSL's errors of this thread, the first one in words; the rest is
  * dropped. */
 const char *openssl_text(void);

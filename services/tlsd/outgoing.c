@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/addr.h"
 #include "outgoing.h"
 #include "peer_check.h"
@@ -111,6 +112,33 @@ security_level(enum tls_level level)
 	return level == TLS_MAY ? 0 : level < TLS_VERIFY ? 1 : 2;
 }
 
+/* What we show to a server that asks for it: one of each kind. */
+static void
+add_chains(SSL_CTX *ctx, const struct keyset *ks)
+{
+	bool has_ec = false, has_rsa = false;
+	unsigned i;
+
+	for (i = 0; ks && i < ks->n; i++) {
+		const struct chain *c = &ks->v[i];
+		bool *has =
+			c->leaf && EVP_PKEY_get_base_id(c->pkey) == EVP_PKEY_EC
+				? &has_ec
+				: &has_rsa;
+
+		if (!c->leaf || *has)
+			continue;
+		*has = context_add_chain(ctx, c) == 0;
+		if (!*has)
+			log_error("a certificate of smtp_tls_chain_files "
+				  "cannot be used: %s",
+				  openssl_text());
+	}
+	/* In TLS 1.2 OpenSSL shows but one: that of RSA. */
+	SSL_CTX_set_current_cert(ctx, SSL_CERT_SET_FIRST);
+	ERR_clear_error();
+}
+
 static SSL_CTX *
 make_context(const struct tlsd *t, const struct out_context *c)
 {
@@ -126,6 +154,7 @@ make_context(const struct tlsd *t, const struct out_context *c)
 	SSL_CTX_set_max_cert_list(ctx, CHAIN_BYTES_MAX);
 	if (t->server_ca)
 		SSL_CTX_set1_cert_store(ctx, t->server_ca);
+	add_chains(ctx, t->out_keys);
 	if (SSL_CTX_set_cipher_list(ctx, c->ciphers) == 1)
 		return ctx;
 	SSL_CTX_free(ctx);

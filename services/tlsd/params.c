@@ -9,8 +9,7 @@ enum {
 	RECEIVERS = SMTPD | SUBMITD,
 	KEYD = SVC_BIT(SVC_KEYD),
 	CTL = SVC_BIT(SVC_CTL),
-	TLSD_MX = SVC_BIT(SVC_TLSD_MX),
-	TLSD = TLSD_MX | SVC_BIT(SVC_TLSD_USER),
+	TLSD = SVC_BIT(SVC_TLSD_MX) | SVC_BIT(SVC_TLSD_USER),
 };
 
 const struct param tlsd_params[] = {
@@ -194,7 +193,7 @@ const struct param tlsd_params[] = {
 	  .def = "9",
 	  .min = 0,
 	  .max = 100,
-	  .users = TLSD_MX,
+	  .users = TLSD,
 	  .text = "How many authorities may stand between a server's "
 		  "certificate and one in smtp_tls_CAfile.",
 	  .once = true },
@@ -203,7 +202,7 @@ const struct param tlsd_params[] = {
 	  .def = "3600s",
 	  .min = 0,
 	  .max = 8640000,
-	  .users = TLSD_MX,
+	  .users = TLSD,
 	  .text = "How long a session with a server is kept to be resumed, "
 		  "which spares both sides the greater part of the "
 		  "handshake; 0: not at all. Sessions of up to 1000 servers "

@@ -120,6 +120,7 @@ bed_chain(struct bed *b, uint32_t set, uint16_t key, const struct bed_cert *c,
 		.set = set,
 		.key = key,
 		.fallback = !names,
+		.out = b->out,
 		.names = str_of(names ? names : ""),
 	};
 	unsigned char *der = NULL;
@@ -142,7 +143,7 @@ bed_chain(struct bed *b, uint32_t set, uint16_t key, const struct bed_cert *c,
 void
 bed_set(struct bed *b, uint32_t set, uint16_t keys)
 {
-	const struct msg_key_set m = { set, keys };
+	const struct msg_key_set m = { set, keys, b->out };
 
 	b->set = set;
 	bed_note(b, &msg_key_set_def, &m);

@@ -38,6 +38,7 @@ struct bed {
 	 * being changed while a handshake is under way. */
 	const EVP_PKEY *keys[8];
 	uint32_t set; /* 0: all refused */
+	bool out;     /* the chains that come are for servers */
 	bool mute;    /* answers only afterwards */
 	unsigned signatures, lost;
 };

@@ -148,7 +148,7 @@ void
 tlsd_ca(struct tlsd *t, int fd)
 {
 	X509_STORE_free(t->ca);
-	t->ca = read_ca(fd, "smtpd_tls_CAfile", t->ca_id);
+	t->ca = read_ca(fd, "authorities of clients", t->ca_id);
 	make_contexts(t);
 }
 
@@ -156,7 +156,7 @@ void
 tlsd_server_ca(struct tlsd *t, int fd)
 {
 	X509_STORE_free(t->server_ca);
-	t->server_ca = read_ca(fd, "smtp_tls_CAfile", NULL);
+	t->server_ca = read_ca(fd, "authorities of servers", NULL);
 	outgoing_reset(t);
 }
 
@@ -166,27 +166,30 @@ tlsd_server_ca(struct tlsd *t, int fd)
 static void
 take_chain(struct tlsd *t, const struct msg_key_chain *m)
 {
+	struct keyset **pending = m->out ? &t->out_pending : &t->pending;
 	struct err err;
 
-	if (!t->pending || m->set != t->pending->set || m->key == 0) {
-		keyset_free(t->pending);
-		t->pending = keyset_new(m->set);
+	if (!*pending || m->set != (*pending)->set || m->key == 0) {
+		keyset_free(*pending);
+		*pending = keyset_new(m->set);
 	}
-	if (!t->pending || m->key != t->pending->n) {
+	if (!*pending || m->key != (*pending)->n) {
 		log_warn("keyd: chain %u of set %u is out of order", m->key,
 			 m->set);
 		return;
 	}
-	if (keyset_add(t->pending, &t->remote, m, &err) < 0)
+	if (keyset_add(*pending, &t->remote, m, &err) < 0)
 		log_error("%s", err.text);
 }
 
 static void
 take_set(struct tlsd *t, const struct msg_key_set *m)
 {
-	struct keyset *ks = t->pending;
+	struct keyset **pending = m->out ? &t->out_pending : &t->pending;
+	struct keyset **keys = m->out ? &t->out_keys : &t->keys;
+	struct keyset *ks = *pending;
 
-	t->pending = NULL;
+	*pending = NULL;
 	if (m->keys == 0 && ks) {
 		keyset_free(ks);
 		ks = NULL;
@@ -196,9 +199,12 @@ take_set(struct tlsd *t, const struct msg_key_set *m)
 		keyset_free(ks);
 		return;
 	}
-	keyset_free(t->keys);
-	t->keys = ks;
-	make_contexts(t);
+	keyset_free(*keys);
+	*keys = ks;
+	if (m->out)
+		outgoing_reset(t);
+	else
+		make_contexts(t);
 	ERR_clear_error();
 }
 
@@ -230,7 +236,8 @@ tlsd_on_keyd_state(void *arg, bool up)
 	struct tlsd *t = arg;
 
 	keyset_free(t->pending);
-	t->pending = NULL;
+	keyset_free(t->out_pending);
+	t->pending = t->out_pending = NULL;
 	if (up)
 		(void)asker_send_part(t->keyd, 0, &msg_key_watch_def, &m);
 }
@@ -400,6 +407,8 @@ tlsd_fini(struct tlsd *t)
 	contexts_free(t->contexts);
 	keyset_free(t->keys);
 	keyset_free(t->pending);
+	keyset_free(t->out_keys);
+	keyset_free(t->out_pending);
 	ticket_keys_wipe(&t->tickets);
 	outgoing_reset(t);
 	X509_STORE_free(t->ca);

@@ -47,6 +47,8 @@ struct tlsd {
 	struct contexts *contexts; /* NULL: no certificate */
 	struct keyset *keys;	   /* what they were made from, or NULL */
 	struct keyset *pending;	   /* not complete yet, or NULL */
+	/* The same of what servers are shown. */
+	struct keyset *out_keys, *out_pending;
 	struct ticket_keys tickets;
 	X509_STORE *ca;	   /* of clients */
 	uint8_t ca_id[16]; /* of its content */

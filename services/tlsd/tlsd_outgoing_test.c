@@ -1134,6 +1134,73 @@ test_injected(void **state)
 	out_close(&o);
 }
 
+/* --- certificates of our own -----------------------------------------------
+ */
+
+static int
+take_any(int ok, X509_STORE_CTX *ctx)
+{
+	(void)ok;
+	(void)ctx;
+	return 1;
+}
+
+static void
+test_own_certificates(void **state)
+{
+	const struct house *h = *state;
+	const struct bed_cert ec = { h->good.cert, h->good.key };
+	const struct bed_cert rsa = { h->rsa.cert, h->rsa.key };
+	const struct {
+		int version;
+		const char *sigalgs;
+		const X509 *want;
+	} rows[] = {
+		{ TLS1_2_VERSION, "ECDSA+SHA256:RSA+SHA256", h->rsa.cert },
+		{ TLS1_2_VERSION, "RSA+SHA256:ECDSA+SHA256", h->rsa.cert },
+		{ TLS1_2_VERSION, "RSA-PSS+SHA256:ECDSA+SHA256", h->rsa.cert },
+		{ TLS1_3_VERSION, "ECDSA+SHA256:RSA-PSS+SHA256", h->good.cert },
+		{ TLS1_3_VERSION, "RSA-PSS+SHA256:ECDSA+SHA256", h->rsa.cert },
+	};
+	const struct bed_cert *const both[] = { &ec, &rsa, NULL };
+	const struct bed_cert *const none[] = { NULL };
+	const struct want w = { .level = TLS_ENCRYPT };
+	struct out o;
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		out_open(&o, &h->self, NULL);
+		SSL_CTX_set_max_proto_version(o.ctx, rows[i].version);
+		SSL_CTX_set_verify(o.ctx,
+				   SSL_VERIFY_PEER |
+					   SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+				   take_any);
+		SSL_CTX_set1_client_sigalgs_list(o.ctx, rows[i].sigalgs);
+		(void)run(&o, &w);
+		assert_false(o.shaken); /* there is none */
+		o.b.out = true;
+		bed_certs(&o.b, both);
+		/* They are not for clients. */
+		assert_false(tls_client_offers(o.b.service));
+		assert_true(run(&o, &w));
+		assert_true(o.shaken);
+		echo(&o);
+		assert_int_equal(o.b.signatures, 1);
+		if (X509_cmp(SSL_get0_peer_certificate(o.ssl), rows[i].want))
+			fail_msg("row %zu: the other one", i);
+		/* Without keyd there is no signature. */
+		SSL_CTX_set_options(o.ctx, SSL_OP_NO_TICKET);
+		bed_no_signer(&o.b);
+		tlsd_configure(&o.b.tlsd, &o.b.conf);
+		assert_false(run(&o, &w));
+		assert_int_equal(o.class, TLS_FAIL_LOCAL);
+		bed_certs(&o.b, none);
+		(void)run(&o, &w);
+		assert_false(o.shaken);
+		out_close(&o);
+	}
+}
+
 /* --- what there must be ----------------------------------------------------
  */
 
@@ -1194,6 +1261,7 @@ main(void)
 		cmocka_unit_test(test_bad_servers),
 		cmocka_unit_test(test_huge_chain),
 		cmocka_unit_test(test_injected),
+		cmocka_unit_test(test_own_certificates),
 		cmocka_unit_test(test_offer),
 		cmocka_unit_test(test_limit),
 	};
