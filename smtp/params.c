@@ -456,9 +456,10 @@ const struct param smtp_params[] = {
 	  .text = "Tables with the user:password for a server. Keys are tried "
 		  "in the order: the sender, if "
 		  "smtp_sender_dependent_authentication says so (also as "
-		  "@domain); the destination as in the route or in relayhost "
-		  "([mail.example.com]:587), without its port; and the name "
-		  "of the host. Without a colon the value is a user whose "
+		  "@domain); the name of the host; the destination as it is "
+		  "written in the route or relayhost "
+		  "([mail.example.com]:587). Without a colon the value is a "
+		  "user whose "
 		  "password is empty. The files "
 		  "are read by router: they should be readable by its user, "
 		  "and by no other." },

@@ -120,20 +120,49 @@ match_close(struct match_list *m)
 	*m = (struct match_list){ 0 };
 }
 
+static bool
+name_matches(const struct match_list *m, struct str pattern, struct str name)
+{
+	size_t more;
+
+	if (str_ieq(pattern, name))
+		return true;
+	if (m->parents == MATCH_WHOLE || pattern.n == 0 ||
+	    !str_iends(name, pattern) || name.n == pattern.n)
+		return false;
+	more = name.n - pattern.n;
+	return m->parents == MATCH_BELOW ? name.p[more - 1] == '.'
+					 : pattern.p[0] == '.';
+}
+
+static int
+table_has(const struct match_list *m, struct table *t, struct str name,
+	  struct err *err)
+{
+	struct str value;
+	ptrdiff_t dot;
+	int rc = table_get(t, name, &value, err);
+
+	while (rc == 0 && m->parents != MATCH_WHOLE && name.n > 1 &&
+	       (dot = str_find(str_from(name, 1), '.')) >= 0) {
+		name = str_from(name, (size_t)dot + 1);
+		rc = table_get(t, str_from(name, m->parents == MATCH_BELOW),
+			       &value, err);
+	}
+	return rc;
+}
+
 int
 match_has(const struct match_list *m, struct str name, struct err *err)
 {
-	struct str value;
 	size_t i;
 	int rc;
 
 	for (i = 0; i < m->n; i++) {
 		const struct match_item *it = &m->v[i];
 
-		if (it->table)
-			rc = table_get(it->table, name, &value, err);
-		else
-			rc = str_ieq(it->name, name);
+		rc = it->table ? table_has(m, it->table, name, err)
+			       : name_matches(m, it->name, name);
 		if (rc < 0)
 			return -1;
 		if (rc > 0)

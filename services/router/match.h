@@ -19,6 +19,12 @@ struct match_item {
 struct match_list {
 	struct match_item *v;
 	size_t n, size;
+	/* How a domain matches by its parents; MATCH_WHOLE until it is set. */
+	enum match_parents {
+		MATCH_WHOLE,  /* not at all */
+		MATCH_DOTTED, /* ".example.com" is all below */
+		MATCH_BELOW,  /* "example.com" is itself and all below */
+	} parents;
 };
 
 /* Names live in pool. -1: a bad spec (PERM), an unreadable /FILE, memory. */

@@ -98,11 +98,11 @@ is_alias(const struct question *q, struct str sender, struct err *err)
 	int rc;
 
 	resolved_init(&res, q->pool);
-	rc = resolve(q->r, &in, false, &res, err);
+	rc = resolve(q->r, STR(""), &in, false, &res, err);
 	if (rc == 0 && res.n == 1 && res.merged == 0 &&
 	    res.v[0].type != RCPT_ERROR) {
 		rc = parts_split(q->r, res.v[0].address, q->pool, &a, err);
-		if (rc == 0 && a.class != CLASS_REMOTE)
+		if (rc == 0 && a.class < CLASS_RELAY)
 			rc = is_self(q, &a, err);
 	}
 	resolved_fini(&res);

@@ -8,8 +8,9 @@
 #include <cmocka.h>
 
 #include "owns.h"
+#include "testbed_defaults.h"
 
-static const char base[] =
+static const char base[] = SENDING_DEFAULTS
 	"myorigin = host.test\n"
 	"recipient_delimiter = +\n"
 	"mydestination = host.test, localhost\n"
@@ -43,7 +44,7 @@ open_routes(struct routes *r, const char *rest)
 	struct err err;
 	struct buf b;
 
-	buf_init(&b, 10000);
+	buf_init(&b, 20000);
 	if (buf_addf(&b, "%s%s\n", base, rest) < 0 ||
 	    params_load(&p, buf_str(&b), &err) < 0 ||
 	    routes_open(r, &p, NULL, &err) < 0 ||

@@ -2,7 +2,12 @@
 #include "base/param.h"
 #include "frame/service.h"
 
-enum { ROUTER = SVC_BIT(SVC_ROUTER), CTL = SVC_BIT(SVC_CTL) };
+enum {
+	ROUTER = SVC_BIT(SVC_ROUTER),
+	CTL = SVC_BIT(SVC_CTL),
+	/* It finds ports to connect to in them. */
+	SMTP = SVC_BIT(SVC_SMTP),
+};
 
 const struct param router_params[] = {
 	{ .name = "mydestination",
@@ -99,5 +104,123 @@ const struct param router_params[] = {
 		  "$virtual_mailbox_base; a \"/\" at the end means Maildir. "
 		  "Keys are tried in the order user+extension@domain, "
 		  "user@domain, @domain." },
+	{ .name = "transport_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Tables from an address or a domain, this system's own too, "
+		  "to TRANSPORT:NEXTHOP. Keys are tried in the order "
+		  "user+extension@domain, user@domain, domain, .domain (all "
+		  "below that domain), *. TRANSPORT is smtp, lmtp, relay, "
+		  "local, virtual, one of $transports, error (the mail is "
+		  "returned; NEXTHOP is the reason, perhaps with a code: "
+		  "error:5.7.1 not today), retry (the same, but it is tried "
+		  "again later), or discard. Without NEXTHOP the mail goes to "
+		  "the domain of the address; :NEXTHOP leaves the transport "
+		  "as it is without the table, and \":\" both." },
+	{ .name = "parent_domain_matches_subdomains",
+	  .kind = PARAM_LIST,
+	  .def = "relay_domains",
+	  .users = ROUTER,
+	  .text = "Which of relay_domains and transport_maps mean by "
+		  "example.com also all domains below it. In the others, "
+		  ".example.com means those. Other names that may stand here "
+		  "have no effect." },
+	{ .name = "relay_domains",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Domains whose mail this system takes from anybody and "
+		  "passes on, by $relay_transport. The items are as in "
+		  "mydestination." },
+	{ .name = "relay_recipient_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Tables with all addresses that exist in $relay_domains; "
+		  "others are refused when a client names them. Keys are "
+		  "tried in the order user+extension@domain, user@domain, "
+		  "@domain. Empty: none is refused." },
+	{ .name = "local_transport",
+	  .kind = PARAM_STR,
+	  .def = "local",
+	  .users = ROUTER | SMTP,
+	  .text = "TRANSPORT:NEXTHOP of the domains in $mydestination." },
+	{ .name = "virtual_transport",
+	  .kind = PARAM_STR,
+	  .def = "virtual",
+	  .users = ROUTER | SMTP,
+	  .text = "TRANSPORT:NEXTHOP of the domains in "
+		  "$virtual_mailbox_domains, such as "
+		  "lmtp:unix:/run/dovecot/lmtp. If virtual_mailbox_maps is "
+		  "set, addresses that it does not have are refused all the "
+		  "same." },
+	{ .name = "relay_transport",
+	  .kind = PARAM_STR,
+	  .def = "relay",
+	  .users = ROUTER | SMTP,
+	  .text = "TRANSPORT:NEXTHOP of the domains in $relay_domains. "
+		  "Without NEXTHOP the relay host counts, or else the "
+		  "domain." },
+	{ .name = "default_transport",
+	  .kind = PARAM_STR,
+	  .def = "smtp",
+	  .users = ROUTER | SMTP,
+	  .text = "TRANSPORT:NEXTHOP of all other domains. Without NEXTHOP "
+		  "the relay host counts, or else the domain." },
+	{ .name = "sender_dependent_default_transport_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Tables from the sender's address to what counts instead of "
+		  "default_transport. Keys are tried in the order "
+		  "user+extension@domain, user@domain, @domain. DUNNO: "
+		  "default_transport counts." },
+	{ .name = "empty_address_default_transport_maps_lookup_key",
+	  .kind = PARAM_STR,
+	  .def = "<>",
+	  .users = ROUTER,
+	  .text = "The key for the empty sender in "
+		  "sender_dependent_default_transport_maps." },
+	{ .name = "relayhost",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = ROUTER | SMTP,
+	  .text = "Where mail is sent that is not for a domain of this "
+		  "system: HOST, HOST:PORT (the MX records of HOST count), "
+		  "[HOST] or [HOST]:PORT. Empty: to the domain of the "
+		  "address." },
+	{ .name = "sender_dependent_relayhost_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Tables from the sender's address to what counts instead of "
+		  "relayhost; see sender_dependent_default_transport_maps." },
+	{ .name = "empty_address_relayhost_maps_lookup_key",
+	  .kind = PARAM_STR,
+	  .def = "<>",
+	  .users = ROUTER,
+	  .text = "The key for the empty sender in "
+		  "sender_dependent_relayhost_maps." },
+	{ .name = "mailbox_transport",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = ROUTER | SMTP,
+	  .text = "TRANSPORT:NEXTHOP that the mail of all local users is "
+		  "handed to after their aliases are expanded, whether or not "
+		  "they have an account (but see local_recipient_maps)." },
+	{ .name = "mailbox_transport_maps",
+	  .kind = PARAM_MAPS,
+	  .def = "",
+	  .users = ROUTER,
+	  .text = "Tables from a user's name to what counts for that user "
+		  "instead of mailbox_transport." },
+	{ .name = "fallback_transport",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = ROUTER | SMTP,
+	  .text = "TRANSPORT:NEXTHOP for names in $mydestination that are "
+		  "neither an alias nor a user of this machine. "
+		  "local_recipient_maps must have them, or be empty." },
 	{ .name = NULL },
 };

@@ -73,6 +73,7 @@ classify(const struct routes *r, struct str domain, struct err *err)
 		[CLASS_LOCAL] = &r->mydestination,
 		[CLASS_ALIAS] = &r->alias_domains,
 		[CLASS_MAILBOX] = &r->mailbox_domains,
+		[CLASS_RELAY] = &r->relay_domains,
 	};
 	int i, rc;
 

@@ -10,6 +10,7 @@ enum addr_class {
 	CLASS_LOCAL,   /* mydestination: aliases, then users of this machine */
 	CLASS_ALIAS,   /* virtual_alias_domains: nothing but aliases */
 	CLASS_MAILBOX, /* virtual_mailbox_domains */
+	CLASS_RELAY,   /* relay_domains: anybody's mail is passed on */
 	CLASS_REMOTE,  /* everything else */
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "hop.h"
 #include "resolve.h"
 #include "table/addresses.h"
 
@@ -17,13 +18,14 @@ struct node {
 /* One recipient's expansion. */
 struct walk {
 	const struct routes *r;
+	struct str sender;
 	const struct msg_rcpt_in *in;
 	struct resolved *out;
 	struct node **v;
 	size_t n, size;
 	size_t expanded; /* of the n, those that stand for others now */
 	struct map seen;
-	bool check_local;
+	bool at_rcpt;
 };
 
 void
@@ -114,17 +116,15 @@ put_mailbox(const struct walk *w, const struct node *n, enum rcpt_type type,
 /* Its next hop takes it under the very address: two ways to one address are
  * one delivery. */
 static int
-put_remote(const struct walk *w, const struct node *n, struct str transport,
-	   struct str nexthop, struct err *err)
+put_remote(const struct walk *w, const struct node *n, const struct hop *h,
+	   struct err *err)
 {
 	struct msg_rcpt m = result_of(w, n, RCPT_REMOTE);
 
-	if (nexthop.n > WHERE_MAX)
-		return expansion_error(w, err, "nexthop");
-	if (str_iends(m.address, STR(".")))
+	if (str_ends(m.address, STR(".")))
 		m.address.n--;
-	m.transport = pool_str(w->out->pool, transport);
-	m.where = pool_str(w->out->pool, nexthop);
+	m.transport = pool_str(w->out->pool, h->transport);
+	m.where = pool_str(w->out->pool, h->nexthop);
 	if (!m.transport.p || !m.where.p)
 		return no_memory(err);
 	return put_result(w->out, &m,
@@ -134,12 +134,12 @@ put_remote(const struct walk *w, const struct node *n, struct str transport,
 
 /* Each failed address is reported to who named it. */
 static int
-put_error(const struct walk *w, const struct node *n, const char *dsn,
+put_error(const struct walk *w, const struct node *n, struct str dsn,
 	  struct str text, struct err *err)
 {
 	struct msg_rcpt m = result_of(w, n, RCPT_ERROR);
 
-	m.dsn = str_of(dsn);
+	m.dsn = dsn;
 	m.text = text;
 	return put_result(w->out, &m,
 			  pool_strf(w->out->pool, "e %.*s %.*s",
@@ -148,13 +148,29 @@ put_error(const struct walk *w, const struct node *n, const char *dsn,
 			  err);
 }
 
+/* What leaves this house, or ends here, by a transport. */
+static int
+put_hop(const struct walk *w, const struct node *n, const struct hop *h,
+	struct err *err)
+{
+	struct msg_rcpt m = result_of(w, n, RCPT_DISCARD);
+
+	if (h->kind == HOP_REMOTE)
+		return put_remote(w, n, h, err);
+	if (h->kind == HOP_ERROR)
+		return put_error(w, n, h->dsn, h->text, err);
+	return put_result(
+		w->out, &m,
+		pool_strf(w->out->pool, "d %.*s", STR_FMT(n->address)), err);
+}
+
 static int
 put_unknown(const struct walk *w, const struct node *n, const char *table,
 	    struct str user, struct err *err)
 {
 	if (table)
-		return put_error(w, n, "5.1.1", str_of(table), err);
-	return put_error(w, n, "5.1.1",
+		return put_error(w, n, STR("5.1.1"), str_of(table), err);
+	return put_error(w, n, STR("5.1.1"),
 			 pool_strf(w->out->pool, "unknown user: \"%.*s\"",
 				   STR_FMT(str_head(user, 100))),
 			 err);
@@ -249,9 +265,9 @@ put_unavailable(const struct walk *w, const struct node *n, enum dest_kind kind,
 		: kind == DEST_FILE  ? "delivery to files is not available yet"
 				     : ":include: lists are not available yet";
 
-	if (!w->check_local)
+	if (!w->at_rcpt)
 		log_warn("alias %s: %s", LOGQ(n->address), text);
-	return put_error(w, n, "5.3.2", str_of(text), err);
+	return put_error(w, n, STR("5.3.2"), str_of(text), err);
 }
 
 /* value holds what n stands for. */
@@ -336,9 +352,10 @@ settle_user(struct walk *w, const struct node *n, const struct parts *a,
 	char user[ADDRESS_MAX + 1];
 	struct str value, name;
 	struct table *users;
+	struct hop hop;
 	uint64_t uid;
 	size_t i;
-	int rc;
+	int rc, by;
 
 	if (table_set_get(w->r->set, STR("unix:passwd.byname"), &users, err) <
 	    0)
@@ -346,6 +363,9 @@ settle_user(struct walk *w, const struct node *n, const struct parts *a,
 	rc = table_get(users, a->user, &value, err);
 	if (rc < 0)
 		return -1;
+	by = hop_of_user(w->r, a, rc > 0, w->out->pool, &hop, err);
+	if (by != 0)
+		return by < 0 ? -1 : put_hop(w, n, &hop, err);
 	if (rc == 0)
 		return put_unknown(w, n,
 				   n->parent || w->r->local_rcpt.n == 0
@@ -354,7 +374,7 @@ settle_user(struct walk *w, const struct node *n, const struct parts *a,
 					     "table",
 				   a->user, err);
 	if (!uid_of(value, &uid) || uid < w->r->uid_min || uid > w->r->uid_max)
-		return put_error(w, n, "5.1.1",
+		return put_error(w, n, STR("5.1.1"),
 				 STR("mail for a system account needs an "
 				     "alias"),
 				 err);
@@ -371,7 +391,7 @@ settle_local(struct walk *w, struct node *n, const struct parts *a, bool final,
 	struct str value = STR_NULL, ext;
 	int rc = 1;
 
-	if (w->check_local && !n->parent && w->r->local_rcpt.n) {
+	if (w->at_rcpt && !n->parent && w->r->local_rcpt.n) {
 		rc = parts_find(w->r, &w->r->local_rcpt, a, &value, &ext, err);
 		if (rc == 0)
 			return put_unknown(w, n,
@@ -438,6 +458,54 @@ settle_mailbox(struct walk *w, const struct node *n, const struct parts *a,
 	return err_set(err, ERR_TEMP, EINVAL, "bad mailbox path");
 }
 
+/* A domain whose addresses are known here is asked for those that do not
+ * exist, whoever delivers: 1: it may exist. */
+static int
+may_exist(const struct walk *w, const struct parts *a, const char **table,
+	  struct err *err)
+{
+	const struct table_list *maps = NULL;
+	struct str value, ext;
+
+	if (a->class == CLASS_MAILBOX) {
+		maps = &w->r->virtual_mailbox;
+		*table = "User unknown in virtual mailbox table";
+	} else if (a->class == CLASS_RELAY && w->at_rcpt) {
+		maps = &w->r->relay_rcpt;
+		*table = "User unknown in relay recipient table";
+	} else if (a->class == CLASS_LOCAL && w->at_rcpt) {
+		maps = &w->r->local_rcpt;
+		*table = "User unknown in local recipient table";
+	}
+	return !maps || maps->n == 0
+		       ? 1
+		       : parts_find(w->r, maps, a, &value, &ext, err);
+}
+
+/* Neither an alias nor the way to one. */
+static int
+settle_hop(struct walk *w, struct node *n, const struct parts *a, bool final,
+	   struct err *err)
+{
+	const char *table;
+	struct hop hop;
+	int rc;
+
+	if (hop_find(w->r, w->sender, a, w->out->pool, &hop, err) < 0)
+		return -1;
+	if (hop.kind == HOP_LOCAL)
+		return settle_local(w, n, a, final, err);
+	if (hop.kind == HOP_VIRTUAL)
+		return settle_mailbox(w, n, a, err);
+	if (hop.kind == HOP_REMOTE && !n->parent) {
+		rc = may_exist(w, a, &table, err);
+		if (rc <= 0)
+			return rc < 0 ? -1
+				      : put_unknown(w, n, table, a->user, err);
+	}
+	return put_hop(w, n, &hop, err);
+}
+
 static int
 settle(struct walk *w, struct node *n, struct err *err)
 {
@@ -454,7 +522,7 @@ settle(struct walk *w, struct node *n, struct err *err)
 	if (parts_split(w->r, n->address, w->out->pool, &a, err) < 0)
 		return -1;
 	if (a.local.n == 0 || a.domain.n == 0)
-		return put_error(w, n, "5.1.3",
+		return put_error(w, n, STR("5.1.3"),
 				 STR("bad destination mailbox address"), err);
 	if (!final) {
 		rc = parts_find(w->r, &w->r->virtual_alias, &a, &value, &ext,
@@ -464,28 +532,23 @@ settle(struct walk *w, struct node *n, struct err *err)
 		if (rc > 0)
 			return expand(w, n, &a, value, ext, err);
 	}
-	switch (a.class) {
-	case CLASS_LOCAL:
-		return settle_local(w, n, &a, final, err);
-	case CLASS_ALIAS:
+	if (a.class == CLASS_ALIAS)
 		return put_unknown(w, n, "User unknown in virtual alias table",
 				   a.user, err);
-	case CLASS_MAILBOX:
-		return settle_mailbox(w, n, &a, err);
-	default:
-		return put_remote(w, n, STR("smtp"), a.domain, err);
-	}
+	return n->mailbox ? settle_local(w, n, &a, true, err)
+			  : settle_hop(w, n, &a, final, err);
 }
 
 int
-resolve(const struct routes *r, const struct msg_rcpt_in *in, bool check_local,
-	struct resolved *out, struct err *err)
+resolve(const struct routes *r, struct str sender, const struct msg_rcpt_in *in,
+	bool at_rcpt, struct resolved *out, struct err *err)
 {
 	struct walk w = {
 		.r = r,
+		.sender = sender,
 		.in = in,
 		.out = out,
-		.check_local = check_local,
+		.at_rcpt = at_rcpt,
 	};
 	struct str address = in->address;
 	size_t i;
@@ -497,7 +560,7 @@ resolve(const struct routes *r, const struct msg_rcpt_in *in, bool check_local,
 				    STR_FMT(r->myorigin));
 	if (address.n > ADDRESS_MAX)
 		return put_error(&w, &(struct node){ .address = in->address },
-				 "5.1.3", STR("address too long"), err);
+				 STR("5.1.3"), STR("address too long"), err);
 	rc = push(&w, address, NULL, false, err);
 	for (i = 0; rc == 0 && i < w.n; i++)
 		rc = settle(&w, w.v[i], err);

@@ -23,14 +23,15 @@ void resolved_fini(struct resolved *out);
  * Add what one recipient turns into: virtual aliases and aliases(5) expanded
  * until none is found, each result with a type.  A result that names an
  * address on its own way (alias loops) is not expanded again.  At least one is
- * added, perhaps RCPT_ERROR, unless the same is there already.  check_local:
- * ask local_recipient_maps, too (for RCPT).
+ * added, perhaps RCPT_ERROR, unless the same is there already; with a dsn
+ * "4.x.y" it is to be tried again.  sender: of the message, "" for <>. at_rcpt:
+ * ask local_recipient_maps and relay_recipient_maps, too.
  *
- * -1 (TEMP): a table cannot be read, or (code ELOOP) an expansion limit;
- * nothing may then be concluded from out.
+ * -1 (TEMP): a table cannot be read, or (code ELOOP) an expansion limit, or
+ * (code ENXIO) an unknown transport; nothing may then be concluded from out.
  */
-ERR_WARN_UNUSED int resolve(const struct routes *r,
-			    const struct msg_rcpt_in *in, bool check_local,
+ERR_WARN_UNUSED int resolve(const struct routes *r, struct str sender,
+			    const struct msg_rcpt_in *in, bool at_rcpt,
 			    struct resolved *out, struct err *err);
 
 #endif

@@ -9,9 +9,10 @@
 #include <cmocka.h>
 
 #include "resolve.h"
+#include "testbed_defaults.h"
 
 /* The editions of main.cf that the rows below ask. */
-static const char base[] =
+static const char base[] = SENDING_DEFAULTS
 	"myorigin = host.test\n"
 	"recipient_delimiter = +\n"
 	"mydestination = host.test, localhost\n"
@@ -83,7 +84,7 @@ results(const struct routes *r, const char *address, bool at_rcpt, char *out,
 	pool_init(&pool, 1 << 24);
 	resolved_init(&res, &pool);
 	out[0] = '\0';
-	if (resolve(r, &in, at_rcpt, &res, &err) < 0) {
+	if (resolve(r, STR(""), &in, at_rcpt, &res, &err) < 0) {
 		assert_int_equal(err.class, ERR_TEMP);
 		snprintf(out, size, err.code == ELOOP ? "T loop" : "T");
 	} else {
@@ -253,8 +254,9 @@ open_with(struct routes *r, const char *lines)
 					  : i == 0 ? "host.test"
 						   : ""),
 				 0);
-	assert_int_equal(buf_add_c(&b, "first_valid_uid = 1000\n"
-				       "last_valid_uid = 59999\n"),
+	assert_int_equal(buf_add_c(&b,
+				   SENDING_DEFAULTS "first_valid_uid = 1000\n"
+						    "last_valid_uid = 59999\n"),
 			 0);
 	assert_int_equal(buf_add_c(&b, lines), 0);
 	open_routes(r, buf_cstr(&b));
@@ -409,7 +411,8 @@ test_merge(void **state)
 	resolved_init(&res, &pool);
 	for (i = 0; i < sizeof(rcpts) / sizeof(rcpts[0]); i++) {
 		in.address = str_of(rcpts[i]);
-		assert_int_equal(resolve(&r, &in, false, &res, &err), 0);
+		assert_int_equal(resolve(&r, STR(""), &in, false, &res, &err),
+				 0);
 	}
 	/* alice once, from her first name; bob; the remote one once. */
 	assert_int_equal(res.n, 3);
@@ -436,7 +439,8 @@ test_dirs(void **state)
 	(void)state;
 	assert_int_equal(
 		params_load(&p,
-			    STR("mydestination = a, !/etc/lists/no, "
+			    STR(SENDING_DEFAULTS
+				"mydestination = a, !/etc/lists/no, "
 				"hash:/etc/m/d\n"
 				"virtual_alias_domains = static:x\n"
 				"virtual_mailbox_domains =\n"

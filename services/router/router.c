@@ -13,6 +13,7 @@
 #include "owns.h"
 #include "resolve.h"
 #include "router.h"
+#include "site.h"
 
 enum {
 	PASSWD_MAX = 64 << 20,
@@ -106,18 +107,25 @@ pending_add(struct asker *a, uint32_t tag, const struct msg_list *l)
 static struct msg_routed
 temp_answer(const struct err *err)
 {
-	bool loop = err->code == ELOOP;
-
-	return (struct msg_routed){
+	struct msg_routed m = {
 		.verdict = ROUTE_TEMP,
 		.code = 451,
-		.dsn = loop ? STR("4.6.0") : STR("4.3.0"),
-		.text = loop ? STR("Alias expansion error")
-			     : STR("Temporary lookup failure"),
+		.dsn = STR("4.3.0"),
+		.text = STR("Temporary lookup failure"),
 	};
+
+	if (err->code == ELOOP) {
+		m.dsn = STR("4.6.0");
+		m.text = STR("Alias expansion error");
+	} else if (err->code == ENXIO) {
+		m.dsn = STR("4.3.5");
+		m.text = STR("mail transport unavailable");
+	}
+	return m;
 }
 
-/* May it be accepted?  If all it turns into cannot be delivered, not. */
+/* May it be accepted?  If all it turns into cannot be delivered, not; what can
+ * be tried later is. */
 static struct msg_routed
 judge(const struct resolved *res)
 {
@@ -125,7 +133,8 @@ judge(const struct resolved *res)
 	size_t i;
 
 	for (i = 0; i < res->n; i++)
-		if (res->v[i].type != RCPT_ERROR)
+		if (res->v[i].type != RCPT_ERROR ||
+		    str_starts(res->v[i].dsn, STR("4")))
 			return m;
 	m.verdict = ROUTE_PERM;
 	m.code = 550;
@@ -148,7 +157,8 @@ on_route(struct router *r, struct chan *c, uint32_t tag,
 	pool_init(&pool, POOL_MAX);
 	resolved_init(&res, &pool);
 	class = parts_class(&r->routes, q->address, &err);
-	if (class < 0 || resolve(&r->routes, &in, true, &res, &err) < 0)
+	if (class < 0 ||
+	    resolve(&r->routes, q->sender, &in, true, &res, &err) < 0)
 		answer = temp_answer(&err);
 	else
 		answer = judge(&res);
@@ -179,6 +189,19 @@ on_owns(struct router *r, struct chan *c, uint32_t tag,
 		m.text = str_of(text);
 	}
 	(void)!chan_send(c, tag, &msg_owned_def, &m);
+}
+
+/* --- SITE ----------------------------------------------------------------- */
+
+static void
+on_site(struct router *r, struct chan *c, uint32_t tag,
+	const struct msg_site *q)
+{
+	char tls[SITE_TLS_MAX + 1];
+	struct msg_sited m;
+
+	site_ask(&r->routes, q, &m, tls);
+	(void)!chan_send(c, tag, &msg_sited_def, &m);
 }
 
 /* --- EXPAND -------------------------------------------------------------- */
@@ -232,13 +255,13 @@ send_all(struct chan *c, uint32_t tag, const struct resolved *res,
 }
 
 static int
-resolve_list(const struct routes *r, struct str raw, struct resolved *res,
-	     struct err *err)
+resolve_list(const struct routes *r, struct str sender, struct str raw,
+	     struct resolved *res, struct err *err)
 {
 	struct msg_rcpt_in in;
 
 	while (msg_list_next(&raw, &msg_rcpt_in_def, &in))
-		if (resolve(r, &in, false, res, err) < 0)
+		if (resolve(r, sender, &in, false, res, err) < 0)
 			return -1;
 	if (res->n > RCPTS_MAX) {
 		log_warn("a message with %zu recipients after expansion: not "
@@ -264,9 +287,11 @@ on_expand(struct router *r, struct asker *a, uint32_t tag,
 	if ((p ? p->count : 0) + q->rcpts.count != q->count)
 		rc = err_set(&err, ERR_TEMP, EPROTO, "recipients are missing");
 	else if (p) /* its slices live until the answer is encoded */
-		rc = resolve_list(&r->routes, buf_str(&p->raw), &res, &err);
+		rc = resolve_list(&r->routes, q->sender, buf_str(&p->raw), &res,
+				  &err);
 	if (rc == 0)
-		rc = resolve_list(&r->routes, q->rcpts.raw, &res, &err);
+		rc = resolve_list(&r->routes, q->sender, q->rcpts.raw, &res,
+				  &err);
 	if (rc == 0)
 		rc = send_all(a->chan, tag, &res, &err);
 	if (rc < 0)
@@ -289,6 +314,9 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 		break;
 	case MSG_OWNS:
 		on_owns(a->router, c, tag, msg);
+		break;
+	case MSG_SITE:
+		on_site(a->router, c, tag, msg);
 		break;
 	case MSG_EXPAND_PART:
 		if (pending_add(a, tag,

@@ -11,8 +11,9 @@
 
 #include "frame/msg_router.h"
 #include "router.h"
+#include "testbed_defaults.h"
 
-static const char conf[] =
+static const char conf[] = SENDING_DEFAULTS
 	"myorigin = host.test\nrecipient_delimiter = +\n"
 	"mydestination = host.test\n"
 	"first_valid_uid = 1000\nlast_valid_uid = 59999\n"
@@ -191,7 +192,7 @@ test_reload(void **state)
 	(void)state;
 	open_router(&f, CH_SMTPD_ROUTER);
 	give_passwd(&f, "alice:x:1000:1000::/:/\n");
-	buf_init(&b, 10000);
+	buf_init(&b, 20000);
 	assert_int_equal(buf_addf(&b, "%smydestination = new.test\n", conf), 0);
 	assert_int_equal(params_load(&p, buf_str(&b), &err), 0);
 	assert_int_equal(router_reload(&f.router, &p, &err), 0);

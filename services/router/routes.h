@@ -5,14 +5,32 @@
 #include "base/param.h"
 #include "match.h"
 
+/* The tables about servers, which each transport may have of its own. */
+struct site_maps {
+	struct str transport;
+	struct table_list tls_policy, passwords;
+	bool sender_dependent;
+};
+
 /* What main.cf says about addresses: one edition, opened whole and replaced
  * whole by a reload. */
 struct routes {
 	struct pool pool;
 	struct table_set *set;
-	struct match_list mydestination, alias_domains, mailbox_domains;
-	struct table_list virtual_alias, virtual_mailbox, alias, local_rcpt;
+	struct match_list mydestination, alias_domains, mailbox_domains,
+		relay_domains;
+	struct table_list virtual_alias, virtual_mailbox, alias, local_rcpt,
+		relay_rcpt;
 	struct table_list sender_login;
+	struct table_list transport, sender_transport, sender_relayhost,
+		mailbox_transport_maps;
+	struct str local_transport, virtual_transport, relay_transport,
+		default_transport, mailbox_transport, fallback_transport;
+	struct str relayhost, empty_transport_key, empty_relayhost_key;
+	bool transport_parents;	 /* "example.com" in transport_maps is also all
+				    below it */
+	struct site_maps *sites; /* smtp, lmtp, relay, $transports */
+	size_t nsites;
 	struct str myorigin, delimiters;
 	size_t expansion_limit, recursion_limit;
 	/* Uids that spawner may become; others cannot be delivered to. */
