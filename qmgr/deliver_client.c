@@ -527,7 +527,11 @@ start_rcpt(struct qmgr *q, struct active *a, uint32_t i, struct list *touched)
 		give(a, i, DELIVER_OK, STR("2.0.0"), STR("discarded"));
 		return;
 	case RCPT_ERROR:
-		give(a, i, DELIVER_PERM, to->dsn, to->text);
+		/* 4.x.y: transport_maps says retry: */
+		give(a, i,
+		     str_starts(to->dsn, STR("4")) ? DELIVER_TEMP
+						   : DELIVER_PERM,
+		     to->dsn, to->text);
 		return;
 	default:
 		give(a, i, DELIVER_TEMP, STR("4.3.5"),

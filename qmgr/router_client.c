@@ -18,6 +18,13 @@ add_list(struct intake *it, const struct msg_list *l)
 	return buf_add_str(&it->rcpts, l->raw) == 0;
 }
 
+/* Refused for good; "4.x.y" is to be tried again, as if it had been. */
+static bool
+is_refused(const struct msg_rcpt *r)
+{
+	return r->type == RCPT_ERROR && !str_starts(r->dsn, STR("4"));
+}
+
 /* Every recipient that is settled before delivery gets its state now; if all
  * are in error the message is refused. */
 static void
@@ -30,7 +37,7 @@ judge(struct intake *it)
 	for (i = 0; i < it->nrcpts; i++) {
 		if (!msg_list_next(&in, &msg_rcpt_def, &r))
 			break;
-		if (r.type == RCPT_ERROR && errors++ == 0)
+		if (is_refused(&r) && errors++ == 0)
 			first = r;
 		discards += r.type == RCPT_DISCARD;
 	}
@@ -44,8 +51,7 @@ judge(struct intake *it)
 
 		if (!str_copy(text, sizeof(text), first.text))
 			text[0] = '\0';
-		intake_refuse(it, str_starts(first.dsn, STR("4")) ? 450 : 550,
-			      first.dsn, text);
+		intake_refuse(it, 550, first.dsn, text);
 		return;
 	}
 	if (errors + discards) {
@@ -59,7 +65,7 @@ judge(struct intake *it)
 		for (i = 0;
 		     i < it->nrcpts && msg_list_next(&in, &msg_rcpt_def, &r);
 		     i++)
-			if (r.type == RCPT_ERROR)
+			if (is_refused(&r))
 				it->rcpt_state[i] = QFILE_GAVE_UP;
 			else if (r.type == RCPT_DISCARD)
 				it->rcpt_state[i] = QFILE_DONE;
