@@ -18,7 +18,8 @@ import documents  # noqa: E402
 # The user's processes are forked by spawner and have its copy.
 ROOMS = {
     "master": "master", "logd": "services/logd", "smtpd": "smtpd",
-    "qmgr": "qmgr", "router": "services/router", "authd": "services/authd",
+    "qmgr": "qmgr", "smtp": "smtp", "router": "services/router",
+    "authd": "services/authd",
     "pamd": "services/pamd",
     "submitd": "submitd", "keyd": "services/keyd",
     "tlsd_mx": "services/tlsd", "tlsd_user": "services/tlsd",
@@ -30,7 +31,13 @@ RECEIVERS = ("smtpd", "submitd")  # and lib/receive is in both
 COMMON = {"sandbox_missing"}  # asked in lib/frame
 # master finds these through the service table; elsewhere they are names of
 # descriptors.
-BY_TABLE = re.compile(r"listen_\w+|\w+_workers|(submit|auth)_socket\w*")
+BY_TABLE = re.compile(
+    r"listen_\w+|\w+_workers|(submit|auth|dialer)_socket\w*")
+# What each transport has of its own is asked for as NAME_KEY.
+TRANSPORTS = {"smtp", "router"}
+KEY = re.compile(r"(smtp|lmtp)_(\w+)")
+# smtp looks for ports to connect to in these, whatever their names.
+PORTS = re.compile(r"relayhost|\w+_(transport|tcp_port|fallback_relay)")
 LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
@@ -50,7 +57,14 @@ def main():
                             capture_output=True, text=True).stdout
     sent = {k: set(v) for k, v in documents.users(manual).items()}
     names = set().union(*sent.values()) - COMMON
-    asked = {s: literals(top / d) & names for s, d in ROOMS.items()}
+    asked = {s: literals(top / d) for s, d in ROOMS.items()}
+    for process in TRANSPORTS:
+        keys = {n: m[2] for n in names if (m := KEY.fullmatch(n))}
+        asked[process] = asked[process] - set(keys.values()) | {
+            n for n, key in keys.items() if key in asked[process]}
+    asked["smtp"] |= {n for n in names if PORTS.fullmatch(n)
+                      and n in sent["smtp"]}
+    asked = {s: found & names for s, found in asked.items()}
     for process in RECEIVERS:
         asked[process] |= literals(top / "lib/receive") & names
     wrong = []
