@@ -32,13 +32,14 @@ bed_letter(const struct bed_letter *from)
 	struct letter *l = NULL;
 	struct msg_send_rcpt r;
 	struct err err;
+	char name[300];
 	struct buf b;
 	uint32_t n;
 
 	if (from->body)
 		m.body = from->body_n ? str_mem(from->body, from->body_n)
 				      : str_of(from->body);
-	buf_init(&b, 65536);
+	buf_init(&b, 1u << 20);
 	for (n = 0; n < 8 && from->rcpts[n].address; n++) {
 		r = (struct msg_send_rcpt){
 			.slot = n,
@@ -48,6 +49,13 @@ bed_letter(const struct bed_letter *from)
 						: ""),
 			.notify = from->rcpts[n].notify,
 		};
+		if (msg_list_add(&b, &msg_send_rcpt_def, &r, &err) < 0)
+			goto out;
+	}
+	for (; n < from->many; n++) {
+		(void)snprintf(name, sizeof(name), "r%0200u@a.test", n);
+		r = (struct msg_send_rcpt){ .slot = n,
+					    .address = str_of(name) };
 		if (msg_list_add(&b, &msg_send_rcpt_def, &r, &err) < 0)
 			goto out;
 	}
@@ -87,11 +95,14 @@ event(struct bed *b, const char *text)
 static void
 send_all(struct bed *b)
 {
-	uint32_t all[8], i;
+	uint32_t *all = calloc(b->letter->nrcpts, sizeof(*all)), i;
 
+	if (!all)
+		abort();
 	for (i = 0; i < b->letter->nrcpts; i++)
 		all[i] = i;
 	session_send(b->session, b->letter, all, i);
+	free(all);
 }
 
 static void
@@ -152,6 +163,63 @@ static const struct session_ops ops = {
 	.end = on_end,
 };
 
+/* --- tlsd -------------------------------------------------------------------
+ */
+
+static void
+on_tls_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	   void *msg)
+{
+	const struct msg_tls_client *m = msg;
+	const struct msg_tls_up up = {
+		.fd = m->fd,
+		.protocol = STR("TLSv1.3"),
+		.cipher = STR("TLS_AES_256_GCM_SHA384"),
+		.bits = 256,
+		.alg_bits = 256,
+		.peer = TLS_PEER_TRUSTED,
+	};
+	struct msg_tls_fail no = { .class = TLS_FAIL_HANDSHAKE,
+				   .text = STR("no shared cipher") };
+	struct bed *b = arg;
+
+	(void)def;
+	if (b->tlsd_does == BED_TLSD_DIES) {
+		b->tlsd = NULL;
+		chan_close(c);
+	} else if (b->tlsd_does == BED_TLS_WORKS) {
+		chan_send(c, tag, &msg_tls_up_def, &up);
+	} else {
+		if (b->tlsd_does == BED_TLS_UNTRUSTED) {
+			no.class = TLS_FAIL_PEER;
+			no.text = STR("Server certificate not trusted");
+		}
+		chan_send(c, tag, &msg_tls_fail_def, &no);
+	}
+}
+
+static void
+on_tls_close(struct chan *c, void *arg)
+{
+	struct bed *b = arg;
+
+	(void)c;
+	b->tlsd = NULL;
+}
+
+static void
+start_tlsd(struct bed *b)
+{
+	static const struct chan_ops tls_ops = { on_tls_msg, on_tls_close };
+	const struct chan_row *row = &channels[CH_SMTP_TLSD];
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds) < 0)
+		abort();
+	b->tlsd = chan_new(&b->loop, fds[1], row, CHAN_SERVICE, &tls_ops, b);
+	b->tls = tls_client_new_fd(&b->loop, fds[0], row);
+}
+
 /* --- the server ------------------------------------------------------------
  */
 
@@ -168,11 +236,11 @@ void
 bed_turn(struct bed *b)
 {
 	struct pollfd p = { .fd = b->server, .events = POLLIN };
-	char piece[4096];
+	char piece[65536];
 	ssize_t n;
 
 	loop_turn(&b->loop, false);
-	if (b->server < 0 || poll(&p, 1, 1) <= 0)
+	if (b->server < 0 || b->deaf || poll(&p, 1, 1) <= 0)
 		return;
 	n = recv(b->server, piece, sizeof(piece), MSG_DONTWAIT);
 	if (n > 0)
@@ -288,6 +356,52 @@ hear_nothing(struct bed *b)
 	return b->in.n == 0 || fail(b, "the client should wait", STR(""));
 }
 
+static bool
+swallow_chunks(struct bed *b)
+{
+	struct str line, word;
+	bool last = false;
+	uint64_t n;
+	size_t at;
+
+	while (!last) {
+		if (!await(b, STR("\r\n"), &at))
+			return fail(b, "a chunk should come", STR(""));
+		line = str_head(buf_str(&b->in), at);
+		if (!str_token(&line, " ", &word) ||
+		    !str_eq(word, STR("BDAT")) ||
+		    !str_token(&line, " ", &word) ||
+		    str_u64(word, 1u << 20, &n) < 0)
+			return fail(b, "BDAT should come", STR(""));
+		last = str_eq(line, STR(" LAST"));
+		buf_drop(&b->in, at + 2);
+		while (b->in.n < n && b->session)
+			bed_turn(b);
+		if (b->in.n < n)
+			return fail(b, "the chunk should come", STR(""));
+		buf_drop(&b->in, n);
+		b->swallowed += n;
+		bed_say(b, STR("250 ok\r\n"));
+	}
+	return true;
+}
+
+static bool
+swallow(struct bed *b)
+{
+	size_t at;
+
+	if (!await(b, STR("\r\n"), &at))
+		return fail(b, "a text should come", STR(""));
+	if (str_starts(buf_str(&b->in), STR("BDAT ")))
+		return swallow_chunks(b);
+	if (!await(b, STR("\r\n.\r\n"), &at))
+		return fail(b, "the text should end", STR(""));
+	b->swallowed = at + 5;
+	buf_drop(&b->in, b->swallowed);
+	return true;
+}
+
 static void
 drip(struct bed *b, struct str s)
 {
@@ -348,6 +462,10 @@ step(struct bed *b, struct str line, struct buf *raw)
 		return hear_octets(b, unescape(rest, raw));
 	} else if (str_eq(verb, STR("flood"))) {
 		flood(b, rest);
+	} else if (str_eq(verb, STR("swallow"))) {
+		return swallow(b);
+	} else if (str_eq(verb, STR("deaf"))) {
+		b->deaf = true;
 	} else if (str_eq(verb, STR("nothing"))) {
 		return hear_nothing(b);
 	} else if (str_eq(verb, STR("close")) || str_eq(verb, STR("reset"))) {
@@ -406,6 +524,8 @@ bed_start(struct bed *b, const struct bed_letter *l)
 		abort();
 	b->server = fds[1];
 	b->letter = bed_letter(l);
+	if (b->tlsd_does != BED_NO_TLSD)
+		start_tlsd(b);
 	b->session = session_new(&b->loop, fds[0], &b->plan, b->tls, &ops, b);
 	if (!b->letter || !b->session)
 		abort();
@@ -450,6 +570,10 @@ bed_fini(struct bed *b)
 	/* A session that is closing sees the end of its server. */
 	for (i = 0; i < 5; i++)
 		loop_turn(&b->loop, false);
+	tls_client_free(b->tls);
+	if (b->tlsd)
+		chan_close(b->tlsd);
+	loop_turn(&b->loop, false);
 	letter_free(b->letter);
 	buf_fini(&b->in);
 	loop_fini(&b->loop);

@@ -18,6 +18,8 @@
  *	close		the server closes
  *	reset		the server forgets the socket (RST)
  *	nothing		the client must say nothing for a while
+ *	swallow		any text to its end; BDAT is answered by 250
+ *	deaf		from now on nothing is read
  */
 struct bed_rcpt {
 	const char *address, *orcpt;
@@ -31,6 +33,15 @@ struct bed_letter {
 	size_t body_n; /* of body where it has NUL */
 	int body_fd;   /* 0: none */
 	uint64_t body_len;
+	uint32_t many; /* so many recipients, if there is none above */
+};
+
+enum bed_tlsd {
+	BED_NO_TLSD,
+	BED_TLS_WORKS, /* the "handshake" changes nothing on the wire */
+	BED_TLS_FAILS,
+	BED_TLS_UNTRUSTED,
+	BED_TLSD_DIES,
 };
 
 struct bed {
@@ -39,12 +50,16 @@ struct bed {
 	struct session_plan plan;
 	struct session *session; /* NULL: it ended */
 	struct letter *letter;
+	enum bed_tlsd tlsd_does;
 	struct tls_client *tls;
+	struct chan *tlsd;
 	int server;
 	unsigned sends; /* transactions to have, 1 if 0 */
 	char events[1024];
 	char dialog[SEND_DIALOG_MAX + 1];
-	struct buf in; /* what the client said and the script did not eat */
+	struct buf in;	  /* what the client said and the script did not eat */
+	size_t swallowed; /* octets of the text */
+	bool deaf;
 	char why[512]; /* how the script failed */
 };
 

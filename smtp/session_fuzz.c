@@ -56,7 +56,7 @@ check_results(const struct bed *b)
 	uint32_t i;
 
 	/* A session that never began to send has no results. */
-	if (str_search(str_of(b->events), STR("ready")) < 0)
+	if (!str_starts(str_of(b->events), STR("ready")))
 		return;
 	for (i = 0; i < b->letter->nrcpts; i++) {
 		BUG_ON(!b->letter->rcpts[i].has_result);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/mman.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,6 +93,10 @@ struct row {
 	unsigned timeout_ms;
 	unsigned sends;
 	bool keep_5xx, best_mx, wait_quit;
+	enum bed_tlsd tlsd;
+	uint8_t tls_level;
+	bool wrapper;
+	const char *user;
 };
 
 /* What is not as it should be is printed. */
@@ -126,6 +133,16 @@ check(const struct row *r)
 	b.sends = r->sends;
 	b.set.skip_5xx_greeting = !r->keep_5xx;
 	b.plan.best_mx = r->best_mx;
+	b.tlsd_does = r->tlsd;
+	b.plan.tls.level = r->tls_level;
+	b.plan.tls.wrapper = r->wrapper;
+	b.plan.tls.timeout_ms = 1000;
+	b.plan.tls.loglevel = 1;
+	b.plan.has_auth = r->user;
+	(void)!str_copy(b.plan.user, sizeof(b.plan.user), str_of(r->user));
+	(void)!str_copy(b.plan.password, sizeof(b.plan.password),
+			STR("pencil"));
+	b.set.sasl.soft_bounce = true;
 	b.set.skip_quit_response = !r->wait_quit;
 	b.set.quit_ms = 50;
 	if (r->timeout_ms)
@@ -137,6 +154,11 @@ check(const struct row *r)
 		print_error("%s: %s\n%.*s", r->name, b.why,
 			    (int)sizeof(b.dialog), b.dialog);
 	ok &= is_as_wanted(r, &b);
+	if (str_search(str_of(b.dialog), STR("AHUAcGVuY2ls")) >= 0 ||
+	    str_search(str_of(b.dialog), STR("cGVuY2ls")) >= 0) {
+		print_error("%s: the password is in the dialogue\n", r->name);
+		ok = false;
+	}
 	bed_fini(&b);
 	return ok;
 }
@@ -149,6 +171,12 @@ check(const struct row *r)
 #define TEXT "body Subject: x\\r\\n\\r\\nhi\\r\\n..dot\\r\\n\n"
 #define SENT ENVELOPE "< DATA\n> 354 go\n" TEXT
 #define TWO "body Subject: x\\r\\n\\r\\nhi\\r\\n\n"
+#define OFFER                                \
+	"> 220 a\n< EHLO us.test\n> 250-a\n" \
+	"> 250-SIZE 5\n> 250-DSN\n> 250 STARTTLS\n"
+#define PLAIN_SENT                           \
+	"< MAIL FROM:<s@b.test>\n> 250 ok\n" \
+	"< RCPT TO:<r@a.test>\n> 250 ok\n< DATA\n> 354 go\n" TEXT
 #define PIPED_TWO                                        \
 	"< MAIL FROM:<s@b.test>\n< RCPT TO:<r@a.test>\n" \
 	"< RCPT TO:<q@a.test>\n< DATA\n"
@@ -617,6 +645,114 @@ static const struct row rows[] = {
 		"> 250 ok\n" QUIT,
 	  "ready done",
 	  { "PERM 5.1.3 ", "OK 2.0.0 250 ok", "PERM 5.1.3 " } },
+	/* TLS: after STARTTLS nothing said before counts. */
+	{ "STARTTLS",
+	  &one,
+	  OFFER "< STARTTLS\n> 220 go\n< EHLO us.test\n> 250-a\n> 250 "
+		"STARTTLS\n" PLAIN_SENT "> 250 ok\n" QUIT,
+	  "ready done",
+	  { "OK 2.0.0 250 ok" },
+	  .tlsd = BED_TLS_WORKS,
+	  .tls_level = TLS_ENCRYPT },
+	{ "a reply injected before TLS (CVE-2011-0411)", &one,
+	  OFFER "< STARTTLS\nraw 220 go\\r\\n250-a\\r\\n250 AUTH PLAIN\\r\\n\n",
+	  "lost(TEMP 4.7.0 host " WHO " sent data in plain text after "
+	  "STARTTLS)",
+	  .tlsd = BED_TLS_WORKS, .tls_level = TLS_MAY },
+	{ "the same, without an end", &one,
+	  OFFER "< STARTTLS\nraw 220 go\\r\\n2\n", "lost(TEMP 4.7.0 ",
+	  .tlsd = BED_TLS_WORKS, .tls_level = TLS_ENCRYPT },
+	{ "STARTTLS, then garbage", &one, OFFER "< STARTTLS\n> 220 go\n",
+	  "no-tls(TEMP 4.7.5 Cannot start TLS: handshake failure)",
+	  .tlsd = BED_TLS_FAILS, .tls_level = TLS_MAY },
+	{ "not the certificate we ask for", &one,
+	  OFFER "< STARTTLS\n> 220 go\n",
+	  "no-tls(TEMP 4.7.5 Server certificate not trusted)",
+	  .tlsd = BED_TLS_UNTRUSTED, .tls_level = TLS_SECURE },
+	{ "tlsd dies", &one, OFFER "< STARTTLS\n> 220 go\n",
+	  "local(TEMP 4.3.0 ", .tlsd = BED_TLSD_DIES, .tls_level = TLS_MAY },
+	{ "no tlsd", &one, OFFER "< STARTTLS\n> 220 go\n", "local(TEMP 4.3.0 ",
+	  .tls_level = TLS_MAY },
+	{ "STARTTLS refused, may",
+	  &one,
+	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 STARTTLS\n< STARTTLS\n> 454 "
+	  "4.7.0 later\n" PLAIN_SENT "> 250 ok\n" QUIT,
+	  "ready done",
+	  { "OK 2.0.0 250 ok" },
+	  .tlsd = BED_TLS_WORKS,
+	  .tls_level = TLS_MAY },
+	{ "STARTTLS refused, must", &one,
+	  OFFER "< STARTTLS\n> 554 5.7.0 no\n< QUIT\n",
+	  "refused(PERM 5.7.0 TLS is required, but host " WHO " refused to "
+	  "start TLS: 554 5.7.0 no)",
+	  .tlsd = BED_TLS_WORKS, .tls_level = TLS_ENCRYPT },
+	{ "STARTTLS 421", &one, OFFER "< STARTTLS\n> 421 bye\n",
+	  "refused(TEMP 4.0.0 ", .tlsd = BED_TLS_WORKS, .tls_level = TLS_MAY },
+	{ "STARTTLS not offered, must", &one, HELLO "< QUIT\n",
+	  "refused(TEMP 4.7.4 TLS is required, but was not offered by host " WHO
+	  ")",
+	  .tlsd = BED_TLS_WORKS, .tls_level = TLS_ENCRYPT },
+	{ "closed at STARTTLS", &one, OFFER "< STARTTLS\nclose\n",
+	  "lost(TEMP 4.4.2 lost connection with " WHO " while receiving the "
+	  "STARTTLS response)",
+	  .tlsd = BED_TLS_WORKS, .tls_level = TLS_MAY },
+	{ "TLS from the first octet",
+	  &one,
+	  "nothing\n> 220 a\n< EHLO us.test\n> 250-a\n> 250 "
+	  "STARTTLS\n" PLAIN_SENT "> 250 ok\n" QUIT,
+	  "ready done",
+	  { "OK 2.0.0 250 ok" },
+	  .tlsd = BED_TLS_WORKS,
+	  .tls_level = TLS_ENCRYPT,
+	  .wrapper = true },
+
+	/* Logging in. */
+	{ "AUTH PLAIN",
+	  &one,
+	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH PLAIN\n"
+	  "< AUTH PLAIN AHUAcGVuY2ls\n> 235 2.7.0 welcome\n" PLAIN_SENT
+	  "> 250 ok\n" QUIT,
+	  "ready done",
+	  { "OK 2.0.0 250 ok" },
+	  .user = "u" },
+	{ "AUTH LOGIN of the old draft",
+	  &one,
+	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH=LOGIN\n"
+	  "< AUTH LOGIN\n> 334 VXNlcm5hbWU6\n< dQ==\n"
+	  "> 334 UGFzc3dvcmQ6\n< cGVuY2ls\n> 235 ok\n" PLAIN_SENT
+	  "> 250 ok\n" QUIT,
+	  "ready done",
+	  { "OK 2.0.0 250 ok" },
+	  .user = "u" },
+	{ "wrong password", &one,
+	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH PLAIN\n"
+	  "<* AUTH\n> 535 5.7.8 wrong\n< QUIT\n",
+	  "refused(TEMP 4.7.8 SASL authentication failed; server " WHO
+	  " said: 535 5.7.8 wrong)",
+	  .user = "u" },
+	{ "AUTH not offered", &one, HELLO "< QUIT\n",
+	  "refused(TEMP 4.7.0 SASL authentication failed; cannot authenticate "
+	  "to server " WHO ": ",
+	  .user = "u" },
+	{ "a challenge that is no base64", &one,
+	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH LOGIN\n"
+	  "<* AUTH\n> 334 ???\n",
+	  "refused(TEMP 4.7.0 SASL authentication failed; cannot "
+	  "authenticate",
+	  .user = "u" },
+	{ "challenges without end", &one,
+	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH PLAIN\n"
+	  "<* AUTH\n> 334 \n",
+	  "refused(TEMP 4.7.0 SASL authentication failed; cannot "
+	  "authenticate",
+	  .user = "u" },
+	{ "closed at AUTH", &one,
+	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH PLAIN\n<* "
+	  "AUTH\nclose\n",
+	  "lost(TEMP 4.4.2 lost connection with " WHO " while performing SASL "
+	  "authentication)",
+	  .user = "u" },
+
 	{ "QUIT is answered late",
 	  &one,
 	  HELLO SENT "> 250 ok\n" QUIT "> 221 bye\n> 250 hm\n",
@@ -643,12 +779,165 @@ test_rows(void **state)
 	assert_true(ok);
 }
 
+/* A server that answers each recipient only when it has read it, and is slow
+ * to read: neither side waits for the other for ever. */
+static void
+test_many_recipients(void **state)
+{
+	enum { N = 1000 };
+	static const struct bed_letter many = {
+		.sender = "s@b.test",
+		.header = "A: b\n",
+		.body = "\nhi\n",
+		.many = N,
+	};
+	struct buf script;
+	char text[1024];
+	struct bed b;
+	unsigned i;
+
+	(void)state;
+	bed_init(&b);
+	buf_init(&script, 1u << 20);
+	(void)!buf_add_c(&script, PIPED "<* MAIL\n> 250 ok\n");
+	for (i = 0; i < N; i++)
+		(void)!buf_addf(&script, "<* RCPT TO:<r%0200u@a.test>\n> %s\n",
+				i, i % 3 ? "250 ok" : "550 5.1.1 no");
+	(void)!buf_add_c(&script, "< DATA\n> 354 go\nbody A: "
+				  "b\\r\\n\\r\\nhi\\r\\n\n> 250 fine\n" QUIT);
+	if (!bed_run(&b, &many, buf_cstr(&script)))
+		fail_msg("%s", b.why);
+	assert_string_equal(b.events, "ready done");
+	for (i = 0; i < N; i++)
+		assert_true(str_starts(
+			str_of(bed_result(&b, i, text)),
+			str_of(i % 3 ? "OK 2.0.0 250 fine" : "PERM 5.1.1 ")));
+	/* The words that many share are there once. */
+	assert_true(b.letter->rcpts[1].result.text.p ==
+		    b.letter->rcpts[998].result.text.p);
+	buf_fini(&script);
+	bed_fini(&b);
+}
+
+enum { BIG = 4 * 1024 * 1024 };
+
+static int
+big_file(void)
+{
+	static char line[1024];
+	int fd = memfd_create("text", MFD_CLOEXEC);
+	size_t i;
+
+	assert_true(fd >= 0);
+	memset(line, '.', sizeof(line));
+	line[0] = line[900] = '\n';
+	for (i = 0; i < BIG; i += sizeof(line))
+		assert_int_equal(write(fd, line, sizeof(line)), sizeof(line));
+	return fd;
+}
+
+static struct bed_letter
+big_letter(void)
+{
+	return (struct bed_letter){
+		.sender = "s@b.test",
+		.header = "A: b\n",
+		.rcpts = { { "r@a.test" } },
+		.body_fd = big_file(),
+		.body_len = BIG,
+	};
+}
+
+/* The server reads nothing: a bounded piece of the text is in memory, and the
+ * time is up in the end. */
+static void
+test_server_does_not_read(void **state)
+{
+	struct bed_letter l = big_letter();
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	b.set.data_xfer_ms = 80;
+	if (!bed_run(&b, &l,
+		     "> 220 a\n< EHLO us.test\n> 250 a\n<* MAIL\n> 250 ok\n"
+		     "<* RCPT\n> 250 ok\n< DATA\n> 354 go\ndeaf\n"))
+		fail_msg("%s", b.why);
+	assert_string_equal(b.events,
+			    "ready lost(TEMP 4.4.2 conversation with " WHO
+			    " timed out while sending message body)");
+	bed_fini(&b);
+}
+
+/* Refused in the middle, and closed: the words count, not the lost line. */
+static void
+test_refused_early(void **state)
+{
+	struct bed_letter l = big_letter();
+	char text[1024];
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	if (!bed_run(&b, &l,
+		     "> 220 a\n< EHLO us.test\n> 250 a\n<* MAIL\n> 250 ok\n"
+		     "<* RCPT\n> 250 ok\n< DATA\n> 354 go\n<* A\n"
+		     "> 552 5.3.4 too big\n"))
+		fail_msg("%s", b.why);
+	assert_string_equal(b.events, "ready done-closed");
+	assert_string_equal(bed_result(&b, 0, text),
+			    "PERM 5.3.4 " SAID "552 5.3.4 too big (in reply "
+			    "to message body)");
+	/* No end of data, and no QUIT in the text. */
+	assert_true(str_search(buf_str(&b.in), STR("\r\n.\r\n")) < 0);
+	assert_true(str_search(buf_str(&b.in), STR("QUIT")) < 0);
+	bed_fini(&b);
+}
+
+/* All of a large text, by DATA and in chunks. */
+static void
+test_large(void **state)
+{
+	static const char *const hello[] = {
+		"> 220 a\n< EHLO us.test\n> 250 a\n<* MAIL\n> 250 ok\n"
+		"<* RCPT\n> 250 ok\n< DATA\n> 354 go\nswallow\n> 250 ok\n" QUIT,
+		"> 220 a\n< EHLO us.test\n> 250-a\n> 250-PIPELINING\n"
+		"> 250 CHUNKING\n<* MAIL\n<* RCPT\nnothing\n> 250 ok\n"
+		"> 250 ok\nswallow\n" QUIT,
+	};
+	static const size_t octets[] = {
+		6 + BIG + BIG / 512 + BIG / 512 + 2 + 3, /* CR, dots, end */
+		6 + BIG + BIG / 512 + 2,
+	};
+	struct bed_letter l;
+	struct bed b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		bed_init(&b);
+		l = big_letter();
+		if (!bed_run(&b, &l, hello[i]))
+			fail_msg("%zu: %s", i, b.why);
+		assert_string_equal(b.events, "ready done");
+		assert_int_equal(b.swallowed, octets[i]);
+		bed_fini(&b);
+	}
+}
+
 int
 main(void)
 {
+	struct err err;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_many_recipients),
+		cmocka_unit_test(test_server_does_not_read),
+		cmocka_unit_test(test_refused_early),
+		cmocka_unit_test(test_large),
 	};
 
+	if (sasl_preload(&err) < 0)
+		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
