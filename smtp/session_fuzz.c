@@ -65,6 +65,17 @@ check_results(const struct bed *b)
 	}
 }
 
+/* A line a turn, so that replies come one by one, or a number of octets. */
+static struct str
+next_piece(struct str rest, uint8_t how)
+{
+	ptrdiff_t lf = str_find(rest, '\n');
+
+	if (how & 0x80)
+		return str_head(rest, (how & 0x7f) + 1);
+	return lf < 0 ? rest : str_head(rest, (size_t)lf + 1);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -77,7 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!loaded && sasl_preload(&err) < 0)
 		abort();
 	loaded = true;
-	if (size < 2 || size > 16384)
+	if (size < 2 || size > 4096)
 		return 0;
 	bed_init(&b);
 	b.plan.lmtp = data[0] & LMTP;
@@ -93,7 +104,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bed_start(&b, &letters[data[0] & TWO_RCPTS ? 1 : 0]);
 	rest = str_mem(data + 2, size - 2);
 	while (rest.n && b.session) {
-		piece = str_head(rest, data[1] ? data[1] : SIZE_MAX);
+		piece = next_piece(rest, data[1]);
 		rest = str_from(rest, piece.n);
 		bed_say(&b, piece);
 		bed_turn(&b);
