@@ -126,7 +126,7 @@ refused(struct session *s)
 	struct fault f;
 
 	f = words_reply(s, s->plan.set->sasl.soft_bounce,
-			"SASL authentication failed; server %s said: ", s->who);
+			"SASL authentication failed; server ", " said");
 	session_ended(s, SESSION_REFUSED, &f);
 }
 

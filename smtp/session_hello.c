@@ -17,8 +17,7 @@ refused(struct session *s, struct fault f)
 static void
 refused_to_talk(struct session *s, bool soft)
 {
-	refused(s, words_reply(s, soft,
-			       "host %s refused to talk to me: ", s->who));
+	refused(s, words_reply(s, soft, "host ", " refused to talk to me"));
 }
 
 static void
@@ -194,10 +193,8 @@ on_starttls(struct session *s)
 	} else if (s->reply.code == 421) {
 		refused_to_talk(s, true);
 	} else if (tls_is_required(s)) {
-		refused(s, words_reply(s, false,
-				       "TLS is required, but host %s refused "
-				       "to start TLS: ",
-				       s->who));
+		refused(s, words_reply(s, false, "TLS is required, but host ",
+				       " refused to start TLS"));
 	} else {
 		/* RFC 3207 4: go on without. */
 		s->offers &= ~(unsigned)SESSION_STARTTLS_OFFER;

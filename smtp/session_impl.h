@@ -193,10 +193,9 @@ struct fault words_said(struct session *s, const char *command);
 struct fault words_own(struct session *s, enum deliver_class class,
 		       const char *dsn, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
-/* As words_own(), but dsn, class and reply are those of the server's reply
- * (soft: never PERM); its words are appended to text. */
-struct fault words_reply(struct session *s, bool soft, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+/* Of the last reply, too: "BEFORE host AFTER: 450 ...".  soft: never PERM. */
+struct fault words_reply(struct session *s, bool soft, const char *before,
+			 const char *after);
 /* The last reply on one line. */
 struct str words_of_reply(struct session *s);
 

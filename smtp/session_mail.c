@@ -395,8 +395,6 @@ on_rcpt(struct session *s, uint32_t r)
 		return;
 	}
 	f = words_said(s, "RCPT TO command");
-	if (f.class == DELIVER_OK)
-		f.class = DELIVER_TEMP;
 	if (!is_too_many(s)) {
 		mail_result(s, r, &f);
 		return;
@@ -421,7 +419,7 @@ on_data(struct session *s)
 		s->doubt = true; /* does it take text or not? */
 	f = words_said(s, "DATA command");
 	if (f.class == DELIVER_OK)
-		f = words_reply(s, true, "host %s said to DATA: ", s->who);
+		f = words_reply(s, true, "host ", " said to DATA");
 	if (!t->failed)
 		mail_fail(s, &f);
 }

@@ -87,6 +87,16 @@ words_of_reply(struct session *s)
 }
 
 struct fault
+words_reply(struct session *s, bool soft, const char *before, const char *after)
+{
+	char prefix[SEND_RELAY_MAX + 128];
+
+	(void)snprintf(prefix, sizeof(prefix), "%s%s%s: ", before, s->who,
+		       after);
+	return said(s, soft, str_of(prefix), "");
+}
+
+struct fault
 words_said(struct session *s, const char *command)
 {
 	char prefix[SEND_RELAY_MAX + 16], suffix[64];
@@ -94,18 +104,6 @@ words_said(struct session *s, const char *command)
 	(void)snprintf(prefix, sizeof(prefix), "host %s said: ", s->who);
 	(void)snprintf(suffix, sizeof(suffix), " (in reply to %s)", command);
 	return said(s, false, str_of(prefix), suffix);
-}
-
-struct fault
-words_reply(struct session *s, bool soft, const char *fmt, ...)
-{
-	char prefix[SEND_RELAY_MAX + 128];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(prefix, sizeof(prefix), fmt, ap);
-	va_end(ap);
-	return said(s, soft, str_of(prefix), "");
 }
 
 struct fault
