@@ -207,6 +207,7 @@ class Postfix:
     name = "postfix"
     address = "bench@bench.test"
     host = "127.0.0.1"
+    more = ""  # of main.cf
 
     def __init__(self, work):
         self.trash = work / "trash"
@@ -223,7 +224,7 @@ class Postfix:
         self.maildir.parent.mkdir()
         os.chown(self.maildir.parent, vmail, vmail)
         (self.work / "conf" / "main.cf").write_text(MAIN_CF.format(
-            host=self.host, work=self.work, uid=vmail))
+            host=self.host, work=self.work, uid=vmail) + self.more)
         (self.work / "conf" / "vmailbox").write_text(
             f"{self.address} bench.test/bench/\n")
         copy_certificates(self.work / "conf")
