@@ -3,7 +3,7 @@
 
 #include "frame/tls_protocols.h"
 #include "named.h"
-#include "net/addr.h"
+#include "nexthop.h"
 #include "tls_policy.h"
 
 static const char blanks[] = " \t\r\n,";
@@ -11,7 +11,7 @@ static const char blanks[] = " \t\r\n,";
 /* One destination, while its plan is made. */
 struct maker {
 	const struct tls_settings *t;
-	struct str domain; /* of the nexthop, without brackets and port */
+	struct str domain; /* of the nexthop, in A-labels */
 	struct str host;
 	bool host_is_literal;
 	struct tls_plan *out;
@@ -121,30 +121,6 @@ tls_settings_load(struct tls_settings *t, const struct params *p,
 
 /* --- names -----------------------------------------------------------------
  */
-
-/* "[relay.example.com]:587", "example.com:587", "[ipv6:2001:db8::1]" without
- * what is not the name or the address. */
-static struct str
-bare_name(struct str s)
-{
-	struct str name;
-	ptrdiff_t end;
-
-	if (str_istarts(s, STR("inet:")))
-		s = str_from(s, strlen("inet:"));
-	if (s.n && s.p[0] == '[') {
-		end = str_find(s, ']');
-		s = str_from(str_head(s, end < 0 ? s.n : (size_t)end), 1);
-		if (str_istarts(s, STR("ipv6:")))
-			s = str_from(s, strlen("ipv6:"));
-	} else if (str_find(s, ':') == str_rfind(s, ':') &&
-		   str_cut(&s, ':', &name)) {
-		s = name;
-	}
-	if (s.n > 1 && s.p[s.n - 1] == '.')
-		s.n--;
-	return s;
-}
 
 /* One that may stand in the SNI extension (RFC 6066 3): no address. */
 static bool
@@ -413,11 +389,11 @@ tls_policy(const struct tls_settings *t, const struct msg_sited *site,
 {
 	struct maker m = {
 		.t = t,
-		.domain = bare_name(nexthop),
-		.host = bare_name(host),
+		.host = host,
 		.host_is_literal = host_is_literal,
 		.out = out,
 	};
+	struct nexthop hop;
 	int rc;
 
 	*out = (struct tls_plan){
@@ -428,7 +404,12 @@ tls_policy(const struct tls_settings *t, const struct msg_sited *site,
 		.loglevel = t->loglevel,
 	};
 	buf_init(&m.match, sizeof(out->match));
-	rc = set_plan(&m, site, err);
+	rc = nexthop_parse(nexthop, true, 25, &hop, err);
+	m.domain = str_of(hop.host);
+	if (rc == 0 && hop.kind == NEXTHOP_UNIX)
+		out->wrapper = false; /* nobody is between us */
+	else if (rc == 0)
+		rc = set_plan(&m, site, err);
 	buf_fini(&m.match);
 	if (rc == 0)
 		return 0;

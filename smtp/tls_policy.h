@@ -56,8 +56,9 @@ ERR_WARN_UNUSED int tls_settings_load(struct tls_settings *t,
 /*
  * site: router's answer, or NULL if has_maps is false.  nexthop as in the route
  * ("example.com", "[relay.example.com]:587"), host the name that is connected
- * to, of an MX record or nexthop's own, or an address literal.  -1 (TEMP): the
- * policy of this destination is faulty; do not send.
+ * to, of an MX record or nexthop's own (A-labels), or its address.  Local
+ * sockets go without.  -1 (TEMP): the policy of this destination is faulty; do
+ * not send.
  */
 ERR_WARN_UNUSED int tls_policy(const struct tls_settings *t,
 			       const struct msg_sited *site, struct str nexthop,

@@ -276,6 +276,7 @@ outgoing_prepare(struct stream *s, const struct msg_tls_client *m,
 int
 outgoing_check(struct stream *s, enum tls_peer_cert *peer, struct err *err)
 {
-	return peer_check(s->ssl, s->out->level, s->out->match, s->out->digest,
-			  peer, err);
+	return peer_check(SSL_get0_peer_certificate(s->ssl),
+			  SSL_get_verify_result(s->ssl), s->out->level,
+			  s->out->match, s->out->digest, peer, err);
 }

@@ -151,9 +151,8 @@ check_fingerprint(X509 *cert, struct msg_list match, const char *digest,
  */
 
 static int
-check_trust(SSL *ssl, const X509 *cert, struct err *err)
+check_trust(const X509 *cert, long why, struct err *err)
 {
-	long why = SSL_get_verify_result(ssl);
 	char issuer[TLS_NAME_MAX + 1] = "";
 
 	/* A resumed session brings the result of its beginning. */
@@ -175,10 +174,10 @@ check_trust(SSL *ssl, const X509 *cert, struct err *err)
 }
 
 int
-peer_check(SSL *ssl, enum tls_level level, struct msg_list match,
-	   const char *digest, enum tls_peer_cert *peer, struct err *err)
+peer_check(X509 *cert, long verified, enum tls_level level,
+	   struct msg_list match, const char *digest, enum tls_peer_cert *peer,
+	   struct err *err)
 {
-	X509 *cert = SSL_get0_peer_certificate(ssl);
 	int rc;
 
 	*peer = TLS_PEER_NONE;
@@ -193,7 +192,7 @@ peer_check(SSL *ssl, enum tls_level level, struct msg_list match,
 		*peer = TLS_PEER_VERIFIED;
 		return rc;
 	}
-	rc = check_trust(ssl, cert, err);
+	rc = check_trust(cert, verified, err);
 	*peer = rc < 0 ? TLS_PEER_UNTRUSTED : TLS_PEER_TRUSTED;
 	if (level < TLS_FINGERPRINT)
 		return 0;
