@@ -7,8 +7,6 @@
 #include "edition.h"
 #include "flight.h"
 
-enum { TYPE_DNSKEY = 48 };
-
 static void
 set_timer(struct edition *e, unsigned ms)
 {
@@ -90,7 +88,7 @@ start_probe(struct edition *e)
 	e->probing = true;
 	e->probe = (struct resolver_query){ .cb = on_probe, .arg = e };
 	set_timer(e, DNSD_PROBE_MS);
-	if (resolver_ask(e->resolver, &e->probe, zone, TYPE_DNSKEY, &err) < 0)
+	if (resolver_ask(e->resolver, &e->probe, zone, ANSWER_SOA, &err) < 0)
 		probed(e, false);
 }
 
@@ -115,6 +113,8 @@ edition_free(struct edition *e)
 {
 	if (!e)
 		return;
+	if (e->probing)
+		resolver_cancel(e->resolver, &e->probe);
 	while (!list_empty(&e->flights))
 		flight_abandon(e->flights.next);
 	list_remove(&e->link);

@@ -10,8 +10,8 @@
  * the old one lives until those it has are answered.
  *
  * Name servers that are asked by forwarding may strip what DNSSEC needs, and
- * then everything would look forged.  So an edition that forwards asks first
- * for the keys of its anchor's zone: if they are missing, an edition without
+ * then everything looks forged.  So an edition that forwards asks first for the
+ * SOA of its anchor's zone: if even that looks forged, an edition without
  * anchors takes its place; it is tried anew after an hour.
  */
 struct edition {

@@ -52,8 +52,8 @@ question_free(struct question *q)
 	struct flight *f = q->flight;
 
 	f->d->questions--;
-	if (f->edition)
-		f->edition->questions--;
+	if (f->edition && --f->edition->questions == 0)
+		loop_flush_want(f->d->loop, &f->d->sweep);
 	list_remove(&q->link);
 	chan_unref(q->asker);
 	if (q->deadline)
@@ -69,8 +69,6 @@ let_go(struct flight *f)
 
 	if (!f->edition)
 		flight_free(f);
-	else if (f->edition != f->d->now)
-		loop_flush_want(f->d->loop, &f->d->sweep);
 	else
 		evtimer_add(f->linger, &tv);
 }
@@ -156,6 +154,9 @@ flight_fail(struct flight *f, const char *text)
 void
 flight_free(struct flight *f)
 {
+	/* libunbound answers what is left when its context goes. */
+	if (f->edition)
+		resolver_cancel(f->edition->resolver, &f->query);
 	flight_fail(f, "dnsd ends");
 }
 
@@ -167,7 +168,6 @@ on_linger(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	resolver_cancel(f->edition->resolver, &f->query);
 	flight_free(f);
 	flights_start(d);
 }

@@ -22,7 +22,8 @@ struct resolver;
 
 struct resolver *resolver_new(struct loop *l, const struct resolver_conf *c,
 			      struct err *err);
-/* Questions that are open are forgotten.  Not from inside a callback. */
+/* Not from inside a callback, and only after every question that is open was
+ * cancelled. */
 void resolver_free(struct resolver *r);
 
 /* The answer: a message of the DNS with its rcode, or why there is none. */
