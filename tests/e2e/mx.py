@@ -6,6 +6,13 @@ import contextlib
 import os
 import socket
 import threading
+import typing
+
+
+class Tls(typing.NamedTuple):
+    version: str
+    reused: bool
+    client: bytes       # its certificate, DER, or None
 
 
 class Mx:
@@ -14,15 +21,21 @@ class Mx:
     replies: {"MAIL": "451 4.3.0 not now"}: what a verb is answered instead
     ("GREETING" and "." are the greeting and the end of the text); a function
     is called with the server and the line, and its None means "as usual".
+
+    tls: an ssl.SSLContext, for STARTTLS or (wrapper) from the first byte; what
+    became of each handshake is in `handshakes`: a Tls or an error.
     """
 
     def __init__(self, host="127.0.0.1", port=25, path=None, lmtp=False,
                  replies=None, extensions=("PIPELINING", "8BITMIME", "DSN",
-                                           "ENHANCEDSTATUSCODES")):
+                                           "ENHANCEDSTATUSCODES"),
+                 tls=None, wrapper=False):
         self.host, self.port, self.path = host, port, path
         self.lmtp = lmtp
         self.replies = replies or {}
         self.extensions = extensions
+        self.tls, self.wrapper = tls, wrapper
+        self.handshakes = []
         self.connections = 0
         self.clients = []       # (address, port) of each
         self.mails = []         # (sender, [recipients], text)
@@ -80,19 +93,43 @@ class Mx:
                              daemon=True).start()
 
     def _serve(self, c):
+        tls = None
         try:
-            self._session(c, c.makefile("rb"))
+            if self.wrapper:
+                tls = self._start_tls(c)
+            if self._session(tls or c) == "STARTTLS":
+                tls = self._start_tls(c)
+                self._session(tls, again=True)
         except OSError:
             pass
+        if tls:
+            tls.close()
         with self._lock:
             self._open.remove(c)
             c.close()
+
+    def _start_tls(self, c):
+        """On a copy, so that the other can be shut down whatever happens."""
+        try:
+            done = self.tls.wrap_socket(c.dup(), server_side=True)
+        except OSError as e:
+            with self._lock:
+                self.handshakes.append(e)
+            raise
+        with self._lock:
+            self.handshakes.append(Tls(done.version(), done.session_reused,
+                                       done.getpeercert(binary_form=True)))
+        return done
 
     def _special(self, verb, line):
         reply = self.replies.get(verb)
         return reply(self, line) if callable(reply) else reply
 
-    def _session(self, c, f):
+    def _session(self, c, again=False):
+        """again: under TLS, after what came before it.  Ends where TLS is to
+        begin."""
+        f = c.makefile("rb")
+
         def say(text):
             c.sendall(text.encode() + b"\r\n")
 
@@ -102,14 +139,16 @@ class Mx:
             return text.startswith(("2", "3"))
 
         sender, rcpts = None, []
-        if not answer("GREETING", "", "220 mx.test ESMTP"):
-            return
+        if not again and not answer("GREETING", "", "220 mx.test ESMTP"):
+            return None
         while line := f.readline().decode("utf-8", "replace").rstrip("\r\n"):
             with self._lock:
                 self.lines.append(line)
             verb = line.split()[0].upper()
             if verb in ("EHLO", "LHLO"):
                 words = ["mx.test", *self.extensions]
+                if self.tls and not again and not self.wrapper:
+                    words.append("STARTTLS")
                 answer(verb, line, "\r\n".join(
                     f"250{'-' if w != words[-1] else ' '}{w}"
                     for w in words))
@@ -127,7 +166,7 @@ class Mx:
                     while (l := f.readline()) not in (b".\r\n", b""):
                         text += l[1:] if l.startswith(b".") else l
                     if not l:
-                        return
+                        return None
                     taken = [answer(".", r, "250 2.0.0 ok: taken")
                              for r in (rcpts if self.lmtp else rcpts[:1])]
                     if any(taken):
@@ -136,6 +175,10 @@ class Mx:
                     rcpts = []
             elif verb == "QUIT":
                 say("221 2.0.0 bye")
-                return
+                return None
+            elif verb == "STARTTLS" and self.tls:
+                if answer(verb, line, "220 2.0.0 go on"):
+                    return verb
             else:
                 answer(verb, line, "250 2.0.0 ok")
+        return None
