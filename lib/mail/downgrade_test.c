@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -110,7 +109,7 @@ body_of(struct str text)
 static void
 unquote(struct str s, struct buf *out)
 {
-	unsigned v;
+	char hex[3] = "";
 	size_t i;
 
 	for (i = 0; i < s.n; i++) {
@@ -122,8 +121,9 @@ unquote(struct str s, struct buf *out)
 			i++;
 			continue;
 		}
-		assert_int_equal(sscanf(s.p + i + 1, "%2X", &v), 1);
-		assert_int_equal(buf_add_byte(out, (char)v), 0);
+		memcpy(hex, s.p + i + 1, 2);
+		assert_int_equal(
+			buf_add_byte(out, (char)strtoul(hex, NULL, 16)), 0);
 		i += 2;
 	}
 }

@@ -251,12 +251,12 @@ class Aiosmtpd:
 
     name = "aiosmtpd"
 
-    def __init__(self, directory, domain=None, tls=True, port=25, handler=None,
-                 **options):
+    def __init__(self, domain=None, tls=True, port=25, host=None,
+                 handler=None, **options):
         from aiosmtpd.controller import Controller
         from aiosmtpd.smtp import SMTP
         self.domain = domain or f"{self.name}.example.com"
-        self.host = loopback_address(port)
+        self.host = host or loopback_address(port)
         self.port = port
         self.received = []
         self.lock = threading.Lock()
