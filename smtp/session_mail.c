@@ -291,6 +291,7 @@ void
 mail_fini(struct session *s)
 {
 	free(s->txn.v);
+	text_close(&s->txn.text);
 	buf_fini(&s->txn.chunk);
 	mail_init(s);
 }
@@ -322,6 +323,7 @@ finish(struct session *s)
 	/* RFC 5321 4.1.1.5: after the text nothing is left to forget. */
 	s->need_rset = t->sent && !t->text_sent;
 	if (n && !conn_input(s->conn).n) {
+		text_close(&t->text);
 		*t = (struct txn){
 			.l = t->l, .v = t->v, .n = n, .chunk = t->chunk
 		};

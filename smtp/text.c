@@ -41,16 +41,43 @@ read_piece(const struct letter *l, uint64_t at, uint64_t end, char p[TEXT_READ],
 	return err_sys(err, errno, "the text cannot be read");
 }
 
+/* For the conversion: by its own places, which end where the text does. */
+static ssize_t
+read_for_seven(void *arg, uint64_t at, char *to, size_t n)
+{
+	const struct letter *l = arg;
+	uint64_t end = l->header.n + l->body_len;
+	ssize_t got;
+
+	if (at >= end)
+		return 0;
+	if (n > end - at)
+		n = (size_t)(end - at);
+	got = read_at(l, at, to, n);
+	return got > 0 ? got : -1;
+}
+
 /* --- the form on the wire --------------------------------------------------
  */
+
+/* For a server that takes seven bits. */
+static int
+open_seven(struct text *t, struct err *err)
+{
+	void *l = (void *)(uintptr_t)t->l; /* only read */
+
+	if (downgrade_new(&t->seven, read_for_seven, l, err) == 0)
+		return 0;
+	return err->class == ERR_TEMP
+		       ? -1
+		       : err_set(err, ERR_PERM, 0,
+				 "8BITMIME is required, but was not offered");
+}
 
 int
 text_open(struct text *t, const struct letter *l, const struct text_form *form,
 	  struct err *err)
 {
-	if (!form->eight_bit && text_bits(l, true) == TEXT_8BIT)
-		return err_set(err, ERR_PERM, 0,
-			       "8BITMIME is required, but was not offered");
 	*t = (struct text){
 		.l = l,
 		.end = l->header.n + l->body_len,
@@ -59,7 +86,41 @@ text_open(struct text *t, const struct letter *l, const struct text_form *form,
 	};
 	if (t->limit && t->limit < LINE_MIN)
 		t->limit = LINE_MIN;
+	buf_init(&t->piece, TEXT_READ);
+	if (!form->eight_bit && text_bits(l, true) == TEXT_8BIT)
+		return open_seven(t, err);
 	return 0;
+}
+
+void
+text_close(struct text *t)
+{
+	downgrade_free(t->seven);
+	t->seven = NULL;
+	buf_fini(&t->piece);
+}
+
+/* The next piece as it is to be sent, at most TEXT_READ; t->at moves on. */
+static ssize_t
+next_piece(struct text *t, char piece[TEXT_READ], struct err *err)
+{
+	ssize_t got;
+	int rc;
+
+	if (!t->seven) {
+		got = read_piece(t->l, t->at, t->end, piece, err);
+		t->at += got > 0 ? (size_t)got : 0;
+		return got;
+	}
+	buf_reset(&t->piece);
+	rc = downgrade_next(t->seven, &t->piece, TEXT_READ - DOWNGRADE_SLACK,
+			    err);
+	if (rc < 0)
+		return -1;
+	if (rc == 0)
+		t->at = t->end;
+	memcpy(piece, t->piece.p, t->piece.n);
+	return (ssize_t)t->piece.n;
 }
 
 bool
@@ -134,7 +195,7 @@ text_fill(struct text *t, struct buf *out, struct err *err)
 
 	if (text_at_end(t))
 		return 0;
-	got = read_piece(t->l, t->at, t->end, piece, err);
+	got = next_piece(t, piece, err);
 	if (got < 0)
 		return -1;
 	to = buf_reserve(out, (size_t)got * GROWTH + 8);
@@ -142,7 +203,6 @@ text_fill(struct text *t, struct buf *out, struct err *err)
 		return err_set(err, ERR_TEMP, ENOMEM, "no room for the text");
 	blank_out(piece, (size_t)got, '\r');
 	blank_out(piece, (size_t)got, '\0');
-	t->at += (size_t)got;
 	rest = str_mem(piece, (size_t)got);
 	while (str_cut(&rest, '\n', &line)) {
 		n += put_run(t, line, true, to + n);

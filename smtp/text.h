@@ -3,6 +3,7 @@
 #define SMTP_TEXT_H
 
 #include "letter.h"
+#include "mail/downgrade.h"
 
 /*
  * A letter's text as it goes over the wire, read piece by piece by position.
@@ -28,6 +29,9 @@ struct text {
 	bool dots;	  /* for DATA */
 	unsigned limit;	  /* of a line; 0: none */
 	size_t column;	  /* octets of the line so far, without the dot */
+	/* The server does not take 8BITMIME: what is read instead. */
+	struct downgrade *seven;
+	struct buf piece;
 };
 
 /* How the next host takes the text. */
@@ -37,9 +41,11 @@ struct text_form {
 	unsigned max_line; /* smtp_line_length_limit */
 };
 
-/* -1 (PERM, text names what is missing): it cannot go in this form. */
+/* text_close() in every case.  -1: PERM (err names what is missing), it cannot
+ * go in this form; TEMP: it cannot be read. */
 ERR_WARN_UNUSED int text_open(struct text *t, const struct letter *l,
 			      const struct text_form *form, struct err *err);
+void text_close(struct text *t);
 bool text_at_end(const struct text *t);
 /* Append a piece, at least one octet and at most TEXT_PIECE, unless at the end.
  * -1: the file cannot be read, or is shorter than it was. */

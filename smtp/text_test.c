@@ -276,17 +276,54 @@ test_bits(void **state)
 	assert_int_equal(text_bits(&l, false), TEXT_7BIT);
 	assert_int_equal(text_size(&l), 15);
 	assert_int_equal(text_open(&t, &l, &seven, &err), 0);
+	text_close(&t);
 	l = letter_of(STR("A: b\n"), STR("\n12345678\xc3\xbc\n"), -1);
 	assert_int_equal(text_bits(&l, false), TEXT_8BIT);
 	assert_false(text_header_is_8bit(&l));
+	l = letter_of(STR("Content-Type: message/partial\n"),
+		      STR("\n\xc3\xbc\n"), -1);
 	assert_int_equal(text_open(&t, &l, &seven, &err), -1);
 	assert_int_equal(err.class, ERR_PERM);
+	text_close(&t);
 	l = letter_of(STR("A: \xfc\n"), STR("\nx\n"), -1);
 	assert_true(text_header_is_8bit(&l));
 	fd = file_of(STR("\n12345678\xc3\xbc\n"));
 	l = letter_of(STR("A: b\n"), STR("\n12345678\xc3\xbc\n"), fd);
 	assert_int_equal(text_bits(&l, false), TEXT_UNKNOWN);
 	assert_int_equal(text_bits(&l, true), TEXT_8BIT);
+	close(fd);
+}
+
+/* A server that takes seven bits gets seven bits, dots and all. */
+static void
+test_seven(void **state)
+{
+	const struct text_form seven = { .eight_bit = false };
+	const struct str body = STR("\n.\n\xc3\xbc\n");
+	int fd = file_of(body), fds[] = { -1, fd };
+	struct text t;
+	struct err err;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct letter l = letter_of(STR("MIME-Version: 1.0\n"
+						"Content-Type: text/plain\n"),
+					    body, fds[i]);
+
+		buf_init(&b, 4096);
+		assert_int_equal(text_open(&t, &l, &seven, &err), 0);
+		while (!text_at_end(&t))
+			assert_int_equal(text_fill(&t, &b, &err), 0);
+		assert_string_equal(buf_cstr(&b), "MIME-Version: 1.0\r\n"
+						  "Content-Type: text/plain\r\n"
+						  "Content-Transfer-Encoding: "
+						  "quoted-printable\r\n"
+						  "\r\n..\r\n=C3=BC\r\n");
+		text_close(&t);
+		buf_fini(&b);
+	}
 	close(fd);
 }
 
@@ -322,6 +359,7 @@ main(void)
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_bdat_has_no_dots),
 		cmocka_unit_test(test_bits),
+		cmocka_unit_test(test_seven),
 		cmocka_unit_test(test_short_file),
 	};
 
