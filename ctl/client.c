@@ -244,12 +244,28 @@ bad:
 	return -1;
 }
 
+enum { TAG = 1 }; /* one request at a time on a connection */
+
+int
+ctl_send(int fd, const struct msg_def *def, const void *msg, struct err *err)
+{
+	int fds[MSG_FDS_MAX], rc;
+	size_t nfds;
+	struct buf b;
+
+	buf_init(&b, MSG_FRAME_MAX + 1);
+	rc = msg_encode(&b, def, TAG, msg, fds, &nfds, err);
+	if (rc == 0)
+		rc = send_frame(fd, &b, fds, nfds, err);
+	buf_fini(&b);
+	return rc;
+}
+
 int
 ctl_call(int fd, const struct chan_row *row, const struct msg_def *def,
 	 const void *msg, unsigned timeout_ms, ctl_msg_cb *cb, void *arg,
 	 struct err *err)
 {
-	enum { TAG = 1 }; /* one request at a time on a connection */
 	int fds[MSG_FDS_MAX];
 	bool done = false;
 	size_t nfds;
@@ -257,8 +273,7 @@ ctl_call(int fd, const struct chan_row *row, const struct msg_def *def,
 	int rc = -1;
 
 	buf_init(&b, MSG_FRAME_MAX + 1);
-	if (msg_encode(&b, def, TAG, msg, fds, &nfds, err) < 0 ||
-	    send_frame(fd, &b, fds, nfds, err) < 0)
+	if (ctl_send(fd, def, msg, err) < 0)
 		goto out;
 	while (!done)
 		if (recv_frame(fd, &b, fds, &nfds, timeout_ms, err) < 0 ||

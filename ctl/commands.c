@@ -21,8 +21,15 @@ static const struct {
 	  "[-a] [hash:|btree:]FILE... | -q KEY|- TYPE:TABLE... | -s FILE...",
 	  "build, ask or list lookup tables" },
 	{ "queue", cmd_queue,
-	  "list [-j] [ID] | flush [ID|ALL] | show ID | "
-	  "hold|release|delete ID|ALL",
+	  "list [--json] | stats | flush [ID...|SELECTION|ALL] | "
+	  "hold|release|requeue|delete ID...|-|SELECTION|ALL | "
+	  "show [-b] ID | export ID | import [--hold] [FILE] | "
+	  "change ID [--from ADDRESS] [--to ADDRESS]... "
+	  "[--add-rcpt ADDRESS]... [--delete-rcpt ADDRESS]... "
+	  "[--route TRANSPORT:NEXTHOP]\n"
+	  "SELECTION: [--site SITE] [--from PATTERN] [--to PATTERN] "
+	  "[--older TIME] [--younger TIME] [--larger SIZE] [--smaller SIZE] "
+	  "[--state active,deferred,held]",
 	  "show the queue or change it" },
 	{ "reload", cmd_reload, "", "take the new configuration" },
 	{ "status", cmd_status, "", "show the running processes" },

@@ -74,5 +74,8 @@ ERR_WARN_UNUSED int ctl_call(int fd, const struct chan_row *row,
 			     const struct msg_def *def, const void *msg,
 			     unsigned timeout_ms, ctl_msg_cb *cb, void *arg,
 			     struct err *err);
+/* A part that belongs before a request; it goes under the same tag. */
+ERR_WARN_UNUSED int ctl_send(int fd, const struct msg_def *def, const void *msg,
+			     struct err *err);
 
 #endif

@@ -441,8 +441,8 @@ def test_mailq(make_instance, public):
              given=b"x\n")
     (new,) = [r["queue_id"] for r in rows() if r["queue_id"] not in want]
     text = i.posthouse("queue", "show", new).stdout
-    assert "(RET=HDRS ENVID=env=1+2)" in text, text
-    assert f" {BOB} NOTIFY=SUCCESS,DELAY" in text, text
+    assert " RET=HDRS ENVID=env+3D1+2B2\n" in text, text
+    assert f"To: <{BOB}> NOTIFY=SUCCESS,DELAY\n" in text, text
     i.posthouse("queue", "delete", new)
     # Orders: a flush, and nothing else.
     (box / "bob").unlink()
