@@ -268,6 +268,25 @@ enter_jail(struct daemon *d, struct err *err)
 	return jail_enter(&j, err);
 }
 
+static int
+as_they_are(const void *a, const void *b)
+{
+	(void)a;
+	(void)b;
+	return 0;
+}
+
+/* Before it sorts more than 1 KiB for the first time, the C library asks the
+ * kernel how much memory there is, which no jail allows; in a thread that does
+ * not take signals that ends the process. */
+static void
+preload_qsort(void)
+{
+	char v[4096] = { 0 };
+
+	qsort(v, sizeof(v) / 8, 8, as_they_are);
+}
+
 int
 daemon_main(int argc, char **argv, const struct daemon_ops *ops)
 {
@@ -287,6 +306,7 @@ daemon_main(int argc, char **argv, const struct daemon_ops *ops)
 	signal(SIGINT, SIG_IGN); /* ^C in the terminal is master's business */
 	signal(SIGHUP, SIG_IGN);
 	tzset();
+	preload_qsort();
 	if (ops->preload)
 		ops->preload();
 	if (enter_jail(&d, &err) < 0) {
