@@ -261,10 +261,8 @@ sasl_begin(const struct sasl_settings *set, struct str offered,
 		buf_reset(initial);
 	}
 	err_set(err, ERR_PERM, ENOENT,
-		"SASL authentication failed; server %s offered no compatible "
-		"authentication mechanisms for this type of connection "
-		"security",
-		host);
+		"it offers no compatible authentication mechanism for this "
+		"type of connection security");
 	return NULL;
 }
 

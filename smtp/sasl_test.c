@@ -193,9 +193,8 @@ test_dialogues(void **state)
 		{ "GSSAPI login Plain scram-sha-256", "pencil", "", "", "",
 		  "SCRAM-SHA-256 ok 2" },
 		{ "CRAM-MD5 DIGEST-MD5 NTLM", "pencil", "", "", "",
-		  "SASL authentication failed; server mx.test offered no "
-		  "compatible authentication mechanisms for this type of "
-		  "connection security" },
+		  "it offers no compatible authentication mechanism for this "
+		  "type of connection security" },
 		/* channel binding */
 		{ "SCRAM-SHA-256 SCRAM-SHA-256-PLUS", "pencil", "TLSv1.3", "x",
 		  "x", "SCRAM-SHA-256-PLUS ok 2" },
