@@ -23,21 +23,6 @@ struct sasl {
 	int last; /* of libsasl2 */
 };
 
-int
-sasl_preload(struct err *err)
-{
-	static bool done; /* as libsasl2: once a process */
-
-	if (done)
-		return 0;
-	if (sasl_library_load(SASL_CLIENT, err) < 0)
-		return -1;
-	if (sasl_client_add_plugin("XOAUTH2", xoauth2_init) != SASL_OK)
-		return err_set(err, ERR_PERM, EINVAL, "libsasl2 does not work");
-	done = true;
-	return 0;
-}
-
 /* --- settings ------------------------------------------------------------- */
 
 int
@@ -334,4 +319,58 @@ sasl_finish(struct sasl *s, struct err *err)
 	return err_set(err, ERR_TEMP, EPROTO,
 		       "the server ends %s before it is complete",
 		       s->mech->name);
+}
+
+/* --- before the jail ------------------------------------------------------ */
+
+/* One exchange with nobody, so that all is loaded that is loaded at its first
+ * use, OpenSSL's configuration for one. */
+static int
+rehearse(const char *mechanism, struct err *err)
+{
+	const struct sasl_settings set = { .mechanism_filter =
+						   str_of(mechanism) };
+	struct buf initial, challenge, answer;
+	struct sasl *s;
+	const char *mech;
+	ptrdiff_t nonce;
+	bool has_initial;
+	int rc = -1;
+
+	buf_init(&initial, 1000);
+	buf_init(&challenge, 1000);
+	buf_init(&answer, 1000);
+	s = sasl_begin(&set, str_of(mechanism), "localhost", "u", "p", NULL,
+		       &mech, &initial, &has_initial, err);
+	if (!s)
+		goto out;
+	nonce = str_rfind(buf_str(&initial), '=');
+	rc = buf_addf(&challenge, "r=%sx,s=QSXCR+Q6sek8bf92,i=1",
+		      buf_cstr(&initial) + (nonce < 0 ? 0 : nonce + 1));
+	if (rc == 0)
+		rc = sasl_next(s, buf_str(&challenge), &answer, err);
+out:
+	sasl_free(s);
+	buf_fini(&initial);
+	buf_fini(&challenge);
+	buf_fini(&answer);
+	return rc < 0 ? err_prefix(err, "%s", mechanism) : 0;
+}
+
+int
+sasl_preload(struct err *err)
+{
+	static bool done; /* as libsasl2: once a process */
+
+	if (done)
+		return 0;
+	if (sasl_library_load(SASL_CLIENT, err) < 0)
+		return -1;
+	if (sasl_client_add_plugin("XOAUTH2", xoauth2_init) != SASL_OK)
+		return err_set(err, ERR_PERM, EINVAL, "libsasl2 does not work");
+	if (rehearse("SCRAM-SHA-256", err) < 0 ||
+	    rehearse("SCRAM-SHA-1", err) < 0)
+		return -1;
+	done = true;
+	return 0;
 }
