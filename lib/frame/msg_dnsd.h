@@ -51,8 +51,8 @@ struct msg_dns_answer {
 	uint8_t status; /* enum dns_status */
 	uint8_t secure; /* proved by DNSSEC; also of NXDOMAIN and NODATA */
 	uint32_t ttl;	/* seconds it may be kept */
-	struct str canonical; /* where CNAMEs led, "" if there was none */
-	struct str text; /* of TEMP and BAD: "SERVFAIL from the resolver" */
+	struct str canonical;	 /* where CNAMEs led, "" if there was none */
+	struct str text;	 /* of TEMP and BAD: why */
 	struct msg_list records; /* msg_dns_record */
 };
 

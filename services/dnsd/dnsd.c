@@ -144,6 +144,14 @@ dnsd_map(int fd, struct str *text, struct err *err)
 }
 
 static void
+want_edition(struct dnsd *d)
+{
+	d->renew = true;
+	d->no_dnssec = false;
+	loop_flush_want(d->loop, &d->sweep);
+}
+
+static void
 take_hosts(struct dnsd *d, struct str text)
 {
 	hosts_fini(&d->hosts);
@@ -161,14 +169,20 @@ take_anchors(struct dnsd *d, struct str text)
 	}
 	if (d->anchors.n == 0)
 		log_warn("no trust anchors: DNSSEC is not checked");
-	d->no_dnssec = false;
+	want_edition(d);
 }
 
+/* The cache goes with the edition: what has not changed is no reason for
+ * another one. */
 static void
-want_edition(struct dnsd *d)
+take_resolv_conf(struct dnsd *d, struct str text)
 {
-	d->renew = true;
-	loop_flush_want(d->loop, &d->sweep);
+	struct resolv r;
+
+	resolv_parse(text, &r);
+	if (!resolv_same(&r, &d->resolv))
+		want_edition(d);
+	d->resolv = r;
 }
 
 void
@@ -185,12 +199,9 @@ dnsd_table(struct dnsd *d, struct str name, int fd)
 	if (str_eq(name, STR("hosts"))) {
 		take_hosts(d, text);
 	} else if (str_eq(name, STR("resolv_conf"))) {
-		resolv_parse(text, &d->resolv);
-		d->no_dnssec = false;
-		want_edition(d);
+		take_resolv_conf(d, text);
 	} else if (str_eq(name, STR("dns_anchors"))) {
 		take_anchors(d, text);
-		want_edition(d);
 	}
 	if (text.n)
 		munmap((void *)(uintptr_t)text.p, text.n);
@@ -200,9 +211,12 @@ dnsd_table(struct dnsd *d, struct str name, int fd)
 void
 dnsd_configure(struct dnsd *d, const struct dnsd_conf *c)
 {
+	const struct dnsd_conf *now = &d->conf;
+
+	if (!d->now || c->mode != now->mode || c->cache != now->cache ||
+	    !resolv_same(&c->servers, &now->servers))
+		want_edition(d);
 	d->conf = *c;
-	d->no_dnssec = false;
-	want_edition(d);
 }
 
 /* --- life ---------------------------------------------------------------- */

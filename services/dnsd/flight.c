@@ -180,7 +180,8 @@ read_answer(struct flight *f, const struct resolver_answer *r, uint16_t type,
 		answer_fail(a, DNS_TEMP, "DNSSEC: %s", r->bogus);
 		edition_bogus(f->edition);
 	} else if (r->rcode) {
-		answer_fail(a, DNS_TEMP, "%s from the resolver",
+		answer_fail(a, DNS_TEMP,
+			    "no usable answer from the name servers (%s)",
 			    answer_rcode(r->rcode));
 	} else {
 		answer_read(a, r->packet, type);

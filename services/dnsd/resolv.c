@@ -57,3 +57,15 @@ resolv_parse_list(struct str list, struct resolv *r, struct err *err)
 	}
 	return 0;
 }
+
+bool
+resolv_same(const struct resolv *a, const struct resolv *b)
+{
+	unsigned i;
+
+	for (i = 0; a->n == b->n && i < a->n; i++)
+		if (addr_len(&a->v[i]) != addr_len(&b->v[i]) ||
+		    memcmp(&a->v[i], &b->v[i], addr_len(&a->v[i])) != 0)
+			return false;
+	return a->n == b->n;
+}

@@ -24,4 +24,6 @@ void resolv_parse(struct str text, struct resolv *r);
 ERR_WARN_UNUSED int resolv_parse_list(struct str list, struct resolv *r,
 				      struct err *err);
 
+bool resolv_same(const struct resolv *a, const struct resolv *b);
+
 #endif
