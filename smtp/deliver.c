@@ -402,12 +402,16 @@ make_plan(struct delivery *d, const struct msg_sited *site)
 	struct err err;
 
 	if (site && site->verdict != ROUTE_OK) {
+		/* It would be so with each server. */
 		fault(d, DELIVER_TEMP, "4.3.0", "%.*s", STR_FMT(site->text));
+		d->returning = true;
 		return false;
 	}
 	p->lmtp = d->set->lmtp;
 	p->set = d->set;
 	(void)str_copy(p->host, sizeof(p->host), str_of(d->server.host));
+	(void)str_copy(p->nexthop, sizeof(p->nexthop), str_of(d->to.host));
+	p->loop_detect = !p->lmtp && d->to.port == d->set->port;
 	p->has_auth = d->set->sasl.enable && site && site->has_auth;
 	if (p->has_auth &&
 	    (!str_copy(p->user, sizeof(p->user), site->user) ||
@@ -416,8 +420,10 @@ make_plan(struct delivery *d, const struct msg_sited *site)
 		      "user or password for %s is too long", p->host);
 		return false;
 	}
-	if (tls_policy(&d->set->tls, site, d->dest, str_of(p->host),
-		       d->server.literal, &p->tls, &err) < 0) {
+	if (d->to.kind == NEXTHOP_UNIX) {
+		p->tls = (struct tls_plan){ .level = TLS_PLAN_NONE };
+	} else if (tls_policy(&d->set->tls, site, d->dest, str_of(p->host),
+			      d->server.literal, &p->tls, &err) < 0) {
 		fault(d, DELIVER_TEMP, "4.7.5", "%s", err.text);
 		failed(d);
 		return false;
@@ -433,6 +439,7 @@ connect_to(struct delivery *d)
 	char text[ADDR_TEXT_MAX];
 
 	p->addr = d->server.addr;
+	p->best_mx = d->server.best;
 	if (d->to.kind == NEXTHOP_UNIX)
 		(void)snprintf(p->relay, sizeof(p->relay), "%.200s[%s]",
 			       p->host, d->to.path);

@@ -197,7 +197,11 @@ add_server(struct hosts *h, const char *host, const struct addr *a)
 	if (h->nservers == SERVERS_MAX || is_known(h, a))
 		return;
 	s = &h->servers[h->nservers++];
-	*s = (struct server){ .addr = *a };
+	*s = (struct server){
+		.addr = *a,
+		.best = !h->nmx ||
+			h->mx[h->next_mx - 1].preference == h->mx[0].preference,
+	};
 	addr_set_port(&s->addr, h->to.port);
 	(void)str_copy(s->host, sizeof(s->host), str_of(host));
 }

@@ -19,6 +19,7 @@ struct server {
 	char host[DNS_NAME_MAX + 1]; /* as in the MX record */
 	struct addr addr;	     /* with the port */
 	bool literal;		     /* host is the address as text */
+	bool best;		     /* of the best preference */
 };
 
 enum hosts_next {

@@ -1,0 +1,799 @@
+/* SPDX-License-Identifier: ISC */
+/* Deliveries over real connections, to servers on 127.0.0.x that do as a
+ * table says; dnsd, router and tlsd are played here. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "deliver.h"
+#include "dns_bed.h"
+#include "net/conn.h"
+#include "net/line.h"
+#include "session_bed.h"
+
+enum { SERVERS = 4, CONNS = 16, PATIENCE_MS = 5000 };
+
+/* --- servers ---------------------------------------------------------------
+ */
+
+/* What a verb is answered ("GREETING" and "." are the greeting and the end of
+ * the text); "close": the connection is closed. */
+struct reply {
+	const char *verb, *say;
+};
+
+struct server_conn {
+	struct test_server *server;
+	struct conn *conn;
+	bool text;
+};
+
+struct test_server {
+	struct loop *loop;
+	const struct reply *replies;
+	int fd; /* listens; -1: it is dead */
+	struct event *ev;
+	struct server_conn conns[CONNS];
+	unsigned nconns, mails;
+	char said[2048]; /* by clients */
+};
+
+static const struct reply usual[] = {
+	{ "GREETING", "220 mx.test ESMTP" },
+	{ "EHLO", "250-mx.test\r\n250 PIPELINING" },
+	{ "LHLO", "250 mx.test" },
+	{ "DATA", "354 go on" },
+	{ ".", "250 2.0.0 taken" },
+	{ "QUIT", "221 bye" },
+	{ NULL, "250 2.0.0 ok" },
+};
+
+static void
+answer(struct server_conn *sc, struct str verb)
+{
+	const struct reply *r = sc->server->replies;
+
+	for (; r && r->verb; r++)
+		if (str_ieq(str_of(r->verb), verb))
+			goto found;
+	for (r = usual; r->verb; r++)
+		if (str_ieq(str_of(r->verb), verb))
+			break;
+found:
+	sc->text = str_starts(str_of(r->say), STR("354"));
+	if (strcmp(r->say, "close") == 0) {
+		conn_close(sc->conn);
+		sc->conn = NULL;
+		return;
+	}
+	(void)conn_writef(sc->conn, "%s\r\n", r->say);
+}
+
+static void
+on_input(struct conn *c, void *arg)
+{
+	struct server_conn *sc = arg;
+	struct test_server *s = sc->server;
+	struct str line, verb;
+	size_t used, at;
+
+	while (sc->conn &&
+	       line_get(conn_input(c), 4096, &line, &used) == LINE_OK) {
+		if (sc->text) {
+			bool end = str_eq(line, STR("."));
+
+			conn_consume(c, used);
+			s->mails += end;
+			if (end)
+				answer(sc, STR("."));
+			continue;
+		}
+		at = strlen(s->said);
+		(void)snprintf(s->said + at, sizeof(s->said) - at, "%.*s\n",
+			       STR_FMT(line));
+		verb = STR("");
+		(void)str_token(&line, " :", &verb);
+		answer(sc, verb);
+		if (sc->conn)
+			conn_consume(c, used);
+	}
+}
+
+static void
+on_end(struct conn *c, void *arg, enum conn_end why)
+{
+	struct server_conn *sc = arg;
+
+	(void)why;
+	conn_close(c);
+	sc->conn = NULL;
+}
+
+static const struct conn_ops conn_ops = { .on_input = on_input,
+					  .on_end = on_end };
+
+static void
+on_accept(evutil_socket_t fd, short what, void *arg)
+{
+	struct test_server *s = arg;
+	struct server_conn *sc = &s->conns[s->nconns];
+
+	(void)what;
+	assert_true(s->nconns < CONNS);
+	*sc = (struct server_conn){ .server = s };
+	sc->conn = conn_new(s->loop, accept(fd, NULL, NULL), 65536, 65536,
+			    &conn_ops, sc);
+	assert_non_null(sc->conn);
+	s->nconns++;
+	answer(sc, STR("GREETING"));
+}
+
+/* The port is the same on all addresses. */
+static void
+server_open(struct test_server *s, struct loop *l, unsigned host,
+	    unsigned *port)
+{
+	struct addr a;
+	char text[32];
+	int on = 1;
+
+	*s = (struct test_server){ .loop = l };
+	(void)snprintf(text, sizeof(text), "127.0.0.%u", host);
+	assert_int_equal(addr_parse(str_of(text), &a, NULL), 0);
+	addr_set_port(&a, *port);
+	s->fd = socket(AF_INET, SOCK_STREAM, 0);
+	(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(s->fd, &a.sa, addr_len(&a)), 0);
+	assert_int_equal(listen(s->fd, 10), 0);
+	assert_int_equal(addr_of_self(s->fd, &a, NULL), 0);
+	*port = addr_port(&a);
+	s->ev = event_new(l->base, s->fd, EV_READ | EV_PERSIST, on_accept, s);
+	event_add(s->ev, NULL);
+}
+
+static void
+server_hang_up(struct test_server *s)
+{
+	unsigned i;
+
+	for (i = 0; i < s->nconns; i++)
+		if (s->conns[i].conn)
+			conn_close(s->conns[i].conn);
+	for (i = 0; i < s->nconns; i++)
+		s->conns[i].conn = NULL;
+}
+
+static void
+server_close(struct test_server *s)
+{
+	server_hang_up(s);
+	if (s->fd < 0)
+		return;
+	event_free(s->ev);
+	close(s->fd);
+	s->fd = -1;
+}
+
+/* --- the world -------------------------------------------------------------
+ */
+
+struct world {
+	struct loop loop;
+	struct dns_bed dns;
+	struct hub hub;
+	struct settings set;
+	struct test_server server[SERVERS]; /* on 127.0.0.11... */
+	struct chan *router, *tlsd;
+	struct msg_sited sited;
+	unsigned sites; /* questions to router */
+	struct delivery *delivery;
+	/* what came of it */
+	bool over;
+	struct delivery_end end;
+	char dialog[SEND_DIALOG_MAX + 1];
+	char results[2048];
+};
+
+static void
+on_router(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	  void *msg)
+{
+	struct world *w = arg;
+
+	(void)def;
+	(void)msg;
+	w->sites++;
+	assert_int_equal(chan_send(c, tag, &msg_sited_def, &w->sited), 0);
+}
+
+static void
+on_tlsd(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	void *msg)
+{
+	static const struct msg_tls_fail no = {
+		.class = TLS_FAIL_HANDSHAKE,
+		.text = { "no shared cipher", 16 },
+	};
+
+	(void)arg;
+	(void)def;
+	(void)msg;
+	assert_int_equal(chan_send(c, tag, &msg_tls_fail_def, &no), 0);
+}
+
+static void
+on_gone(struct chan *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+}
+
+static const struct chan_ops router_ops = { on_router, on_gone };
+static const struct chan_ops tlsd_ops = { on_tlsd, on_gone };
+
+static struct chan *
+play(struct world *w, enum channel_id row, const struct chan_ops *ops,
+     int *other)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	*other = fds[1];
+	return chan_new(&w->loop, fds[0], &channels[row], CHAN_SERVICE, ops, w);
+}
+
+static int
+setup(void **state)
+{
+	static const char zone[] = "a.test MX 10 mx1.test\n"
+				   "a.test MX 20 mx2.test\n"
+				   "a.test MX 30 mx3.test\n"
+				   "mx1.test A 127.0.0.11\n"
+				   "mx2.test A 127.0.0.12\n"
+				   "mx3.test A 127.0.0.13\n"
+				   "b.test MX 10 mx1.test\n"
+				   "relay.test A 127.0.0.14\n"
+				   "lost.test MX temp SERVFAIL\n";
+	struct world *w = calloc(1, sizeof(*w));
+	unsigned i;
+	struct err err;
+	int fd;
+
+	assert_int_equal(loop_init(&w->loop, &err), 0);
+	dns_bed_init(&w->dns, &w->loop, zone);
+	w->set = (struct settings){
+		.transport = "smtp",
+		.myhostname = STR("mail.test"),
+		.helo_name = STR("mail.test"),
+		.always_ehlo = true,
+		.skip_5xx_greeting = true,
+		.skip_quit_response = true,
+		.connect_ms = 2000,
+		.helo_ms = 2000,
+		.starttls_ms = 2000,
+		.mail_ms = 2000,
+		.rcpt_ms = 2000,
+		.data_init_ms = 2000,
+		.data_xfer_ms = 2000,
+		.data_done_ms = 2000,
+		.rset_ms = 2000,
+		.quit_ms = 2000,
+		.line_length_limit = 998,
+		.mx_address_limit = 5,
+		.mx_session_limit = 2,
+		.ipv4 = true,
+		.dns_level = DNS_LEVEL_ENABLED,
+		.cache_on_demand = true,
+		.cache_ms = 2000,
+		.reuse_ms = 300000,
+		.fallback_relay = STR(""),
+		.cache_destinations = STR(""),
+	};
+	for (i = 0; i < SERVERS; i++)
+		server_open(&w->server[i], &w->loop, 11 + i, &w->set.port);
+	w->hub.loop = &w->loop;
+	w->hub.dns = w->dns.client;
+	w->hub.relayhost = STR("");
+	w->router = play(w, CH_SMTP_ROUTER, &router_ops, &fd);
+	w->hub.router =
+		asker_new_fd(&w->loop, fd, &channels[CH_SMTP_ROUTER], NULL, w);
+	w->tlsd = play(w, CH_SMTP_TLSD, &tlsd_ops, &fd);
+	w->hub.tls = tls_client_new_fd(&w->loop, fd, &channels[CH_SMTP_TLSD]);
+	assert_int_equal(kept_init(&w->hub.kept, &w->loop, &err), 0);
+	*state = w;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct world *w = *state;
+	unsigned i;
+
+	if (w->delivery)
+		delivery_cancel(w->delivery);
+	kept_fini(&w->hub.kept);
+	for (i = 0; i < 5; i++)
+		loop_turn(&w->loop, false);
+	asker_free(w->hub.router);
+	tls_client_free(w->hub.tls);
+	for (i = 0; i < 5; i++) /* the services see it */
+		loop_turn(&w->loop, false);
+	dns_bed_fini(&w->dns);
+	for (i = 0; i < SERVERS; i++)
+		server_close(&w->server[i]);
+	loop_fini(&w->loop);
+	free(w);
+	return 0;
+}
+
+static void
+on_delivered(void *arg, struct letter *l, const struct delivery_end *e)
+{
+	static const char *const classes[] = { "OK", "TEMP", "PERM" };
+	struct world *w = arg;
+	size_t used = 0;
+	uint32_t i;
+
+	w->over = true;
+	w->delivery = NULL;
+	w->end = *e;
+	(void)str_copy(w->dialog, sizeof(w->dialog), e->dialog);
+	for (i = 0; i < l->nrcpts; i++) {
+		const struct letter_rcpt *r = &l->rcpts[i];
+
+		used += (size_t)snprintf(
+			w->results + used, sizeof(w->results) - used,
+			"%s%s %.*s %.*s", i ? "\n" : "",
+			classes[r->result.class], STR_FMT(r->result.dsn),
+			STR_FMT(r->result.text));
+	}
+	letter_free(l);
+}
+
+static void
+begin(struct world *w, const char *nexthop, const char *rcpt2)
+{
+	struct bed_letter from = {
+		.sender = "s@b.test",
+		.header = "Subject: x\n",
+		.body = "text\n",
+		.rcpts = { { .address = "r1@a.test" }, { .address = rcpt2 } },
+	};
+	struct letter *l = bed_letter(&from);
+
+	assert_non_null(l);
+	l->nexthop = str_of(nexthop);
+	w->over = false;
+	w->results[0] = '\0';
+	w->delivery = delivery_new(&w->hub, l, &w->set, on_delivered, w);
+	assert_non_null(w->delivery);
+	delivery_start(w->delivery);
+}
+
+static void
+turn(struct world *w)
+{
+	loop_turn(&w->loop, false);
+	usleep(200);
+}
+
+static void
+deliver(struct world *w, const char *nexthop, const char *rcpt2)
+{
+	uint64_t until = clock_mono_ms() + PATIENCE_MS;
+
+	begin(w, nexthop, rcpt2);
+	while (!w->over && clock_mono_ms() < until)
+		turn(w);
+	assert_true(w->over);
+	for (int i = 0; i < 10; i++) /* QUIT */
+		turn(w);
+}
+
+static void
+assert_connections(struct world *w, unsigned a, unsigned b, unsigned c,
+		   unsigned d)
+{
+	unsigned want[SERVERS] = { a, b, c, d }, i;
+
+	for (i = 0; i < SERVERS; i++)
+		if (w->server[i].nconns != want[i])
+			fail_msg("server %u: %u connections instead of %u: %s",
+				 i + 1, w->server[i].nconns, want[i],
+				 w->results);
+}
+
+static void
+assert_result(struct world *w, const char *text, enum send_site site)
+{
+	if (strncmp(w->results, text, strlen(text)) != 0)
+		fail_msg("\"%s\" instead of \"%s\"", w->results, text);
+	assert_int_equal(w->end.site, site);
+}
+
+/* --- tests -----------------------------------------------------------------
+ */
+
+static void
+test_sent(void **state)
+{
+	struct world *w = *state;
+
+	deliver(w, "a.test", "r2@a.test");
+	assert_string_equal(w->results, "OK 2.0.0 250 2.0.0 taken\n"
+					"OK 2.0.0 250 2.0.0 taken");
+	assert_connections(w, 1, 0, 0, 0);
+	assert_int_equal(w->end.site, SEND_SITE_OK);
+	assert_true(w->end.kept);
+	assert_true(w->end.began_us && w->end.up_us >= w->end.began_us);
+	assert_string_equal(w->dialog, "");
+	assert_int_equal(w->sites, 0);
+}
+
+/* Which answer of the first server leads to the second one, and what is left if
+ * there is none. */
+static void
+test_next_server(void **state)
+{
+	static const struct {
+		struct reply reply;
+		const char *alone; /* the result without a second server */
+		enum send_site site;
+		bool next; /* the second one takes it */
+	} rows[] = {
+		{ { "GREETING", "554 no" },
+		  "TEMP 4.0.0 host mx1.test[127.0.0.11] refused to talk to "
+		  "me: 554 no",
+		  SEND_SITE_FAILED,
+		  true },
+		{ { "GREETING", "421 4.3.2 busy" },
+		  "TEMP 4.3.2 host mx1.test[127.0.0.11] refused to talk to "
+		  "me: 421 4.3.2 busy",
+		  SEND_SITE_FAILED,
+		  true },
+		{ { "GREETING", "close" },
+		  "TEMP 4.4.2 lost connection with mx1.test[127.0.0.11]",
+		  SEND_SITE_FAILED,
+		  true },
+		{ { "MAIL", "451 4.3.0 no" },
+		  "TEMP 4.3.0 host mx1.test[127.0.0.11] said: 451 4.3.0 no (in "
+		  "reply to MAIL FROM command)",
+		  SEND_SITE_OK,
+		  true },
+		{ { "MAIL", "550 5.7.1 no" },
+		  "PERM 5.7.1 host mx1.test[127.0.0.11] said: 550 5.7.1 no (in "
+		  "reply to MAIL FROM command)",
+		  SEND_SITE_OK,
+		  false },
+		{ { "RCPT", "450 4.2.0 no" },
+		  "TEMP 4.2.0 host mx1.test[127.0.0.11] said: 450 4.2.0 no (in "
+		  "reply to RCPT TO command)",
+		  SEND_SITE_OK,
+		  true },
+		{ { "RCPT", "550 5.1.1 no" },
+		  "PERM 5.1.1 host mx1.test[127.0.0.11] said: 550 5.1.1 no (in "
+		  "reply to RCPT TO command)",
+		  SEND_SITE_OK,
+		  false },
+		{ { ".", "452 4.3.1 full" },
+		  "TEMP 4.3.1 host mx1.test[127.0.0.11] said: 452 4.3.1 full "
+		  "(in reply to end of DATA command)",
+		  SEND_SITE_OK,
+		  true },
+		{ { ".", "554 5.6.0 bad" },
+		  "PERM 5.6.0 host mx1.test[127.0.0.11] said: 554 5.6.0 bad "
+		  "(in reply to end of DATA command)",
+		  SEND_SITE_OK,
+		  false },
+	};
+	struct world *w = *state;
+	struct reply replies[2] = { { 0 } };
+	size_t i;
+
+	w->set.cache_on_demand = false;
+	w->server[0].replies = replies;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		replies[0] = rows[i].reply;
+		w->server[0].nconns = w->server[1].nconns = 0;
+		deliver(w, "b.test", NULL);
+		assert_result(w, rows[i].alone, rows[i].site);
+		if (strcmp(rows[i].reply.say, "close") != 0)
+			assert_true(w->dialog[0]);
+		assert_connections(w, 1, 0, 0, 0);
+		w->server[0].nconns = 0;
+		deliver(w, "a.test", NULL);
+		assert_result(w, rows[i].next ? "OK" : "PERM", SEND_SITE_OK);
+		assert_connections(w, 1, rows[i].next, 0, 0);
+	}
+}
+
+static void
+test_limits(void **state)
+{
+	static const struct reply later[] = { { "MAIL", "451 later" }, { 0 } };
+	struct world *w = *state;
+
+	/* Two sessions, then no more. */
+	w->server[0].replies = w->server[1].replies = later;
+	deliver(w, "a.test", NULL);
+	assert_result(w, "TEMP", SEND_SITE_OK);
+	assert_connections(w, 1, 1, 0, 0);
+	/* Servers that cannot be reached do not count as sessions, but as
+	 * addresses. */
+	server_close(&w->server[0]);
+	server_close(&w->server[1]);
+	w->set.mx_address_limit = 2;
+	deliver(w, "a.test", NULL);
+	assert_result(w, "TEMP 4.4.1 connect to mx2.test[127.0.0.12]:",
+		      SEND_SITE_FAILED);
+	assert_connections(w, 1, 1, 0, 0);
+	w->set.mx_address_limit = 3;
+	deliver(w, "a.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+}
+
+static void
+test_fallback(void **state)
+{
+	struct world *w = *state;
+	char relay[64];
+
+	w->set.fallback_relay = STR("[relay.test]");
+	deliver(w, "lost.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	assert_false(w->end.kept);
+	server_close(&w->server[0]);
+	deliver(w, "b.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	assert_connections(w, 0, 0, 0, 2);
+	/* Not a reason to return mail. */
+	w->set.fallback_relay = STR("nowhere.test");
+	deliver(w, "lost.test", NULL);
+	assert_result(w, "TEMP 4.3.5 Host or domain name not found.",
+		      SEND_SITE_FAILED);
+	w->set.fallback_relay = STR("");
+	deliver(w, "nowhere.test", NULL);
+	assert_result(w, "PERM 5.4.4 Host or domain name", SEND_SITE_UNKNOWN);
+	w->hub.relayhost = STR("nowhere.test");
+	deliver(w, "nowhere.test", NULL);
+	assert_result(w, "TEMP 4.3.5 Host or domain name", SEND_SITE_FAILED);
+	/* A list is as good as a fallback. */
+	(void)snprintf(relay, sizeof(relay), "lost.test, [relay.test]:%u",
+		       w->set.port);
+	deliver(w, relay, NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+}
+
+static void
+test_kept(void **state)
+{
+	struct world *w = *state;
+	unsigned asked, i;
+
+	deliver(w, "a.test", NULL);
+	asked = w->dns.asked;
+	for (i = 0; i < 5; i++) {
+		deliver(w, "a.test", NULL);
+		assert_result(w, "OK", SEND_SITE_OK);
+		assert_int_equal(w->end.began_us, 0);
+	}
+	assert_int_equal(w->dns.asked, asked); /* nobody was asked */
+	assert_connections(w, 1, 0, 0, 0);
+	/* Another destination with the same server has its own. */
+	deliver(w, "b.test", NULL);
+	assert_connections(w, 2, 0, 0, 0);
+	/* The server closes: nothing is lost, a new connection is made. */
+	server_hang_up(&w->server[0]);
+	for (i = 0; i < 10; i++)
+		turn(w);
+	assert_int_equal(w->hub.kept.n, 0);
+	deliver(w, "a.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	assert_connections(w, 3, 0, 0, 0);
+	/* It closes just when the next letter is begun. */
+	server_hang_up(&w->server[0]);
+	deliver(w, "a.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	assert_connections(w, 4, 0, 0, 0);
+	assert_int_equal(w->server[0].mails, 9);
+}
+
+static void
+test_kept_not(void **state)
+{
+	static const struct reply last[] = { { ".", "421 4.3.2 no more" },
+					     { 0 } };
+	struct world *w = *state;
+
+	w->set.reuse_count = 2;
+	deliver(w, "a.test", NULL);
+	assert_true(w->end.kept);
+	deliver(w, "a.test", NULL);
+	assert_false(w->end.kept);
+	assert_connections(w, 1, 0, 0, 0);
+	w->set.reuse_count = 0;
+	w->set.cache_on_demand = false;
+	deliver(w, "a.test", NULL);
+	assert_false(w->end.kept);
+	w->set.cache_destinations = STR("x.test, A.test");
+	deliver(w, "a.test", NULL);
+	assert_true(w->end.kept);
+	w->set.reuse_ms = 1;
+	deliver(w, "a.test", NULL);
+	assert_false(w->end.kept);
+	w->set.reuse_ms = 300000;
+	w->set.cache_ms = 30;
+	deliver(w, "a.test", NULL);
+	assert_true(w->end.kept);
+	usleep(50000);
+	turn(w);
+	turn(w);
+	assert_int_equal(w->hub.kept.n, 0);
+	/* 421: the connection is of no use any more. */
+	w->server[0].replies = last;
+	deliver(w, "b.test", NULL);
+	assert_result(w, "TEMP 4.3.2", SEND_SITE_FAILED);
+	assert_int_equal(w->hub.kept.n, 0);
+}
+
+/* A server that said "later" in a kept session is not asked the same again. */
+static void
+test_kept_then_next(void **state)
+{
+	static const struct reply later[] = { { "RCPT", "450 4.2.0 later" },
+					      { 0 } };
+	struct world *w = *state;
+
+	deliver(w, "a.test", NULL);
+	w->server[0].replies = later;
+	deliver(w, "a.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	assert_connections(w, 1, 1, 0, 0);
+}
+
+static void
+test_tls_fails(void **state)
+{
+	static const struct reply refused[] = {
+		{ "EHLO", "250-mx.test\r\n250 STARTTLS" },
+		{ "STARTTLS", "454 4.7.0 not now" },
+		{ 0 },
+	};
+	static const struct reply breaks[] = {
+		{ "EHLO", "250-mx.test\r\n250 STARTTLS" },
+		{ "STARTTLS", "220 go" },
+		{ 0 },
+	};
+	struct world *w = *state;
+
+	w->set.tls.level = TLS_MAY;
+	w->set.tls.timeout_ms = 2000;
+	w->server[0].replies = breaks;
+	deliver(w, "b.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	assert_connections(w, 2, 0, 0, 0);
+	w->server[0].replies = refused;
+	w->set.cache_on_demand = false;
+	kept_fini(&w->hub.kept);
+	assert_int_equal(kept_init(&w->hub.kept, &w->loop, NULL), 0);
+	deliver(w, "b.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	/* Where TLS is a must there is no such way out. */
+	w->set.tls.level = TLS_ENCRYPT;
+	w->server[0].nconns = 0;
+	deliver(w, "b.test", NULL);
+	assert_result(w, "TEMP 4.7", SEND_SITE_FAILED);
+	assert_connections(w, 1, 0, 0, 0);
+	/* Nor with a password to show. */
+	w->set.tls.level = TLS_MAY;
+	w->set.sasl.enable = true;
+	w->sited = (struct msg_sited){ .has_auth = 1,
+				       .user = STR("me"),
+				       .password = STR("secret") };
+	w->server[0].nconns = 0;
+	deliver(w, "b.test", NULL);
+	assert_result(w, "TEMP", SEND_SITE_FAILED);
+	assert_connections(w, 1, 0, 0, 0);
+	assert_int_equal(w->sites, 1);
+}
+
+static void
+test_router(void **state)
+{
+	struct world *w = *state;
+
+	w->set.tls.has_maps = true;
+	w->sited.verdict = ROUTE_TEMP;
+	w->sited.text = STR("Temporary lookup failure");
+	deliver(w, "a.test", NULL);
+	assert_result(w, "TEMP 4.3.0 Temporary lookup failure",
+		      SEND_SITE_UNKNOWN);
+	assert_int_equal(w->sites, 1);
+	assert_connections(w, 0, 0, 0, 0);
+	w->sited.verdict = ROUTE_OK;
+	deliver(w, "a.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	deliver(w, "a.test", NULL);
+	assert_int_equal(w->sites, 2);
+	chan_close(w->router);
+	deliver(w, "b.test", NULL);
+	assert_result(w, "TEMP 4.3.0 router is", SEND_SITE_UNKNOWN);
+}
+
+static void
+test_ports(void **state)
+{
+	static const uint16_t ports[] = { 1, 2, 0 };
+	struct world *w = *state;
+
+	w->hub.ports = ports;
+	deliver(w, "b.test", NULL);
+	assert_result(w, "TEMP 4.4.1 connect to mx1.test[127.0.0.11]:",
+		      SEND_SITE_UNKNOWN);
+	assert_non_null(strstr(w->results, "is not among smtp_connect_ports"));
+	assert_connections(w, 0, 0, 0, 0);
+}
+
+static void
+test_no_dialer(void **state)
+{
+	struct world *w = *state;
+
+	w->set.lmtp = true;
+	deliver(w, "unix:/run/lmtp", NULL);
+	assert_result(w,
+		      "TEMP 4.4.1 connect to mail.test[/run/lmtp]: "
+		      "dialer_sockets is empty",
+		      SEND_SITE_UNKNOWN);
+}
+
+/* Ended after each number of turns: nothing is left, and nobody is called. */
+static void
+test_cancel(void **state)
+{
+	struct world *w = *state;
+	unsigned i, k;
+
+	w->set.tls.has_maps = true;
+	for (i = 0; i < 40; i++) {
+		begin(w, "a.test", NULL);
+		for (k = 0; k < i && !w->over; k++)
+			turn(w);
+		if (!w->over)
+			delivery_cancel(w->delivery);
+		w->delivery = NULL;
+		w->over = false;
+		for (k = 0; k < 5; k++)
+			turn(w);
+		assert_false(w->over);
+		server_hang_up(&w->server[0]);
+		w->server[0].nconns = 0;
+		for (k = 0; k < 5; k++)
+			turn(w);
+	}
+	assert_int_equal(w->hub.kept.n, 0);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_sent),		T(test_next_server), T(test_limits),
+		T(test_fallback),	T(test_kept),	     T(test_kept_not),
+		T(test_kept_then_next), T(test_tls_fails),   T(test_router),
+		T(test_ports),		T(test_no_dialer),   T(test_cancel),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
