@@ -80,6 +80,7 @@ put_form(FILE *to, const struct param *p)
 		[PARAM_NETS] = "a list of networks",
 		[PARAM_LISTEN] = "a list of ADDRESS:PORT",
 		[PARAM_PATH] = "a file name",
+		[PARAM_PROTOCOLS] = "a list of protocols",
 	};
 	const char *c;
 

@@ -341,13 +341,13 @@ const struct param smtp_params[] = {
 	  .text = "Speak TLS from the first byte on instead of STARTTLS, as "
 		  "on port 465. Then the level may means encrypt." },
 	{ .name = "smtp_tls_protocols",
-	  .kind = PARAM_LIST,
+	  .kind = PARAM_PROTOCOLS,
 	  .def = ">=TLSv1.2",
 	  .users = SMTP,
 	  .text = "The TLS protocols that are spoken with other hosts at the "
 		  "level may. Form: as smtpd_tls_protocols." },
 	{ .name = "smtp_tls_mandatory_protocols",
-	  .kind = PARAM_LIST,
+	  .kind = PARAM_PROTOCOLS,
 	  .def = ">=TLSv1.2",
 	  .users = SMTP,
 	  .text = "The same at the levels above may." },

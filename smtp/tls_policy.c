@@ -57,19 +57,6 @@ find_grade(struct str word, enum tls_grade *grade)
 		       : -1;
 }
 
-/* At least one of them must be spoken here. */
-static int
-find_protocols(struct str list, unsigned *bits, struct err *err)
-{
-	if (tls_protocols(list, bits, err) < 0)
-		return -1;
-	*bits &= TLS_V_SPOKEN;
-	if (!*bits)
-		return err_set(err, ERR_PERM, EINVAL,
-			       "TLS 1.2 and 1.3 are spoken, nothing older");
-	return 0;
-}
-
 int
 tls_settings_load(struct tls_settings *t, const struct params *p,
 		  const char *transport, struct err *err)
@@ -106,8 +93,8 @@ tls_settings_load(struct tls_settings *t, const struct params *p,
 			       "%s_tls_security_level: no such level",
 			       transport);
 	for (i = 0; i < 2; i++) {
-		if (find_protocols(named_str(p, transport, keys[i][0]),
-				   &t->protocols[i], err) < 0)
+		if (tls_protocols(named_str(p, transport, keys[i][0]),
+				  &t->protocols[i], err) < 0)
 			return err_prefix(err, "%s_%s", transport, keys[i][0]);
 		if (find_grade(named_str(p, transport, keys[i][1]),
 			       &t->grade[i]) < 0)
@@ -348,7 +335,7 @@ set_words(struct maker *m, struct err *err)
 	unsigned protocols = t->protocols[must];
 	enum tls_grade grade = t->grade[must];
 
-	if (m->protocols.p && find_protocols(m->protocols, &protocols, err) < 0)
+	if (m->protocols.p && tls_protocols(m->protocols, &protocols, err) < 0)
 		return -1;
 	if (m->ciphers.p && find_grade(m->ciphers, &grade) < 0)
 		return bad(err, "there is no grade of ciphers", m->ciphers);

@@ -14,17 +14,18 @@
  * the value (1u << enum service_id, see frame/service.h).
  */
 enum param_kind {
-	PARAM_STR,    /* free text, one line */
-	PARAM_BOOL,   /* yes | no */
-	PARAM_INT,    /* min..max */
-	PARAM_BYTES,  /* min..max, bytes; suffix k, m, g allowed */
-	PARAM_TIME,   /* min..max, seconds; suffix s m h d w, default s */
-	PARAM_ENUM,   /* one of choices, "a|b|c"; "|a|b": or empty */
-	PARAM_LIST,   /* items separated by commas or blanks */
-	PARAM_MAPS,   /* list of TYPE:NAME lookup tables */
-	PARAM_NETS,   /* list of networks (addr_net) */
-	PARAM_LISTEN, /* list of ADDRESS:PORT */
-	PARAM_PATH,   /* absolute, or relative to the directory of main.cf */
+	PARAM_STR,	 /* free text, one line */
+	PARAM_BOOL,	 /* yes | no */
+	PARAM_INT,	 /* min..max */
+	PARAM_BYTES,	 /* min..max, bytes; suffix k, m, g allowed */
+	PARAM_TIME,	 /* min..max, seconds; suffix s m h d w, default s */
+	PARAM_ENUM,	 /* one of choices, "a|b|c"; "|a|b": or empty */
+	PARAM_LIST,	 /* items separated by commas or blanks */
+	PARAM_MAPS,	 /* list of TYPE:NAME lookup tables */
+	PARAM_NETS,	 /* list of networks (addr_net) */
+	PARAM_LISTEN,	 /* list of ADDRESS:PORT */
+	PARAM_PATH,	 /* absolute, or relative to the directory of main.cf */
+	PARAM_PROTOCOLS, /* versions of TLS (frame/tls_protocols.h) */
 };
 
 struct param {

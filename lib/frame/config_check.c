@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "frame/config.h"
+#include "frame/tls_protocols.h"
 #include "net/addr.h"
 
 static const struct table_type {
@@ -163,6 +164,8 @@ int
 config_check(const struct param *row, struct str value, const char *dir,
 	     struct pool *pool, struct str *out, struct err *err)
 {
+	unsigned bits;
+
 	*out = value;
 	if (param_check(row, value, err) < 0)
 		return -1;
@@ -181,6 +184,10 @@ config_check(const struct param *row, struct str value, const char *dir,
 			return err_set(err, ERR_TEMP, ENOMEM, "%s: no memory",
 				       row->name);
 		return 0;
+	case PARAM_PROTOCOLS:
+		return tls_protocols(value, &bits, err) < 0
+			       ? err_prefix(err, "%s", row->name)
+			       : 0;
 	default:
 		return 0;
 	}

@@ -37,7 +37,8 @@ static const struct param kinds[] = {
 	{ .name = "form",
 	  .kind = PARAM_ENUM,
 	  .def = "text",
-	  .choices = "text|json" },
+	  .choices = "text|json",
+	  .later = "binary|xdr" },
 	{ .name = "mynetworks", .kind = PARAM_NETS, .def = "127.0.0.0/8" },
 	{ .name = "listen", .kind = PARAM_LISTEN, .def = "127.0.0.1:25" },
 	{ .name = "listen_more", .kind = PARAM_LISTEN, .def = "" },
@@ -50,6 +51,7 @@ static const struct param kinds[] = {
 	  .def = "$mydomain",
 	  .users = SVC_BIT(SVC_ROUTER) },
 	{ .name = "dir", .kind = PARAM_PATH, .def = "/var/x" },
+	{ .name = "tls", .kind = PARAM_PROTOCOLS, .def = ">=TLSv1.2" },
 	{ .name = NULL },
 };
 
@@ -163,6 +165,12 @@ test_problems(void **state)
 		{ "wait = 2d",
 		  "1: wait: 2d is out of bounds, want 1 to 86400\n" },
 		{ "form = xml", "1: form: \"xml\": want one of text|json\n" },
+		{ "form = xdr", "1: form: \"xdr\" is not available yet, want "
+				"one of text|json\n" },
+		{ "tls = !TLSv1", "" },
+		{ "tls = TLS1", "1: tls: \"TLS1\" is no protocol of TLS\n" },
+		{ "tls = TLSv1", "1: tls: TLS 1.2 and 1.3 are spoken, nothing "
+				 "older\n" },
 		{ "a = $b\nb = $c\nc = ${a}\nmyorigin = $a",
 		  "1: values refer to each other: a -> b -> c -> a; one of "
 		  "them must not\n" },

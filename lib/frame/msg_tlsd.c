@@ -55,7 +55,7 @@ const struct msg_def msg_tls_match_def = MSG_DEF(msg_tls_match, 0, 0);
 
 static const struct msg_field msg_tls_client_fields[] = {
 	MSG_FIELD(msg_tls_client, level, MSG_U8, TLS_SECURE),
-	MSG_FIELD(msg_tls_client, protocols, MSG_U8, TLS_V_ALL),
+	MSG_FIELD(msg_tls_client, protocols, MSG_U8, TLS_V_SPOKEN),
 	MSG_FIELD(msg_tls_client, grade, MSG_U8, TLS_GRADE_HIGH),
 	MSG_FIELD(msg_tls_client, exclude, MSG_STR, TLS_EXCLUDE_MAX),
 	MSG_FIELD(msg_tls_client, host, MSG_STR, TLS_NAME_MAX),

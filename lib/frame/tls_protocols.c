@@ -3,6 +3,8 @@
 
 #include "frame/tls_protocols.h"
 
+enum { TLS_V1_0 = 1, TLS_V1_1 = 2, TLS_V_ALL = 15 };
+
 static const struct {
 	const char *name;
 	unsigned bit;
@@ -57,8 +59,9 @@ tls_protocols(struct str list, unsigned *out, struct err *err)
 			any = true;
 		}
 	}
-	*out = within & ~left_out & (any ? named : TLS_V_ALL);
+	*out = within & ~left_out & (any ? named : TLS_V_ALL) & TLS_V_SPOKEN;
 	if (!*out)
-		return err_set(err, ERR_PERM, EINVAL, "no protocol is left");
+		return err_set(err, ERR_PERM, EINVAL,
+			       "TLS 1.2 and 1.3 are spoken, nothing older");
 	return 0;
 }

@@ -63,16 +63,10 @@ load_protocols(struct tls_conf *conf, const struct params *p)
 					   : "smtpd_tls_protocols";
 	struct err err;
 
-	if (tls_protocols(params_str(p, name), &conf->protocols, &err) < 0) {
-		log_error("%s: %s; TLS 1.2 and 1.3 are spoken", name, err.text);
-		conf->protocols = 0;
-	} else if (!(conf->protocols & TLS_V_SPOKEN)) {
-		log_error("%s: TLS 1.2 and 1.3 are spoken, nothing older",
-			  name);
-	}
-	conf->protocols &= TLS_V_SPOKEN;
-	if (!conf->protocols)
-		conf->protocols = TLS_V_SPOKEN;
+	if (tls_protocols(params_str(p, name), &conf->protocols, &err) == 0)
+		return;
+	log_error("%s: %s", name, err.text);
+	conf->protocols = TLS_V_SPOKEN;
 }
 
 static void

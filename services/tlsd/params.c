@@ -63,7 +63,7 @@ const struct param tlsd_params[] = {
 	  .users = RECEIVERS,
 	  .text = "How long a TLS handshake may take." },
 	{ .name = "smtpd_tls_protocols",
-	  .kind = PARAM_LIST,
+	  .kind = PARAM_PROTOCOLS,
 	  .def = ">=TLSv1.2",
 	  .users = TLSD,
 	  .text = "The TLS protocols that are spoken on port 25 while "
@@ -72,7 +72,7 @@ const struct param tlsd_params[] = {
 		  "Known are TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3; what is "
 		  "older than TLSv1.2 is never spoken." },
 	{ .name = "smtpd_tls_mandatory_protocols",
-	  .kind = PARAM_LIST,
+	  .kind = PARAM_PROTOCOLS,
 	  .def = ">=TLSv1.2",
 	  .users = TLSD,
 	  .text = "The TLS protocols that are spoken where users log in, and "
