@@ -8,7 +8,7 @@
 #include "base/err.h"
 
 /*
- * Sign what a TLS server signs, and nothing else.  Raw RSA is its own
+ * Sign what a side of TLS signs, and nothing else.  Raw RSA is its own
  * decryption, so that a block is signed only if it is whole and well-formed
  * padding of a digest; what an asker chose freely never is.
  *
