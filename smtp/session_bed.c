@@ -240,7 +240,7 @@ bed_turn(struct bed *b)
 	ssize_t n;
 
 	loop_turn(&b->loop, false);
-	if (b->server < 0 || b->deaf || poll(&p, 1, 1) <= 0)
+	if (b->server < 0 || b->deaf || poll(&p, 1, b->patient) <= 0)
 		return;
 	n = recv(b->server, piece, sizeof(piece), MSG_DONTWAIT);
 	if (n > 0)
@@ -486,6 +486,7 @@ bed_init(struct bed *b)
 
 	*b = (struct bed){
 		.server = -1,
+		.patient = 1,
 		.set = {
 			.helo_name = STR("us.test"),
 			.myhostname = STR("us.test"),

@@ -60,6 +60,7 @@ struct bed {
 	struct buf in;	  /* what the client said and the script did not eat */
 	size_t swallowed; /* octets of the text */
 	bool deaf;
+	int patient;   /* ms that a turn waits for the client */
 	char why[512]; /* how the script failed */
 };
 

@@ -91,6 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > 4096)
 		return 0;
 	bed_init(&b);
+	b.patient = 0;
 	b.plan.lmtp = data[0] & LMTP;
 	b.plan.has_auth = data[0] & LOGIN;
 	memcpy(b.plan.user, "u", 2);

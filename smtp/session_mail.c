@@ -441,7 +441,8 @@ on_421(struct session *s)
 	uint32_t r;
 
 	f = words_said(s, t->got < t->sent ? names[awaited(t, &r)]
-					   : "end of DATA command");
+			  : t->text_sent   ? "end of DATA command"
+					   : "message body");
 	session_ended(s, stale ? SESSION_STALE : SESSION_LOST, &f);
 }
 

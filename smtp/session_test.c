@@ -783,6 +783,32 @@ test_rows(void **state)
 	assert_true(ok);
 }
 
+/* What `queue show` prints of the last attempt. */
+static void
+test_dialog(void **state)
+{
+	struct bed b;
+
+	(void)state;
+	bed_init(&b);
+	b.plan.has_auth = true;
+	memcpy(b.plan.user, "u", 2);
+	memcpy(b.plan.password, "pencil", 7);
+	if (!bed_run(&b, &one,
+		     "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH PLAIN\n"
+		     "<* AUTH\n> 235 ok\n" PLAIN_SENT
+		     "raw 554 5.7.1 \\\\no\x1b[2J\\r\\n\n" QUIT))
+		fail_msg("%s", b.why);
+	assert_string_equal(b.dialog, "< 220 a\n> EHLO us.test\n< 250-a\n"
+				      "< 250 AUTH PLAIN\n"
+				      "> AUTH PLAIN [12 octets]\n< 235 ok\n"
+				      "> MAIL FROM:<s@b.test>\n< 250 ok\n"
+				      "> RCPT TO:<r@a.test>\n< 250 ok\n"
+				      "> DATA\n< 354 go\n> .\n"
+				      "< 554 5.7.1 \\x5cno?[2J\n");
+	bed_fini(&b);
+}
+
 /* A server that answers each recipient only when it has read it, and is slow
  * to read: neither side waits for the other for ever. */
 static void
@@ -935,6 +961,7 @@ main(void)
 	struct err err;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_dialog),
 		cmocka_unit_test(test_many_recipients),
 		cmocka_unit_test(test_server_does_not_read),
 		cmocka_unit_test(test_refused_early),
