@@ -805,7 +805,7 @@ test_dialog(void **state)
 				      "> MAIL FROM:<s@b.test>\n< 250 ok\n"
 				      "> RCPT TO:<r@a.test>\n< 250 ok\n"
 				      "> DATA\n< 354 go\n> .\n"
-				      "< 554 5.7.1 \\x5cno?[2J\n");
+				      "< 554 5.7.1 \\x5Cno?[2J\n");
 	bed_fini(&b);
 }
 
