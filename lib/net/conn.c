@@ -81,6 +81,10 @@ conn_free(struct conn *c)
 	/* It may hold a password that came to nothing. */
 	if (c->in.p)
 		explicit_bzero(c->in.p, c->in.size < KEEP ? c->in.size : KEEP);
+	/* Or one that was sent: smtp logs in elsewhere. */
+	if (c->out.p)
+		explicit_bzero(c->out.p,
+			       c->out.size < KEEP ? c->out.size : KEEP);
 	buf_fini(&c->in);
 	buf_fini(&c->out);
 	free(c);
