@@ -104,7 +104,7 @@ struct table;
 /* Read it anew if it has changed on disk; true: t->memfd is a new one. */
 typedef bool table_read(struct master *m, struct table *t);
 
-enum { MASTER_TABLES = 9 };
+enum { MASTER_TABLES = 10 };
 
 struct table {
 	const char *name; /* as in the rows' fds */

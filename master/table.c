@@ -132,6 +132,8 @@ tables_init(struct master *m)
 		{ "app_passwords", "app_passwords_file", "", file_read, true },
 		{ "resolv_conf", "resolv_conf_file", "", file_read, true },
 		{ "hosts", "hosts_file", "", file_read, true },
+		{ "bounce_templates", "bounce_template_file", "", file_read,
+		  true },
 		{ "dns_anchors", "dns_trust_anchor_file", "", file_read, true },
 	};
 	size_t i;

@@ -171,14 +171,13 @@ start_step(struct order *o, struct message *m, enum qfile_state state)
 	}
 	s->o = o;
 	s->id = m->id;
-	s->slot = (struct qfile_msg){
-		.seq = m->seq + 1,
-		.state = (uint8_t)state,
-		.reason = state == QFILE_HELD ? QFILE_ADMIN : QFILE_NONE,
-		.kills = state == QFILE_HELD ? m->kills : 0,
-		.tries = m->tries,
-		.next_try_us = clock_wall_us(),
-	};
+	s->slot = message_slot(m);
+	s->slot.state = (uint8_t)state;
+	if (state == QFILE_HELD)
+		s->slot.reason = QFILE_ADMIN;
+	else
+		s->slot.kills = 0;
+	s->slot.next_try_us = clock_wall_us();
 	m->busy = true;
 	o->running++;
 	io_submit(o->q->io, IO_OTHER, &step_kind, &s->job);

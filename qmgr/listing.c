@@ -154,8 +154,11 @@ last_texts(uint64_t id, struct str log, uint32_t nrcpts)
 	struct qlog r;
 
 	while (last && qlog_next(id, &log, &r))
-		if (r.rcpt < nrcpts)
-			last[r.rcpt] = str_head(r.text, TEXT_MAX);
+		if (r.rcpt < nrcpts) {
+			if (!str_cut(&r.text, '\n', &last[r.rcpt]))
+				last[r.rcpt] = r.text;
+			last[r.rcpt] = str_head(last[r.rcpt], TEXT_MAX);
+		}
 	return last;
 }
 
@@ -271,7 +274,7 @@ add_rcpts(struct listing *l, const struct found *f, struct buf *b)
 			.address = r.address,
 			.original = r.original,
 			.type = r.type,
-			.done = f->text.rcpt_state[l->rcpt] == QFILE_DONE,
+			.done = !qfile_to_do(f->text.rcpt_state[l->rcpt]),
 		};
 		if (l->show) {
 			out.notify = r.notify;

@@ -3,7 +3,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "message.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fsx.h"
+#include "base/log.h"
+#include "report.h"
 
 enum { LOCK_WAIT_S = 10 };
 
@@ -17,9 +22,6 @@ read_settings(const struct params *p)
 					       p, "minimal_backoff_time"),
 			.max_us = us * (uint64_t)params_num(
 					       p, "maximal_backoff_time"),
-			.lifetime_us = us * (uint64_t)params_num(
-						    p,
-						    "maximal_queue_lifetime"),
 		},
 		.minfree = (uint64_t)params_num(p, "queue_minfree"),
 		.memory = (uint64_t)params_num(p, "qmgr_message_memory_limit"),
@@ -32,6 +34,41 @@ read_settings(const struct params *p)
 	};
 
 	return s;
+}
+
+/* The words of reports are read anew with each edition of their file, and with
+ * all parameters.  Without memory the old ones stay. */
+static int
+load_reports(struct daemon *d, struct qmgr *q, int fd)
+{
+	struct report_conf *c;
+	struct stat st;
+	struct buf file;
+	struct err err;
+	struct str text;
+	char *to;
+
+	buf_init(&file, BOUNCE_FILE_MAX + 1);
+	if (fd >= 0 && fstat(fd, &st) == 0) {
+		to = buf_reserve(&file, (size_t)st.st_size);
+		if (!to)
+			log_error("bounce_template_file: larger than %d bytes",
+				  BOUNCE_FILE_MAX);
+		else if (fsx_pread_all(fd, to, (size_t)st.st_size, 0, &err) < 0)
+			log_error("bounce_template_file: %s", err.text);
+		else
+			file.n = (size_t)st.st_size;
+	}
+	text = buf_str(&file);
+	if (fd < 0 && q->reports)
+		text = q->reports->file;
+	c = report_conf_new(&d->params, text);
+	buf_fini(&file);
+	if (!c)
+		return -1;
+	report_conf_unref(q->reports);
+	q->reports = c;
+	return 0;
 }
 
 static struct asker *
@@ -63,7 +100,8 @@ start(struct daemon *d, struct err *err)
 	}
 	q->router = asker_new(d, SVC_ROUTER, NULL, NULL, q);
 	q->spawner = asker_new(d, SVC_SPAWNER, NULL, NULL, q);
-	if (!q->router || !q->spawner) {
+	if (!q->router || !q->spawner ||
+	    load_reports(d, q, daemon_fd(d, "bounce_templates", 0)) < 0) {
 		qmgr_fini(q);
 		free(q);
 		return err_sys(err, ENOMEM, "qmgr");
@@ -84,9 +122,20 @@ reload(struct daemon *d)
 	struct qmgr *q = d->app;
 
 	q->set = read_settings(&d->params);
+	if (load_reports(d, q, -1) < 0)
+		log_error("reload: out of memory");
 	sites_reload(q);
 	upkeep_wake(q); /* queue_minfree */
 	smtp_client_start(q, smtp_workers(d));
+}
+
+static void
+table(struct daemon *d, struct str name, int fd)
+{
+	(void)name; /* there is one */
+	if (load_reports(d, d->app, fd) < 0)
+		log_error("bounce_template_file: out of memory");
+	close(fd);
 }
 
 static void
@@ -113,6 +162,7 @@ static const struct daemon_ops ops = {
 	.id = SVC_QMGR,
 	.start = start,
 	.reload = reload,
+	.table = table,
 	.peer = peer,
 	.drain = drain,
 };

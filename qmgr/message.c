@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
-#include "message.h"
+#include "report.h"
 
 enum {
 	BIG_MAX = 1000,	   /* messages in hand with a body in its own file */
@@ -58,6 +58,8 @@ message_reason(enum qfile_reason reason)
 		return "delivery processes died of it";
 	case QFILE_DAMAGED:
 		return "damaged queue file";
+	case QFILE_CHILD:
+		return "report that was not confirmed";
 	}
 	return "";
 }
@@ -140,6 +142,7 @@ active_free(struct active *a)
 {
 	struct qmgr *q = a->m->q;
 
+	report_free(a->report);
 	active_empty(a);
 	list_remove(&a->link);
 	q->nactive--;
@@ -270,6 +273,21 @@ message_stored(struct qmgr *q, struct stored *s)
 	}
 }
 
+void
+message_born(struct qmgr *q, const struct qfile_head *h)
+{
+	struct message *m = message_new(q, h, h->header_len + h->body_len);
+	char id[QID_MAX];
+
+	if (!m) {
+		log_line(LOG_ERROR_, qid_text(h->id, id),
+			 "out of memory: waits for a restart");
+		return;
+	}
+	m->seq = 2;
+	message_defer(m, clock_wall_us());
+}
+
 int
 message_found(struct qmgr *q, const struct spool_found *f)
 {
@@ -281,6 +299,8 @@ message_found(struct qmgr *q, const struct spool_found *f)
 	m->seq = f->msg.seq;
 	m->tries = f->msg.tries;
 	m->kills = f->msg.kills;
+	m->flags = f->msg.flags;
+	m->reports = f->msg.reports;
 	m->has_log = f->has_log;
 	m->unchecked = m->maybe_done = true;
 	if (f->damaged) {
@@ -328,12 +348,15 @@ set_due(struct message *m, uint64_t when_us)
 		arm_due_timer(m->q, clock_wall_us());
 }
 
-/* To wait until its site has room; and no longer than it may stay. */
+/* To wait until its site has room; and no longer than until somebody has to be
+ * told, or, where that is overdue, until when_us. */
 static void
-park(struct message *m, struct site *s)
+park(struct message *m, struct site *s, uint64_t when_us)
 {
+	uint64_t limit = report_limit(m);
+
 	message_enter(m, MESSAGE_DEFERRED);
-	set_due(m, retry_limit(&m->q->set.retry, m->arrival_us));
+	set_due(m, limit > clock_wall_us() ? limit : when_us);
 	site_park(s, m);
 }
 
@@ -348,7 +371,7 @@ message_defer(struct message *m, uint64_t when_us)
 	m->reason = QFILE_NONE;
 	if (s && s->state != SITE_ALIVE) {
 		m->told = true;
-		park(m, s);
+		park(m, s, when_us);
 		return;
 	}
 	message_enter(m, MESSAGE_DEFERRED);
@@ -391,10 +414,10 @@ activate(struct active *a)
 	if (s && m->eager)
 		site_enable(s);
 	if (s && s->state == SITE_ALIVE && site_is_shut(s, m) &&
-	    clock_wall_us() < retry_limit(&m->q->set.retry, m->arrival_us)) {
+	    clock_wall_us() < report_limit(m)) {
 		site_leave(m);
 		active_free(a);
-		park(m, s);
+		park(m, s, 0);
 		return;
 	}
 	message_enter(m, MESSAGE_ACTIVE);

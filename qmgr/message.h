@@ -29,8 +29,10 @@ struct message {
 	struct list parked;    /* in site->parked */
 	uint32_t nrcpts;
 	uint32_t tries;
-	uint32_t seq; /* of the slot last written */
+	uint32_t seq;	  /* of the slot last written */
+	uint32_t reports; /* generations of reports so far */
 	uint8_t state, reason, kills, body, wish;
+	uint8_t flags;	 /* of the slot last written: QFILE_WARNED, ... */
 	bool maybe_done; /* some recipients may have it already */
 	bool unchecked;	 /* not read since this process started */
 	bool has_log;
@@ -59,9 +61,10 @@ struct result {
 
 struct rcpt {
 	struct msg_rcpt to;
-	uint8_t state; /* enum qfile_rcpt_state */
-	bool dirty;    /* state not in the file yet */
-	bool tried;    /* last is of this activation */
+	uint8_t state;	  /* enum qfile_rcpt_state */
+	uint32_t reports; /* the generation that settled it */
+	bool dirty;	  /* state not in the file yet */
+	bool tried;	  /* last is of this activation */
 	struct result last;
 	char *mem; /* what last's slices point into */
 };
@@ -81,20 +84,22 @@ struct active {
 	size_t bytes;	   /* counted in q->active_bytes */
 	struct rcpt *rcpts;
 	uint32_t nrcpts;
-	uint32_t out;	   /* deliveries not finished */
-	uint32_t ntried;   /* results of attempts in this activation */
-	struct str dialog; /* the last failed one with a server; malloc */
-	uint32_t ndirty;   /* recipients whose state is not in the file */
-	uint64_t death;	   /* the worker's death that was counted last */
-	uint64_t retry_ms; /* stuck: not before */
-	bool marking;	   /* a mark job has not come back */
-	bool logged;	   /* its line has been written */
-	bool unsent;	   /* to be removed, though not all are done */
+	uint32_t out;	       /* deliveries not finished */
+	uint32_t ntried;       /* results of attempts in this activation */
+	struct str dialog;     /* the last failed one with a server; malloc */
+	uint32_t ndirty;       /* recipients whose state is not in the file */
+	struct report *report; /* made at the end; NULL: none */
+	uint64_t death;	       /* the worker's death that was counted last */
+	uint64_t retry_ms;     /* stuck: not before */
+	bool marking;	       /* a mark job has not come back */
+	bool logged;	       /* its line has been written */
+	bool unsent;	       /* to be removed, though not all are done */
 	/* for the job */
 	struct qfile_msg slot;
 	struct spool_mark *marks;
 	size_t nmarks;
-	bool final; /* the mark ends this activation */
+	bool final;   /* the mark ends this activation */
+	bool settled; /* and the message */
 	bool nomem;
 	int rc;
 	struct err err;
@@ -138,12 +143,22 @@ void message_dialog(struct active *a, struct str dialog);
 void message_enter(struct message *m, enum message_state s);
 /* All deliveries of this activation have ended. */
 void message_finish(struct active *a);
+/* A report that was released is a message like others now. */
+void message_born(struct qmgr *q, const struct qfile_head *h);
 /* a->err: keep it, do not send it, try to write again. */
 void message_stuck(struct active *a);
 /* Unlinking failed before: once more. */
 void message_remove_again(struct active *a);
 
 /* --- results.c ------------------------------------------------------------ */
+
+/* What the next slot of this message must say in any case. */
+struct qfile_msg message_slot(const struct message *m);
+/* A recipient's state, to be written with the next mark. */
+void message_settle(struct active *a, struct rcpt *r, enum qfile_rcpt_state s,
+		    uint32_t reports);
+/* The reports of report_start() are on disk, or (not ok) wait. */
+void message_reported(struct active *a, bool ok);
 
 /* A delivery ended (its results were given). */
 void message_delivery_done(struct active *a);
@@ -162,8 +177,9 @@ const char *message_reason(enum qfile_reason reason);
  * something to say of a recipient: by then smtpd has logged its "client=",
  * which programs that read the log (pflogsumm) want to see first. */
 void message_log_active(struct active *a);
+/* soft: a failure that soft_bounce made a delay. */
 void message_log_rcpt(const struct message *m, const struct msg_rcpt *to,
-		      const struct result *res, uint64_t since_us);
+		      const struct result *res, bool soft, uint64_t since_us);
 /* Recipients that had failed or were finished before the message was stored
  * have their lines in the log as well. */
 void message_log_settled(const struct message *m, const struct stored *s);

@@ -31,7 +31,7 @@ span(uint64_t from, uint64_t to)
 
 void
 message_log_rcpt(const struct message *m, const struct msg_rcpt *to,
-		 const struct result *res, uint64_t since_us)
+		 const struct result *res, bool soft, uint64_t since_us)
 {
 	static const char *const relay[] = {
 		[RCPT_LOCAL] = "local",	 [RCPT_VIRTUAL] = "virtual",
@@ -59,7 +59,7 @@ message_log_rcpt(const struct message *m, const struct msg_rcpt *to,
 		 retry_delay(span(since, sent), queue),
 		 retry_delay(span(sent, up), open),
 		 retry_delay(span(up, now), send), LOGQ(res->dsn),
-		 status[res->class], LOGQ(res->text));
+		 soft ? "SOFTBOUNCE" : status[res->class], LOGQ(res->text));
 }
 
 void
@@ -83,6 +83,6 @@ message_log_settled(const struct message *m, const struct stored *s)
 			res = (struct result){ .class = DELIVER_PERM,
 					       .dsn = r.dsn,
 					       .text = r.text };
-		message_log_rcpt(m, &r, &res, 0);
+		message_log_rcpt(m, &r, &res, false, 0);
 	}
 }

@@ -236,6 +236,7 @@ test_requeue_done(void **state)
 	struct world *w = *state;
 
 	w->alias = "lnobody";
+	w->q.reports->soft_bounce = true;
 	commit(w, 1, "a@b.c", "v1@x valias@x");
 	UNTIL(w, w->nstored == 1 && w->q.nactive == 0);
 	w->alias = "v1@x";

@@ -3,7 +3,11 @@
 #include "frame/service.h"
 #include "qmgr_params.h"
 
-enum { QMGR = SVC_BIT(SVC_QMGR), DAY = 24 * 3600 };
+enum {
+	QMGR = SVC_BIT(SVC_QMGR),
+	RECEIVERS = SVC_BIT(SVC_SMTPD) | SVC_BIT(SVC_SUBMITD),
+	DAY = 24 * 3600,
+};
 
 const struct param qmgr_params[] = {
 	{ .name = "minimal_backoff_time",
@@ -29,8 +33,84 @@ const struct param qmgr_params[] = {
 	  .min = 0,
 	  .max = 365 * DAY,
 	  .users = QMGR,
-	  .text = "How long delivery of a message is tried. A message that "
-		  "is older when an attempt fails is put on hold." },
+	  .text = "How long delivery of a message is tried. When it is older "
+		  "as an attempt fails, it is returned to its sender. 0: one "
+		  "attempt." },
+	{ .name = "bounce_queue_lifetime",
+	  .kind = PARAM_TIME,
+	  .def = "5d",
+	  .min = 0,
+	  .max = 365 * DAY,
+	  .users = QMGR,
+	  .text = "The same of a message with the sender <>, which no report "
+		  "can be sent to: 2bounce_notice_recipient is told." },
+	{ .name = "delay_warning_time",
+	  .kind = PARAM_TIME,
+	  .def = "0h",
+	  .min = 0,
+	  .max = 365 * DAY,
+	  .users = QMGR,
+	  .text = "When a message has waited for this long, its sender is told "
+		  "once that it is late, unless NOTIFY (RFC 3461) says "
+		  "otherwise. 0: never." },
+	{ .name = "soft_bounce",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = QMGR | RECEIVERS,
+	  .text = "For trying out a configuration: nothing fails for good. "
+		  "What a server refuses with 5yz is deferred (the log says "
+		  "SOFTBOUNCE), and smtpd and submitd answer 4yz where they "
+		  "would answer 5yz." },
+	{ .name = "bounce_template_file",
+	  .kind = PARAM_PATH,
+	  .def = "",
+	  .users = SVC_BIT(SVC_MASTER),
+	  .text = "The file with the words of delivery reports, see "
+		  "posthouse-bounce(5). It is read again when it changes. When "
+		  "it is faulty the log says so, and the usual words are "
+		  "used." },
+	{ .name = "bounce_size_limit",
+	  .kind = PARAM_BYTES,
+	  .def = "50000",
+	  .min = 1,
+	  .max = 16 * 1024 * 1024,
+	  .users = QMGR,
+	  .text = "The size up to which a message that could not be delivered "
+		  "is returned whole; of a larger one its header is, and of "
+		  "that no more than this." },
+	{ .name = "double_bounce_sender",
+	  .kind = PARAM_STR,
+	  .def = "double-bounce",
+	  .users = QMGR,
+	  .text = "The sender of what is sent to the postmaster, with "
+		  "$myorigin behind it if it has no domain. Mail of this "
+		  "sender that cannot be delivered is dropped, so that nothing "
+		  "goes round for ever." },
+	{ .name = "notify_classes",
+	  .kind = PARAM_LIST,
+	  .def = "2bounce resource software",
+	  .users = QMGR,
+	  .text = "What the postmaster is told of: bounce (a copy of the "
+		  "header of each message that is returned), 2bounce (reports "
+		  "and other mail of the sender <> that cannot be delivered), "
+		  "delay (the same as bounce for warnings of "
+		  "delay_warning_time). resource, software, policy, protocol "
+		  "and data are taken as in Postfix; of those the log tells." },
+	{ .name = "bounce_notice_recipient",
+	  .kind = PARAM_STR,
+	  .def = "postmaster",
+	  .users = QMGR,
+	  .text = "Who gets the copies of the class bounce." },
+	{ .name = "2bounce_notice_recipient",
+	  .kind = PARAM_STR,
+	  .def = "postmaster",
+	  .users = QMGR,
+	  .text = "Who gets the messages of the class 2bounce." },
+	{ .name = "delay_notice_recipient",
+	  .kind = PARAM_STR,
+	  .def = "postmaster",
+	  .users = QMGR,
+	  .text = "Who gets the copies of the class delay." },
 	{ .name = "initial_destination_concurrency",
 	  .kind = PARAM_INT,
 	  .def = "5",

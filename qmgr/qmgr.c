@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
+#include "report.h"
 #include "rewrite.h"
 
 enum { LOCK_STEP_MS = 100, DRAIN_MS = 4000 };
@@ -77,6 +78,7 @@ qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	*q = (struct qmgr){ .loop = l, .set = *set, .lockfd = -1 };
 	list_init(&q->unmarked);
 	list_init(&q->stuck);
+	list_init(&q->reporting);
 	list_init(&q->receivers);
 	list_init(&q->opening);
 	list_init(&q->listings);
@@ -121,6 +123,7 @@ qmgr_fini(struct qmgr *q)
 	while ((i = 0, m = map_next(&q->by_id, &i)))
 		message_free(m);
 	map_fini(&q->by_id);
+	report_conf_unref(q->reports);
 	sites_fini(q);
 	heap_fini(&q->due);
 	if (q->due_timer)
@@ -191,6 +194,7 @@ qmgr_drain(struct qmgr *q, void (*done)(void *arg), void *arg)
 	q->drained = done;
 	q->drained_arg = arg;
 	receivers_drain(q);
+	reports_drain(q);
 	q->drain_timer = evtimer_new(q->loop->base, on_drain_timeout, q);
 	if (!q->drain_timer) {
 		end_drain(q);

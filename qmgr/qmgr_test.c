@@ -42,18 +42,14 @@ test_errors(void **state)
 	UNTIL(w, w->nrefused == 1);
 	assert_int_equal(w->refused_code, 550);
 	assert_string_equal(w->refused_dsn, "5.1.1");
-	/* Some: those are held, with their reason. */
-	commit(w, 2, "a@b.c", "v1@x x@x");
-	UNTIL(w, w->ndelivered == 1 && w->q.nactive == 0);
-	order(w, QUEUE_LIST, "ALL");
-	assert_int_equal(w->nrows, 1);
-	assert_int_equal(w->rows_state, QUEUE_HELD);
-	assert_string_equal(w->row_reason, "delivery failed");
-	assert_string_equal(w->row_text, "User unknown");
+	/* Some: the sender is told. */
+	commit(w, 2, "vsender@x", "v1@x x@x");
+	UNTIL(w, w->ndelivered == 2 && w->q.by_id.n == 0);
+	assert_string_equal(w->last_path, "vsender@x/");
 	/* Discarded: taken, nothing is kept. */
 	commit(w, 3, "a@b.c", "d@x");
 	UNTIL(w, w->nstored == 2);
-	assert_int_equal(w->q.by_id.n, 1);
+	assert_int_equal(w->q.by_id.n, 0);
 	w->router_temp = true;
 	commit(w, 4, "a@b.c", "v1@x");
 	UNTIL(w, w->nrefused == 2);
@@ -139,19 +135,11 @@ test_failed(void **state)
 	struct world *w = *state;
 
 	w->fate = FATE_PERM;
-	commit(w, 1, "a@b.c", "v1@x lnobody");
-	UNTIL(w, w->ndelivered == 1 && w->q.nactive == 0 && w->nstored == 1);
-	stop(w);
-	start(w);
-	order(w, QUEUE_LIST, "ALL");
-	assert_int_equal(w->rows_state, QUEUE_HELD);
-	assert_string_equal(w->row_reason, "delivery failed");
-	assert_string_equal(w->row_text, "5.1.1 no such user");
-	/* Released, both are tried again. */
-	w->fate = FATE_OK;
-	order(w, QUEUE_RELEASE, "ALL");
-	UNTIL(w, w->ndelivered == 2 && w->q.nactive == 0);
-	assert_int_equal(w->q.by_id.n, 1);
+	commit(w, 1, "vsender@x", "v1@x lnobody");
+	/* The report fails as well, and so does what the postmaster gets of
+	 * it; that is the end. */
+	UNTIL(w, w->ndelivered == 3 && w->q.by_id.n == 0);
+	assert_string_equal(w->last_path, "vpost@x/");
 }
 
 static void

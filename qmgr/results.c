@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "message.h"
+#include "report.h"
 
 enum {
 	KILLS_MAX = 3,
@@ -48,11 +48,34 @@ keep_result(struct rcpt *r, const struct result *res)
 	}
 }
 
+struct qfile_msg
+message_slot(const struct message *m)
+{
+	return (struct qfile_msg){
+		.seq = m->seq + 1,
+		.kills = m->kills,
+		.flags = m->flags,
+		.tries = m->tries,
+		.reports = m->reports,
+	};
+}
+
+void
+message_settle(struct active *a, struct rcpt *r, enum qfile_rcpt_state s,
+	       uint32_t reports)
+{
+	r->state = (uint8_t)s;
+	r->reports = reports;
+	a->ndirty += !r->dirty;
+	r->dirty = true;
+}
+
 void
 message_result(struct active *a, uint32_t i, const struct result *res)
 {
 	struct rcpt *r = &a->rcpts[i];
 	struct message *m = a->m;
+	bool soft = res->class == DELIVER_PERM && m->q->reports->soft_bounce;
 
 	if (res->class != DELIVER_OK && !res->untried)
 		m->maybe_done = true; /* who knows how far it got */
@@ -62,16 +85,24 @@ message_result(struct active *a, uint32_t i, const struct result *res)
 		m->told = false;
 	}
 	keep_result(r, res);
-	if (res->class != DELIVER_TEMP) {
-		r->state =
-			res->class == DELIVER_OK ? QFILE_DONE : QFILE_GAVE_UP;
-		r->dirty = true;
-		a->ndirty++;
+	if (soft) {
+		r->last.class = DELIVER_TEMP;
+		if (r->mem && r->last.dsn.n)
+			r->mem[0] = '4'; /* the first slice is dsn */
+	} else if (res->class == DELIVER_PERM) {
+		message_settle(a, r, QFILE_GAVE_UP, 0);
+	} else if (res->class == DELIVER_OK) {
+		message_settle(a, r,
+			       !res->dsn_taken &&
+					       report_wants_success(a, &r->to)
+				       ? QFILE_SENT
+				       : QFILE_DONE,
+			       0);
 	}
 	if (res->untried && m->told)
 		return;
 	message_log_active(a);
-	message_log_rcpt(m, &r->to, res, a->since_us);
+	message_log_rcpt(m, &r->to, &r->last, soft, a->since_us);
 }
 
 void
@@ -145,7 +176,8 @@ submit_mark(struct active *a)
 					     { .seq = m->tries + 2,
 					       .state = r->state,
 					       .tries = m->tries + 1,
-					       .when_us = now } };
+					       .when_us = now,
+					       .reports = r->reports } };
 	}
 	a->marking = true;
 	io_submit(m->q->io, IO_OTHER, &mark_kind, &a->job);
@@ -160,6 +192,18 @@ last_lines(struct str s)
 	while (s.n > QLOG_TEXT_MAX && str_cut(&s, '\n', &line))
 		;
 	return s;
+}
+
+/* As qlog_split() reads it. */
+static struct str
+result_text(struct pool *pool, const struct result *res)
+{
+	if (!res->mta.n && !res->reply.n)
+		return pool_strf(pool, "%.*s %.*s", STR_FMT(res->dsn),
+				 STR_FMT(res->text));
+	return pool_strf(pool, "%.*s %.*s\n%.*s\n%.*s", STR_FMT(res->dsn),
+			 STR_FMT(res->text), STR_FMT(res->mta),
+			 STR_FMT(res->reply));
 }
 
 static void
@@ -178,9 +222,7 @@ add_texts(struct active *a)
 		if (!a->rcpts[i].tried || last->class == DELIVER_OK)
 			continue;
 		v[n] = (struct qlog){ i, last->class, now,
-				      pool_strf(&pool, "%.*s %.*s",
-						STR_FMT(last->dsn),
-						STR_FMT(last->text)) };
+				      result_text(&pool, last) };
 		n += v[n].text.p != NULL;
 	}
 	if (v && a->dialog.n)
@@ -208,6 +250,8 @@ mark_run(struct io_job **v, size_t n)
 	else
 		a->rc = spool_mark(a->m->q->spool, &h, a->marks, a->nmarks,
 				   a->final ? &a->slot : NULL, &a->err);
+	if (a->rc == 0 && a->final && a->report)
+		a->rc = report_release(a->report, &a->err);
 }
 
 /* Keep it, do not send it, try to write again. */
@@ -233,6 +277,12 @@ mark_final(struct active *a)
 
 	m->seq = a->slot.seq;
 	m->tries = a->slot.tries;
+	m->flags = a->slot.flags;
+	m->reports = a->slot.reports;
+	if (a->report)
+		report_announce(a->report);
+	report_free(a->report);
+	a->report = NULL;
 	for (uint32_t i = 0; i < a->nrcpts; i++)
 		m->has_log |= a->rcpts[i].tried &&
 			      a->rcpts[i].last.class != DELIVER_OK;
@@ -240,9 +290,10 @@ mark_final(struct active *a)
 		message_remove(m, true);
 	} else if (a->slot.state == QFILE_HELD) {
 		message_hold(m, a->slot.reason);
-	} else if (m->wish == WISH_HOLD) {
-		message_finish(
-			a); /* the wish came while this was being written */
+	} else if (m->wish == WISH_HOLD || a->settled) {
+		/* The wish came while this was being written, or reports were
+		 * all that was left to do. */
+		message_finish(a);
 	} else {
 		message_defer(m, a->slot.next_try_us);
 	}
@@ -273,56 +324,123 @@ mark_done(struct io_job *j)
 	qmgr_drain_step(q);
 }
 
+/* --- the end of an activation --------------------------------------------- */
+
+static void
+mark(struct active *a, enum qfile_reason reason, uint64_t next_try_us)
+{
+	a->slot.state = reason ? QFILE_HELD : QFILE_ACTIVE;
+	a->slot.reason = (uint8_t)reason;
+	a->slot.next_try_us = next_try_us;
+	a->final = true;
+	submit_mark(a);
+}
+
+static bool
+is_settled(const struct active *a)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->nrcpts; i++)
+		if (a->rcpts[i].state != QFILE_DONE &&
+		    a->rcpts[i].state != QFILE_REPORTED)
+			return false;
+	return true;
+}
+
+/* Is there nothing to do but to forget it? */
+static bool
+is_over(const struct active *a)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->nrcpts; i++)
+		if (a->rcpts[i].to.notify & NOTIFY_EXPANDED &&
+		    !(a->m->flags & QFILE_EXPANDED))
+			return false;
+	return is_settled(a);
+}
+
+/* It has been in the queue for too long: what is still to do has failed, with
+ * the words of its last attempt. */
+static void
+expire(struct active *a, uint64_t now)
+{
+	struct message *m = a->m;
+	char id[QID_MAX];
+	bool any = false;
+	uint32_t i;
+
+	if (!retry_expired(report_lifetime(a), m->arrival_us, now))
+		return;
+	for (i = 0; i < a->nrcpts; i++) {
+		if (a->rcpts[i].state != QFILE_TODO)
+			continue;
+		message_settle(a, &a->rcpts[i], QFILE_GAVE_UP, 0);
+		any = true;
+	}
+	if (any)
+		log_line(LOG_INFO_, qid_text(m->id, id),
+			 "from=<%s>, status=expired, returned to sender",
+			 LOGQ(a->sender));
+}
+
 /* All deliveries of this activation have ended. */
 void
 message_finish(struct active *a)
 {
 	struct message *m = a->m;
-	struct qmgr *q = m->q;
 	uint64_t now = clock_wall_us();
-	uint32_t todo = 0, gave_up = 0, i;
 
 	if (a->marking)
 		return; /* mark_done() comes back */
 	list_remove(&a->link);
 	if (a->ntried)
 		message_log_active(a);
-	for (i = 0; i < a->nrcpts; i++) {
-		todo += a->rcpts[i].state == QFILE_TODO;
-		gave_up += a->rcpts[i].state == QFILE_GAVE_UP;
-	}
-	if (todo + gave_up == 0 || m->wish == WISH_DELETE) {
-		message_remove(m, todo + gave_up > 0);
+	if (m->wish == WISH_DELETE || is_over(a)) {
+		message_remove(m, !is_settled(a));
 		return;
 	}
-	a->slot = (struct qfile_msg){
-		.seq = m->seq + 1,
-		.tries = m->tries + 1,
-		.kills = m->kills,
-		.state = QFILE_HELD,
-	};
-	if (m->wish == WISH_HOLD)
-		a->slot.reason = QFILE_ADMIN;
-	else if (todo == 0)
-		a->slot.reason = QFILE_FAILED;
-	else if (message_is_killer(a))
-		a->slot.reason = QFILE_KILLER;
-	else if (retry_expired(&q->set.retry, m->arrival_us, now))
-		a->slot.reason = QFILE_EXPIRED;
-	else
-		a->slot.state = QFILE_ACTIVE;
-	if (a->slot.state == QFILE_ACTIVE)
-		a->slot.next_try_us =
-			retry_next_try(&q->set.retry, m->arrival_us, now);
-	if (!a->ntried && !a->ndirty && m->wish == WISH_NONE &&
-	    a->slot.state == QFILE_ACTIVE) {
-		/* Nothing was tried: there is nothing to write down. */
-		message_defer(m, a->slot.next_try_us);
-		return;
-	}
-	a->final = true;
+	m->bounce = a->sender.n == 0;
 	message_enter(m, MESSAGE_MARKING);
-	submit_mark(a);
+	a->slot = message_slot(m);
+	a->slot.tries++;
+	a->settled = false;
+	if (m->wish == WISH_HOLD) {
+		mark(a, QFILE_ADMIN, 0);
+	} else if (message_is_killer(a)) {
+		mark(a, QFILE_KILLER, 0);
+	} else {
+		expire(a, now);
+		a->marking = true;
+		if (!report_start(a, now))
+			message_reported(a, true);
+	}
+}
+
+void
+message_reported(struct active *a, bool ok)
+{
+	struct message *m = a->m;
+	struct qmgr *q = m->q;
+	uint64_t now = clock_wall_us();
+	uint64_t next = retry_next_try(&q->set.retry, m->arrival_us, now);
+
+	a->marking = false;
+	if (!ok) {
+		report_free(a->report);
+		a->report = NULL;
+	} else if (a->report) {
+		report_settle(a->report);
+	}
+	a->settled = is_settled(a);
+	if (a->settled && !a->report)
+		message_remove(m, false);
+	else if (!a->report && !a->ntried && !a->ndirty && m->wish == WISH_NONE)
+		/* Nothing was tried: there is nothing to write down. */
+		message_defer(m, next);
+	else
+		mark(a, QFILE_NONE, a->settled || q->draining ? now : next);
 }
 
 void

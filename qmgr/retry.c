@@ -16,16 +16,10 @@ retry_next_try(const struct retry_rule *r, uint64_t arrival, uint64_t now)
 	return now + age;
 }
 
-uint64_t
-retry_limit(const struct retry_rule *r, uint64_t arrival)
-{
-	return arrival + r->lifetime_us + 1;
-}
-
 bool
-retry_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now)
+retry_expired(uint64_t lifetime_us, uint64_t arrival, uint64_t now)
 {
-	return now > arrival && now - arrival > r->lifetime_us;
+	return now > arrival && now - arrival > lifetime_us;
 }
 
 unsigned

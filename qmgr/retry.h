@@ -9,17 +9,14 @@
  * wall clock. */
 struct retry_rule {
 	uint64_t min_us, max_us; /* minimal_, maximal_backoff_time */
-	uint64_t lifetime_us;	 /* maximal_queue_lifetime */
 };
 
 /* The next try of a message deferred now: after as long as it has been in the
  * queue, but within the bounds (Postfix's rule). */
 uint64_t retry_next_try(const struct retry_rule *r, uint64_t arrival,
 			uint64_t now);
-/* When a message that only waits has to be looked at all the same. */
-uint64_t retry_limit(const struct retry_rule *r, uint64_t arrival);
 /* Has it been in the queue for too long to be tried again? */
-bool retry_expired(const struct retry_rule *r, uint64_t arrival, uint64_t now);
+bool retry_expired(uint64_t lifetime_us, uint64_t arrival, uint64_t now);
 
 /* How long a worker that died is left alone: 1 s doubling to 60 s. */
 unsigned retry_worker_pause_s(unsigned deaths);

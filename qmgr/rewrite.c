@@ -120,7 +120,7 @@ fail(struct rewrite *w, enum err_class class, const char *why)
 static bool
 to_do(const struct rewrite *w, uint32_t i)
 {
-	return w->old.rcpt_state[i] != QFILE_DONE;
+	return qfile_to_do(w->old.rcpt_state[i]);
 }
 
 static void
@@ -133,7 +133,7 @@ put(struct rewrite *w, const struct msg_rcpt *r, uint8_t state)
 		w->out.overflown = true;
 	else
 		w->states[w->n++] = state;
-	w->todo += state != QFILE_DONE;
+	w->todo += qfile_to_do(state);
 }
 
 static void
@@ -212,7 +212,7 @@ put_all(struct rewrite *w, struct found *v, struct map *found)
 		if (to_do(w, i))
 			put_old(w, i, found);
 		else
-			put(w, &w->rcpts[i], QFILE_DONE);
+			put(w, &w->rcpts[i], w->old.rcpt_state[i]);
 	for (i = 0; i < w->nanswer; i++)
 		if (!v[i].used)
 			put_to_do(w, v[i].r, QFILE_TODO);

@@ -59,7 +59,7 @@ selection_envelope(const struct selection *s, const struct spool_text *t)
 	for (i = 0; i < t->head.nrcpts; i++) {
 		if (!msg_list_next(&it, &msg_rcpt_def, &r))
 			return false;
-		if (t->rcpt_state[i] != QFILE_DONE &&
+		if (qfile_to_do(t->rcpt_state[i]) &&
 		    (!s->site.n || selection_site(s->site, &r)) &&
 		    (!s->rcpt.n || selection_address(s->rcpt, r.address)))
 			return true;

@@ -231,7 +231,7 @@ put_rcpts(const struct sending *sn, struct buf *b)
 			.slot = sn->rcpt[i],
 			.address = to->address,
 			.orcpt = to->orcpt,
-			.notify = to->notify,
+			.notify = to->notify & (uint8_t)~NOTIFY_EXPANDED,
 		};
 		if (msg_list_add(b, &msg_send_rcpt_def, &r, NULL) < 0)
 			return -1;

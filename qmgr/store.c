@@ -26,10 +26,7 @@ static void
 fill(struct intake *it)
 {
 	struct str text = buf_str(&it->text);
-	uint32_t i, todo = 0;
 
-	for (i = 0; it->rcpt_state && i < it->nrcpts; i++)
-		todo += it->rcpt_state[i] == QFILE_TODO;
 	it->rec = (struct spool_new){
 		.head = {
 			.id = it->id,
@@ -50,9 +47,9 @@ fill(struct intake *it)
 		.rcpts = buf_str(&it->rcpts),
 		.body_fd = -1,
 	};
-	if (it->hold || (it->rcpt_state && !todo)) {
+	if (it->hold) {
 		it->rec.msg.state = QFILE_HELD;
-		it->rec.msg.reason = it->hold ? QFILE_ADMIN : QFILE_FAILED;
+		it->rec.msg.reason = QFILE_ADMIN;
 	}
 	if (it->stream) {
 		it->rec.head.body_len = it->stream->body_len;

@@ -26,7 +26,7 @@
 #include "frame/msg_smtp.h"
 #include "frame/msg_spawner.h"
 #include "intake.h"
-#include "message.h"
+#include "report.h"
 
 enum { KEEP = 64 };
 
@@ -58,7 +58,8 @@ struct world {
 	} remote;
 	const char *killer; /* sender whose messages kill, with FATE_DIE */
 	bool router_temp;
-	const char *alias; /* what "valias@x" is expanded to */
+	const char *alias;  /* what "valias@x" is expanded to */
+	const char *params; /* see report_conf() */
 	/* What came back. */
 	char stored[KEEP][QUEUE_ID_MAX + 1];
 	unsigned nstored, nrefused, nopened;
@@ -78,9 +79,7 @@ struct world {
 };
 
 static const struct settings settings = {
-	.retry = { .min_us = 300000000,
-		   .max_us = 4000000000,
-		   .lifetime_us = 432000000000 },
+	.retry = { .min_us = 300000000, .max_us = 4000000000 },
 	.memory = 1 << 24,
 	.active_max = 1000,
 	.threads = 3,
@@ -502,6 +501,40 @@ open_smtp(struct worker *worker, unsigned n, asker_note_cb *note,
 	return a;
 }
 
+/* With w->params in place of the defaults. */
+static struct report_conf *
+report_conf(const struct world *w)
+{
+	static const char defaults[] = "myhostname = host.test\n"
+				       "mydomain = test\n"
+				       "myorigin = host.test\n"
+				       "mail_name = Posthouse\n"
+				       "double_bounce_sender = double-bounce\n"
+				       "bounce_notice_recipient = vpost@x\n"
+				       "2bounce_notice_recipient = vpost@x\n"
+				       "delay_notice_recipient = vpost@x\n"
+				       "bounce_size_limit = 50000\n"
+				       "bounce_queue_lifetime = 432000\n"
+				       "maximal_queue_lifetime = 432000\n";
+	static const char more[] = "notify_classes = 2bounce\n"
+				   "delay_warning_time = 0\n"
+				   "soft_bounce = 0\n";
+	struct report_conf *c;
+	struct params p;
+	struct buf text;
+	struct err err;
+
+	buf_init(&text, 4096);
+	buf_add_c(&text, defaults);
+	buf_add_c(&text, w->params ? w->params : more);
+	assert_int_equal(params_load(&p, buf_str(&text), &err), 0);
+	c = report_conf_new(&p, STR(""));
+	assert_non_null(c);
+	params_fini(&p);
+	buf_fini(&text);
+	return c;
+}
+
 static void
 start(struct world *w)
 {
@@ -517,6 +550,7 @@ start(struct world *w)
 	smtp_client_start(&w->q, 2);
 	w->rx = join(w, CH_SMTPD_QMGR, &rx_ops);
 	w->admin = join(w, CH_CTL_QMGR, &admin_ops);
+	w->q.reports = report_conf(w);
 	w->pressure = -1;
 	w->pipe = -1;
 	message_schedule(&w->q);

@@ -35,6 +35,9 @@ enum rcpt_notify { /* RFC 3461 4.1; 0: not given */
 		   NOTIFY_SUCCESS = 2,
 		   NOTIFY_FAILURE = 4,
 		   NOTIFY_DELAY = 8,
+		   /* qmgr's own, for no other host: the expansion of original
+		      into several is to be reported (RFC 3461 5.2.7) */
+		   NOTIFY_EXPANDED = 16,
 };
 
 /* As the client gave it. */

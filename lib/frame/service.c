@@ -58,7 +58,7 @@ const struct service services[SVC_COUNT] = {
 		.id = SVC_QMGR, .name = "qmgr", .uid_slot = 3,
 		.root = ROOT_SPOOL,
 		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE | CALLS_THREADS,
-		.reload = RELOAD_INPLACE,
+		.reload = RELOAD_INPLACE, .fds = "bounce_templates",
 		.nofile = 8192, .nproc = 64, .data_mb = 2048, .stage = 2,
 		.may = "own the queue: store, schedule, acknowledge",
 		.taken = "the queue",

@@ -143,13 +143,20 @@ void
 qfile_put_msg(const struct qfile_head *h, const struct qfile_msg *m,
 	      uint8_t out[QFILE_SLOT])
 {
+	size_t i;
+
 	memset(out, 0, QFILE_SLOT);
 	enc_put32(out + 4, m->seq);
 	out[8] = m->state;
 	out[9] = m->reason;
 	out[10] = m->kills;
+	out[11] = m->flags;
 	enc_put32(out + 12, m->tries);
 	enc_put64(out + 16, m->next_try_us);
+	enc_put32(out + 24, m->reports);
+	for (i = 0; i < QFILE_CHILDREN; i++)
+		enc_put64(out + 32 + 8 * i, m->child[i]);
+	enc_put64(out + 56, m->parent);
 	enc_put32(out, slot_crc(h, qfile_msg_off(m->seq), out));
 }
 
@@ -162,6 +169,7 @@ qfile_put_rcpt(const struct qfile_head *h, uint32_t rcpt,
 	out[8] = r->state;
 	enc_put32(out + 12, r->tries);
 	enc_put64(out + 16, r->when_us);
+	enc_put32(out + 24, r->reports);
 	enc_put32(out, slot_crc(h, qfile_rcpt_off(rcpt), out));
 }
 
@@ -183,37 +191,48 @@ qfile_get_msg(const struct qfile_head *h, struct str file, struct qfile_msg *m)
 	const uint8_t *a = good_slot(h, file, qfile_msg_off(1));
 	const uint8_t *b = good_slot(h, file, qfile_msg_off(2));
 	const uint8_t *p = a;
+	size_t i;
 
 	if (!a || (b && enc_get32(b + 4) > enc_get32(a + 4)))
 		p = b;
 	*m = (struct qfile_msg){ .state = QFILE_HELD, .reason = QFILE_DAMAGED };
 	if (!p || p[8] < QFILE_ACTIVE || p[8] > QFILE_HELD ||
-	    p[9] > QFILE_DAMAGED)
+	    p[9] > QFILE_CHILD)
 		return false;
 	m->seq = enc_get32(p + 4);
 	m->state = p[8];
 	m->reason = p[9];
 	m->kills = p[10];
+	m->flags = p[11];
 	m->tries = enc_get32(p + 12);
 	m->next_try_us = enc_get64(p + 16);
+	m->reports = enc_get32(p + 24);
+	for (i = 0; i < QFILE_CHILDREN; i++)
+		m->child[i] = enc_get64(p + 32 + 8 * i);
+	m->parent = enc_get64(p + 56);
 	return true;
 }
 
 bool
 qfile_get_rcpt(const struct qfile_head *h, struct str file, uint32_t rcpt,
-	       struct qfile_rcpt *r)
+	       uint32_t reports, struct qfile_rcpt *r)
 {
 	const uint8_t *p = NULL;
 
 	if (rcpt < h->nrcpts)
 		p = good_slot(h, file, qfile_rcpt_off(rcpt));
 	*r = (struct qfile_rcpt){ 0 };
-	if (!p || p[8] > QFILE_GAVE_UP)
+	if (!p || p[8] > QFILE_SENT)
 		return false;
 	r->seq = enc_get32(p + 4);
 	r->state = p[8];
 	r->tries = enc_get32(p + 12);
 	r->when_us = enc_get64(p + 16);
+	r->reports = enc_get32(p + 24);
+	if (r->reports > reports) { /* never confirmed: as it was before */
+		r->state = r->state == QFILE_DONE ? QFILE_SENT : QFILE_GAVE_UP;
+		r->reports = 0;
+	}
 	return true;
 }
 
@@ -277,6 +296,27 @@ qlog_next(uint64_t id, struct str *in, struct qlog *r)
 	r->text = str_mem(p + QLOG_HEAD, n - QLOG_HEAD);
 	*in = str_from(*in, n);
 	return true;
+}
+
+struct qlog_text
+qlog_split(struct str text)
+{
+	struct qlog_text t = { 0 };
+
+	if (!str_cut(&text, '\n', &t.text)) {
+		t.text = text;
+		text = STR_NULL;
+	}
+	if (!str_cut(&t.text, ' ', &t.dsn)) {
+		t.dsn = t.text;
+		t.text = STR_NULL;
+	}
+	if (!str_cut(&text, '\n', &t.mta)) {
+		t.mta = text;
+		text = STR_NULL;
+	}
+	t.reply = text;
+	return t;
 }
 
 /* --- ids ------------------------------------------------------------------ */

@@ -60,31 +60,60 @@ enum qfile_state {
 enum qfile_reason {
 	QFILE_NONE,
 	QFILE_ADMIN,   /* the administrator said so */
-	QFILE_FAILED,  /* a recipient failed for good */
-	QFILE_EXPIRED, /* maximal_queue_lifetime */
+	QFILE_FAILED,  /* a recipient failed for good (of older releases) */
+	QFILE_EXPIRED, /* maximal_queue_lifetime (of older releases) */
 	QFILE_KILLER,  /* workers died of it */
 	QFILE_DAMAGED, /* found at start or first use */
+	QFILE_CHILD,   /* a report whose parent does not name it yet */
+};
+
+/*
+ * Reports (DSN) are messages of their own: children of the message they are
+ * about.  They are stored on hold, then the parent's slots say that they were
+ * made, then they are released.  What was reported together is a generation:
+ * the recipients' slots bear its number, and count as long as the message's
+ * slot has not reached it as the states that they had before.
+ */
+enum {
+	QFILE_CHILDREN = 3, /* of one generation */
+	QFILE_WARNED = 1,   /* flags: a delay was reported */
+	QFILE_EXPANDED = 2, /* flags: expansions were reported */
 };
 
 struct qfile_msg { /* slot of the message */
 	uint32_t seq;
 	uint8_t state, reason;
 	uint8_t kills; /* workers that died with it */
+	uint8_t flags;
 	uint32_t tries;
 	uint64_t next_try_us;
+	uint32_t reports;		/* generations of reports so far */
+	uint64_t child[QFILE_CHILDREN]; /* of the last one; 0: none */
+	uint64_t parent;		/* QFILE_CHILD only */
 };
 
 enum qfile_rcpt_state {
 	QFILE_TODO,
-	QFILE_DONE,
-	QFILE_GAVE_UP, /* failed for good, on hold */
+	QFILE_DONE,	/* settled */
+	QFILE_GAVE_UP,	/* failed for good, to be reported */
+	QFILE_REPORTED, /* failed for good, settled */
+	QFILE_SENT,	/* delivered, to be reported */
 };
+
+/* Is the message still to be sent to this one (once more, if the
+ * administrator wants it)? */
+static inline bool
+qfile_to_do(uint8_t rcpt_state)
+{
+	return rcpt_state == QFILE_TODO || rcpt_state == QFILE_GAVE_UP;
+}
 
 struct qfile_rcpt { /* slot of a recipient */
 	uint32_t seq;
 	uint8_t state;
 	uint32_t tries;
 	uint64_t when_us; /* of the last result */
+	uint32_t reports; /* the generation that settled it; 0: none had to */
 };
 
 /* Fill in env_off and file_len from the lengths; false if over a limit. */
@@ -113,9 +142,10 @@ void qfile_put_rcpt(const struct qfile_head *h, uint32_t rcpt,
 /* file: at least the first env_off bytes.  False: both slots are bad. */
 bool qfile_get_msg(const struct qfile_head *h, struct str file,
 		   struct qfile_msg *m);
-/* False: the slot is bad or was never written; *r is then "to do". */
+/* reports: of the message's slot.  False: the slot is bad or was never written;
+ * *r is then "to do". */
 bool qfile_get_rcpt(const struct qfile_head *h, struct str file, uint32_t rcpt,
-		    struct qfile_rcpt *r);
+		    uint32_t reports, struct qfile_rcpt *r);
 
 /* The envelope, checked against its CRC; slices of env. */
 struct qfile_env {
@@ -145,6 +175,12 @@ struct qlog {
 size_t qlog_put(uint64_t id, const struct qlog *r, uint8_t *out);
 /* Cut the next record off *in; false at the end or at a torn tail. */
 bool qlog_next(uint64_t id, struct str *in, struct qlog *r);
+/* The lines of a text: "4.2.2 mailbox is full", the name of the host that
+ * said so, and its words (which may be several lines). */
+struct qlog_text {
+	struct str dsn, text, mta, reply;
+};
+struct qlog_text qlog_split(struct str text);
 
 /* Queue ids as text: upper-case hexadecimal, at least 12 digits, so that the
  * tools which read Postfix's logs know them. */

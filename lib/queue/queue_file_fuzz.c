@@ -17,17 +17,18 @@ check_slots(const struct qfile_head *h, struct str file)
 	uint8_t slot[QFILE_SLOT];
 	struct qfile_rcpt r;
 	struct qfile_msg m;
-	uint32_t i;
+	uint32_t i, reports = 0;
 
 	if (qfile_get_msg(h, file, &m)) {
 		qfile_put_msg(h, &m, slot);
+		reports = m.reports;
 		if (m.state == 0 || m.seq == 0)
 			abort();
 	} else if (m.state != QFILE_HELD) {
 		abort();
 	}
 	for (i = 0; i < h->nrcpts; i++) {
-		if (qfile_get_rcpt(h, file, i, &r))
+		if (qfile_get_rcpt(h, file, i, reports, &r))
 			qfile_put_rcpt(h, i, &r, slot);
 		else if (r.state != QFILE_TODO)
 			abort();
@@ -42,6 +43,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint8_t *rec = malloc(QLOG_HEAD + QLOG_TEXT_MAX);
 	struct qfile_head h, again;
 	struct qfile_env env;
+	struct qlog_text t;
 	struct qlog r;
 	struct err err;
 	uint64_t id = 1;
@@ -65,9 +67,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    env.sender.n + env.envid.n + env.rcpts.n != h.env_len)
 			abort();
 	}
-	while (qlog_next(1, &log, &r))
+	while (qlog_next(1, &log, &r)) {
 		if (qlog_put(1, &r, rec) != QLOG_HEAD + r.text.n)
 			abort();
+		t = qlog_split(r.text);
+		if (t.dsn.n + t.text.n + t.mta.n + t.reply.n > r.text.n)
+			abort();
+	}
 	if (qid_parse(file, &id) && id == 0)
 		abort();
 	free(rec);

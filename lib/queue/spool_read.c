@@ -74,7 +74,8 @@ get_parts(struct spool_text *t, size_t n, struct err *err)
 	qfile_get_msg(h, file, &t->msg); /* else held, as damaged */
 	t->rcpt_state = (uint8_t *)t->mem + n;
 	for (i = 0; i < h->nrcpts; i++) {
-		qfile_get_rcpt(h, file, i, &r); /* else to do */
+		/* else to do */
+		qfile_get_rcpt(h, file, i, t->msg.reports, &r);
 		t->rcpt_state[i] = r.state;
 	}
 	return qfile_get_env(h,
@@ -185,6 +186,7 @@ spool_mark(struct spool *sp, const struct qfile_head *h,
 {
 	uint8_t slot[QFILE_SLOT];
 	char name[SPOOL_NAME_MAX];
+	size_t i;
 	int fd, rc;
 
 	fd = fsx_open(sp->dir[spool_dir_of(h->id)], spool_name(h->id, "", name),
@@ -192,6 +194,13 @@ spool_mark(struct spool *sp, const struct qfile_head *h,
 	if (fd < 0)
 		return err_sys(err, errno, "%s", name);
 	rc = write_rcpts(fd, h, v, n, err);
+	/* The message's slot confirms what the others say of reports. */
+	for (i = 0; rc == 0 && msg && i < n; i++)
+		if (v[i].slot.reports) {
+			if (fsx_fdatasync(fd) < 0)
+				rc = err_sys(err, errno, "fdatasync");
+			break;
+		}
 	if (rc == 0 && msg) {
 		qfile_put_msg(h, msg, slot);
 		rc = fsx_pwrite_all(fd, slot, sizeof(slot),

@@ -15,11 +15,21 @@ struct entry {
 	uint8_t kind;
 };
 
+/* What a message says of the reports about it. */
+struct named {
+	uint64_t parent;
+	uint64_t child; /* 0: any, the parent cannot be read */
+};
+
 struct walk {
 	struct spool *sp;
 	unsigned dir;
 	struct entry *v;
 	size_t n, size;
+	struct spool_found *children;
+	size_t nchildren;
+	struct named *named;
+	size_t nnamed;
 	uint64_t max_id;
 	spool_found_fn *found;
 	void *arg;
@@ -116,11 +126,105 @@ by_id(const void *pa, const void *pb)
 static void
 drop(struct walk *w, uint64_t id, const char *suffix)
 {
+	unsigned dir = spool_dir_of(id);
 	char name[SPOOL_NAME_MAX];
 
-	if (fsx_unlink(w->sp->dir[w->dir], spool_name(id, suffix, name)) < 0)
-		log_warn("spool: cannot remove msg/%02x/%s", w->dir, name);
+	if (fsx_unlink(w->sp->dir[dir], spool_name(id, suffix, name)) < 0)
+		log_warn("spool: cannot remove msg/%02x/%s", dir, name);
 }
+
+/* --- children ------------------------------------------------------------- */
+
+static int
+add_named(struct walk *w, uint64_t parent, uint64_t child)
+{
+	struct named *v = reallocarray(w->named, w->nnamed + 1, sizeof(*v));
+
+	if (!v)
+		return -1;
+	w->named = v;
+	v[w->nnamed++] = (struct named){ parent, child };
+	return 0;
+}
+
+/* What this message says of its children. */
+static int
+note_names(struct walk *w, const struct spool_found *f)
+{
+	size_t i;
+
+	if (f->msg.seq == 0)
+		return add_named(w, f->head.id, 0);
+	for (i = 0; i < QFILE_CHILDREN; i++)
+		if (f->msg.child[i] &&
+		    add_named(w, f->head.id, f->msg.child[i]) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+add_child(struct walk *w, const struct spool_found *f)
+{
+	struct spool_found *v =
+		reallocarray(w->children, w->nchildren + 1, sizeof(*v));
+
+	if (!v)
+		return -1;
+	w->children = v;
+	v[w->nchildren++] = *f;
+	return 0;
+}
+
+static bool
+is_named(const struct walk *w, const struct spool_found *f)
+{
+	size_t i;
+
+	for (i = 0; i < w->nnamed; i++)
+		if (w->named[i].parent == f->msg.parent &&
+		    (w->named[i].child == 0 || w->named[i].child == f->head.id))
+			return true;
+	return false;
+}
+
+/* Its parent names it: it is sent. */
+static int
+release_child(struct walk *w, struct spool_found *f, struct err *err)
+{
+	f->msg = (struct qfile_msg){ .seq = f->msg.seq + 1,
+				     .state = QFILE_ACTIVE };
+	if (spool_mark(w->sp, &f->head, NULL, 0, &f->msg, err) < 0)
+		return -1;
+	w->counts->messages++;
+	w->counts->damaged += f->damaged;
+	return w->found(w->arg, f) < 0
+		       ? err_set(err, ERR_TEMP, ENOMEM, "spool: recovery")
+		       : 0;
+}
+
+/* Once all are known. */
+static int
+judge_children(struct walk *w, struct err *err)
+{
+	struct spool_found *f;
+	size_t i;
+
+	for (i = 0; i < w->nchildren; i++) {
+		f = &w->children[i];
+		if (is_named(w, f)) {
+			if (release_child(w, f, err) < 0)
+				return -1;
+			continue;
+		}
+		w->counts->uncommitted++;
+		drop(w, f->head.id, "");
+		if (f->head.body != QFILE_INLINE)
+			drop(w, f->head.id, spool_body_suffix(f->head.body));
+	}
+	return 0;
+}
+
+/* --- messages ------------------------------------------------------------- */
 
 /* The body must be there in full. */
 static void
@@ -180,6 +284,14 @@ visit_message(struct walk *w, uint64_t id, bool has_log, struct err *err)
 		f.damaged = true;
 		err_set(&f.err, ERR_PERM, 0, "both state slots are bad");
 	}
+	if (f.msg.reason == QFILE_CHILD)
+		n = add_child(w, &f);
+	else
+		n = note_names(w, &f);
+	if (n < 0)
+		return err_set(err, ERR_TEMP, ENOMEM, "spool: recovery");
+	if (f.msg.reason == QFILE_CHILD)
+		return 1;
 	w->counts->messages++;
 	w->counts->damaged += f.damaged;
 	return w->found(w->arg, &f) < 0
@@ -249,7 +361,11 @@ spool_recover(struct spool *sp, spool_found_fn *found, void *arg,
 	*counts = (struct spool_counts){ 0 };
 	for (w.dir = 0; rc == 0 && w.dir < SPOOL_DIRS; w.dir++)
 		rc = visit_dir(&w, err);
+	if (rc == 0)
+		rc = judge_children(&w, err);
 	free(w.v);
+	free(w.children);
+	free(w.named);
 	/* With a new id file (the old one lost) ids may have gone further. */
 	if (rc == 0 && w.max_id >= sp->next) {
 		sp->next = w.max_id + 1;

@@ -33,7 +33,8 @@ put_front(const struct qfile_head *h, const struct spool_text *old,
 	for (i = 0; i < h->nrcpts; i++) {
 		r = (struct qfile_rcpt){ 0 };
 		if (i < old->head.nrcpts)
-			(void)qfile_get_rcpt(&old->head, file, i, &r);
+			(void)qfile_get_rcpt(&old->head, file, i,
+					     old->msg.reports, &r);
 		if (e->rcpt_state[i] == r.state)
 			continue;
 		r.seq++;
