@@ -79,6 +79,7 @@ data_refused(struct session *s)
 					   "Error: queue file write error" };
 	snprintf(s->dsn, sizeof(s->dsn), "%s", f.dsn);
 	r = reply_log(reply_nowf(s, f.code, s->dsn, "%s", f.text));
+	session_soften(s, &r);
 	session_log_reject(s, &r); /* while the envelope is there */
 	r.log = false;
 	session_reset(s);

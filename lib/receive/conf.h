@@ -31,6 +31,7 @@ struct receive_conf {
 	struct str hostname, origin, banner, mail_name, forbidden;
 	struct nets trusted; /* may send anywhere */
 	struct nets unlimited;
+	bool soft_bounce;
 	bool helo_required, no_vrfy, strict_envelopes, untrusted_routing;
 	bool forbid_pipelining;
 	/* Of submission. */

@@ -54,7 +54,7 @@ policy_header_fault(const struct receive_conf *c, enum header_result r,
 					      "Error: message header too "
 					      "long" };
 	if (h->received >= c->hops) /* RFC 5321 6.3 */
-		return (struct policy_fault){ 554, "5.4.0",
+		return (struct policy_fault){ 554, "5.4.6",
 					      "Error: too many hops" };
 	return (struct policy_fault){ 0 };
 }

@@ -77,7 +77,7 @@ test_faults(void **state)
 			 552);
 	h.received = 3;
 	assert_string_equal(policy_header_fault(&c, HEADER_DONE, &h).dsn,
-			    "5.4.0");
+			    "5.4.6");
 }
 
 static void

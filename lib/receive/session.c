@@ -340,6 +340,19 @@ count_reply(struct session *s, const struct reply *r)
 		s->good[s->verb]++;
 }
 
+/* soft_bounce: try again later; but not with the same password. */
+void
+session_soften(struct session *s, struct reply *r)
+{
+	if (!s->w->conf.soft_bounce || r->code < 500 || r->code == 535)
+		return;
+	r->code -= 100;
+	if (r->dsn && r->dsn[0] == '5') {
+		snprintf(s->soft_dsn, sizeof(s->soft_dsn), "4%s", r->dsn + 1);
+		r->dsn = s->soft_dsn;
+	}
+}
+
 /* Send a reply; false: that was the end of the session. */
 static bool
 send_reply(struct session *s, struct reply r)
@@ -348,6 +361,7 @@ send_reply(struct session *s, struct reply r)
 	struct buf *out;
 	unsigned late = r.late_ms;
 
+	session_soften(s, &r);
 	count_reply(s, &r);
 	if (r.log)
 		session_log_reject(s, &r);

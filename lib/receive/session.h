@@ -75,6 +75,7 @@ struct session {
 	uint32_t tag;
 	struct smtp_rcpt rcpt; /* RCPT in question */
 	char dsn[16];	       /* of a reply whose code came from a peer */
+	char soft_dsn[16];     /* of one that soft_bounce changed */
 
 	struct buf held;   /* a reply that is made to come late */
 	uint8_t held_then; /* enum reply_then */
@@ -140,5 +141,7 @@ void session_input(struct session *s);
 void session_progress(struct session *s);
 /* "NOQUEUE: reject: ..." */
 void session_log_reject(const struct session *s, const struct reply *r);
+/* With soft_bounce a failure becomes a delay. */
+void session_soften(struct session *s, struct reply *r);
 
 #endif

@@ -75,7 +75,7 @@ def test_hops(house):
         s.hello()
         received = "Received: from a by b; Thu, 1 Jan 1970 00:00:00 +0000\r\n"
         assert s.data(house, received * 50 + "\r\n.\r\n").startswith(
-            "554 5.4.0 Error: too many hops")
+            "554 5.4.6 Error: too many hops")
         assert s.data(house, received * 49 + "\r\n.\r\n").startswith("250")
 
 
