@@ -297,6 +297,27 @@ test_backlog(void **state)
 	UNTIL(w, w->q.by_id.n == 0);
 }
 
+/* What had to wait while it lived is said to be deferred when it dies. */
+static void
+test_backlog_dies(void **state)
+{
+	struct world *w = *state;
+	struct site *s;
+
+	w->q.set.retry.min_us = w->q.set.retry.max_us = HOUR;
+	w->q.set.active_max = 20;
+	w->remote.fate = FATE_WAIT;
+	commit_some(w, "x.test", 60);
+	UNTIL(w, w->remote.nwait == 5);
+	s = the_site(w, "x.test");
+	UNTIL(w, s->nuntold >= 40);
+	while (w->remote.nwait)
+		answer_one(w, FATE_TEMP);
+	UNTIL(w, s->state == SITE_DEAD && s->nparked >= 55 && !s->nuntold);
+	UNTIL(w, w->q.nactive == 0);
+	assert_in_range(w->remote.nsent, 5, 9);
+}
+
 static void
 test_many_sites(void **state)
 {
@@ -432,9 +453,10 @@ main(void)
 		T(test_dead),		T(test_parked_rest),
 		T(test_parked_orders),	T(test_two_sites),
 		T(test_parked_expires), T(test_backlog),
-		T(test_many_sites),	T(test_kept),
-		T(test_killer),		T(test_leaving),
-		T(test_restart_remote), T(test_idle),
+		T(test_backlog_dies),	T(test_many_sites),
+		T(test_kept),		T(test_killer),
+		T(test_leaving),	T(test_restart_remote),
+		T(test_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

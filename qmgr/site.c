@@ -345,6 +345,22 @@ revive(struct site *s)
 	s->why = NULL;
 }
 
+/* Messages that were parked while it lived have nothing in the log yet: they
+ * are read, find it dead, and come back. */
+static void
+tell(struct site *s)
+{
+	struct list *it, *next;
+	struct message *m;
+
+	for (it = s->parked.next; s->nuntold && it != &s->parked; it = next) {
+		next = it->next;
+		m = LIST_OF(it, struct message, parked);
+		if (!m->told)
+			message_defer(m, m->arrival_us);
+	}
+}
+
 /* Not to be tried before its time. */
 static void
 die(struct site *s, struct str why)
@@ -366,6 +382,7 @@ die(struct site *s, struct str why)
 	}
 	wait_ms(s, s->backoff_ms);
 	smtp_suspend(s);
+	tell(s);
 }
 
 void
@@ -489,6 +506,7 @@ site_park(struct site *s, struct message *m)
 	m->site = s;
 	list_append(&s->parked, &m->parked);
 	s->nparked++;
+	s->nuntold += !m->told;
 	step(s);
 }
 
@@ -506,6 +524,7 @@ site_leave(struct message *m)
 	} else {
 		list_remove(&m->parked);
 		s->nparked--;
+		s->nuntold -= !m->told;
 	}
 	step(s);
 }
@@ -516,5 +535,6 @@ site_woken(struct message *m)
 	m->woken = true;
 	list_remove(&m->parked);
 	m->site->nparked--;
+	m->site->nuntold -= !m->told;
 	m->site->nwoken++;
 }

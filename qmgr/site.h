@@ -58,6 +58,7 @@ struct site {
 	struct heap_item due; /* ms: dead, till the probe; or rate delay */
 	struct window window;
 	size_t nparked, todo_bytes;
+	size_t nuntold; /* of nparked: the log does not know why */
 	unsigned ntodo, busy;
 	unsigned nwoken; /* messages on their way here from parked */
 	/* Connections that workers keep for it, as far as is known. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fill [-n COUNT] [-b BYTES] [-d DOMAINS] [-w SECONDS] [-t ADDRESS PATH] DIR
+ * fill [-n COUNT] [-b BYTES] [-d DOMAINS] [-x NEXTHOP] [-w SECONDS]
+ *      [-t ADDRESS PATH] DIR
  *
  * A queue for the benchmarks: COUNT messages of BYTES in the spool DIR (made
  * if it is missing), each to one address in one of DOMAINS domains (site0.test
- * and so on; 1: dead.test), to be tried in SECONDS (0: at once).  -t: and one
+ * and so on; 1: dead.test) or with one NEXTHOP for all, to be tried in SECONDS (0: at once).  -t: and one
  * more at the end, due at once, to the virtual mailbox ADDRESS at PATH.
  */
 #include <err.h>
@@ -27,7 +28,7 @@ struct one {
 
 static struct {
 	unsigned count, bytes, domains, wait_s;
-	const char *address, *path;
+	const char *address, *path, *nexthop;
 	char *body;
 } set = { .count = 1000, .bytes = 600, .domains = 1 };
 
@@ -53,7 +54,7 @@ make(struct spool *sp, struct one *o, unsigned n)
 		snprintf(domain, sizeof(domain), "site%u.test",
 			 n % set.domains);
 	snprintf(address, sizeof(address), "user%u@%s", n, domain);
-	r.where = str_of(domain);
+	r.where = str_of(set.nexthop ? set.nexthop : domain);
 	r.address = r.original = str_of(address);
 	if (last) {
 		r.type = RCPT_VIRTUAL;
@@ -120,7 +121,7 @@ main(int argc, char **argv)
 	struct err e;
 	int root, c;
 
-	while ((c = getopt(argc, argv, "n:b:d:w:t:")) != -1) {
+	while ((c = getopt(argc, argv, "n:b:d:w:t:x:")) != -1) {
 		if (c == 'n')
 			set.count = number(optarg);
 		else if (c == 'b')
@@ -129,6 +130,8 @@ main(int argc, char **argv)
 			set.domains = number(optarg);
 		else if (c == 'w')
 			set.wait_s = number(optarg);
+		else if (c == 'x')
+			set.nexthop = optarg;
 		else if (c == 't')
 			set.address = optarg;
 		else

@@ -25,9 +25,10 @@ import shutil
 import signal
 import statistics
 import subprocess
+import threading
 import time
 
-from servers import Cgroup, PEER, machine, ph, runtime, settle, spent
+from servers import Cgroup, PEER, Posthouse, machine, ph, runtime, settle, spent
 
 EVENTS = {
     "raw_syscalls:sys_enter": "calls",
@@ -42,6 +43,66 @@ UNITS = {"rate": ("messages/s", "{:.0f}"), "cpu_ms": ("CPU ms/msg", "{:.3f}"),
          "syncs": ("syncs/msg", "{:.2f}"),
          "calls": ("system calls/msg", "{:.1f}"),
          "switches": ("context switches/msg", "{:.1f}")}
+
+
+class Sink:
+    """smtp-sink, and when which message came: it prints a line for each."""
+
+    def __init__(self):
+        self.port = ph.free_ports(1)[0]
+        self.times = []
+        self.process = subprocess.Popen(
+            [PEER, "run", "postfix", "smtp-sink", "-u", "nobody", "-c",
+             f"127.0.0.1:{self.port}", "1000"],
+            stdout=subprocess.PIPE, env=ph.clean_env())
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        rest = b""
+        while chunk := os.read(self.process.stdout.fileno(), 65536):
+            now = time.time()
+            *lines, rest = (rest + chunk).split(b"\r")
+            for line in lines:
+                n = int(line.split(b"mesg=")[1])
+                self.times += [now] * (n - len(self.times))
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class ToSink:
+    address = "someone@elsewhere.test"
+
+    def __init__(self, work):
+        self.sink = Sink()
+        self.had = 0
+        try:
+            super().__init__(work)
+        except BaseException:
+            self.sink.stop()
+            raise
+
+    def stop(self):
+        super().stop()
+        self.sink.stop()
+
+    def empty(self):
+        self.had = len(self.sink.times)
+
+    def delivered(self, messages, seconds=120):
+        ph.wait_for(lambda: len(self.sink.times) >= self.had + messages,
+                    f"{messages} messages at smtp-sink", seconds, 0.1)
+        got = len(self.sink.times) - self.had
+        assert got == messages, f"{got} instead of {messages}"
+        return self.sink.times[-1]
+
+
+class PosthouseRelay(ToSink, Posthouse):
+    @property
+    def overrides(self):
+        return {"relayhost": f"[127.0.0.1]:{self.sink.port}",
+                "mynetworks": "127.0.0.0/8"}
 
 
 def send(server, work, sessions, messages, size):

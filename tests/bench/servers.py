@@ -115,6 +115,34 @@ PASSWORD = "bench-secret"
 HASH = crypt.crypt(PASSWORD, "$6$rounds=1000$benchbenchbench$")
 
 
+# A destination where nobody listens.
+NOBODY = "[127.0.0.1]:9"
+
+
+def chown_all(top, uid, gid):
+    for d, _, names in os.walk(top):
+        os.chown(d, uid, gid)
+        for name in names:
+            os.chown(os.path.join(d, name), uid, gid)
+
+
+def fill(server, *args):
+    """A queue made by fill.c, on a tmpfs, where a sync costs nothing; the
+    server is not running."""
+    spool = server.instance.dir / "spool"
+    st = spool.stat()
+    made = pathlib.Path("/dev/shm") / f"posthouse-bench-{os.getpid()}"
+    try:
+        ph.run([TOOLS / "fill", *args, made], timeout=600)
+        shutil.rmtree(spool)
+        shutil.copytree(made, spool)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+    chown_all(spool, st.st_uid, st.st_gid)
+    spool.chmod(0o700)
+    os.sync()
+
+
 class Posthouse:
     name = "posthouse"
     address = "bench@posthouse.test"
