@@ -13,7 +13,7 @@
 enum {
 	BIG_MAX = 1000,	   /* messages in hand with a body in its own file */
 	RCPT_GUESS = 64,   /* bytes of a recipient in the envelope */
-	LOADING_MAX = 256, /* messages being read at the same time */
+	LOADING_MAX = 128, /* messages being read at the same time */
 	UNREADABLE_S = 60, /* a file that could not be read: again after */
 	US = 1000000,
 };
