@@ -659,6 +659,7 @@ read_text(struct reader *r, struct str text, struct err *err)
 	for (i = 0; i < c->n; i++)
 		(void)evaluate(r, c->v[i]);
 	check_listeners(r);
+	config_check_sockets(c, on_problem, r);
 	if (r->errors == 0)
 		return 0;
 	fall_back(r);

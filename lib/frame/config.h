@@ -94,6 +94,13 @@ ERR_WARN_UNUSED int config_check(const struct param *row, struct str value,
 				 const char *dir, struct pool *pool,
 				 struct str *out, struct err *err);
 
+/* A transport that is "lmtp:unix:PATH" needs the dialer for it: problem() is
+ * called for each whose PATH is not among dialer_sockets. */
+typedef void config_problem(void *arg, unsigned line, bool warning,
+			    const char *text);
+void config_check_sockets(const struct config *c, config_problem *problem,
+			  void *arg);
+
 /* Does this item of a list stand for a file: TYPE:FILE, where the type's table
  * is a file, or /FILE, either with "!" in front?  Then *file is FILE. */
 bool config_table_file(struct str item, struct str *file);

@@ -55,7 +55,14 @@ static const struct param kinds[] = {
 	{ .name = NULL },
 };
 
-static const struct param *const sets[] = { names, kinds, NULL };
+static const struct param sockets[] = {
+	{ .name = "queue_directory", .kind = PARAM_PATH, .def = "/spool" },
+	{ .name = "dialer_sockets", .kind = PARAM_LIST, .def = "" },
+	{ .name = "virtual_transport", .kind = PARAM_STR, .def = "virtual" },
+	{ .name = NULL },
+};
+
+static const struct param *const sets[] = { names, kinds, sockets, NULL };
 
 /* Problems of a text, without the path in front; *value of name if there are
  * none. */
@@ -437,6 +444,46 @@ test_nearest(void **state)
 	config_fini(&c);
 }
 
+/* A transport by a local socket that dialer may not connect to. */
+static void
+test_sockets(void **state)
+{
+	static const struct {
+		const char *listed, *transport;
+		bool ok;
+	} rows[] = {
+		{ "", "virtual", true },
+		{ "", "lmtp:[unix]:24", true },
+		{ "", "lmtp:unix:/run/lmtp", false },
+		{ "/run/lmtp", "lmtp:unix:/run/lmtp", true },
+		{ "/run/a, /run/lmtp", "slow:unix:/run/lmtp", true },
+		{ "/run/lmtp", "lmtp:unix:/run/lmtp2", false },
+		{ "/spool/private/x", "lmtp:unix:private/x", true },
+		{ "private/x", "lmtp:unix:/spool/private/x", true },
+		{ "private/x", "lmtp:unix:private/x", true },
+		{ "private/x", "lmtp:unix:/private/x", false },
+		{ "/run/lmtp", "lmtp:unix:", false },
+	};
+	char text[256], *got;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)snprintf(text, sizeof(text),
+			       "dialer_sockets = %s\nvirtual_transport = %s\n",
+			       rows[i].listed, rows[i].transport);
+		print_message("%s", text);
+		got = load(text, NULL, NULL);
+		if (rows[i].ok)
+			assert_string_equal(got, "");
+		else
+			assert_non_null(
+				strstr(got, "2: virtual_transport: the socket "
+					    "\""));
+		free(got);
+	}
+}
+
 int
 main(void)
 {
@@ -449,6 +496,7 @@ main(void)
 		cmocka_unit_test(test_what_a_process_gets),
 		cmocka_unit_test(test_owner_and_mode),
 		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
