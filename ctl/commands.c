@@ -40,6 +40,8 @@ static const struct {
 	  "make, show or check certificates" },
 	{ "topology", cmd_topology, "[--markdown | --json]",
 	  "show who may ask whom for what" },
+	{ "trace", cmd_trace, "[--log FILE|-]... ID|ADDRESS|MESSAGE-ID",
+	  "tell the story of a message" },
 	{ "user", cmd_user,
 	  "add|passwd [--password-stdin] USER | delete USER | list | "
 	  "app add USER NAME [--services imap,pop3,smtp] [--expires 90d] | "

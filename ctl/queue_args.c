@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "mail/path.h"
 #include "queue.h"
+#include "trace_line.h"
 
 enum { LIST_MAX = 60000 };
 
@@ -75,7 +76,7 @@ add_id(struct queue_args *a, const char *id, struct err *err)
 {
 	const struct msg_queue_id e = { .id = str_of(id) };
 
-	if (strspn(id, "0123456789ABCDEF") != strlen(id) || strlen(id) < 12)
+	if (!trace_is_id(e.id))
 		return wrong(err, "no queue id", id);
 	if (a->m.ids.count == QUEUE_IDS_MAX ||
 	    msg_list_add(&a->ids, &msg_queue_id_def, &e, NULL) < 0)
