@@ -143,11 +143,28 @@ set_anchors(struct resolver *r, struct str text, struct err *err)
 	return 0;
 }
 
+/* What libunbound answers itself (RFC 6761 6.2, RFC 8375 4) may be a zone like
+ * others here.  The first of these calls makes the settings final, and fails
+ * if they are wrong: it comes last. */
+static int
+drop_zones(struct resolver *r, struct err *err)
+{
+	static const char *const zones[] = { "test.", "home.arpa." };
+	size_t i;
+	int rc;
+
+	for (i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
+		rc = ub_ctx_zone_remove(r->ctx, zones[i]);
+		if (rc)
+			return ub_fail(rc, "its settings", err);
+	}
+	return 0;
+}
+
 struct resolver *
 resolver_new(struct loop *l, const struct resolver_conf *c, struct err *err)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
-	int rc;
 
 	if (r)
 		r->ctx = ub_ctx_create_event(l->base);
@@ -159,14 +176,8 @@ resolver_new(struct loop *l, const struct resolver_conf *c, struct err *err)
 	if (set_options(r, c, err) < 0 || set_servers(r, c, err) < 0 ||
 	    set_anchors(r, c->anchors, err) < 0)
 		goto fail;
-	/* RFC 6761 6.2 lets "test" be answered from inside; here it may be a
-	 * zone like others.  This makes the settings final and takes them: it
-	 * fails if one is wrong, so it comes last. */
-	rc = ub_ctx_zone_remove(r->ctx, "test.");
-	if (rc) {
-		(void)ub_fail(rc, "its settings", err);
+	if (drop_zones(r, err) < 0)
 		goto fail;
-	}
 	return r;
 fail:
 	resolver_free(r);

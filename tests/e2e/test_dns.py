@@ -98,6 +98,16 @@ def test_answers(make_dns, make_nsd, mode):
     assert status == ABSENT and "no such records" in line
 
 
+def test_zones_like_others(make_dns, make_nsd):
+    """libunbound would say itself that there is nothing in these."""
+    zones = {"mail.test": "a A 192.0.2.1", "home.arpa": "a A 192.0.2.1",
+             "1.0.10.in-addr.arpa": "1 PTR a.mail.test."}
+    i = make_dns(make_nsd(zones).address)
+    for name in ("a.mail.test", "a.home.arpa"):
+        assert dns(i, name, "A")[2] == ["192.0.2.1"]
+    assert dns(i, "1.1.0.10.in-addr.arpa", "PTR")[2] == ["a.mail.test"]
+
+
 def test_names_that_are_none(instance):
     for name in ("", "a..b", ".a", "a" * 64 + ".org", "a." * 126 + "aa",
                  "f\u00fcr.example", "a b", "back\\slash"):
