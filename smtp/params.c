@@ -459,10 +459,9 @@ const struct param smtp_params[] = {
 		  "@domain); the name of the host; the destination as it is "
 		  "written in the route or relayhost "
 		  "([mail.example.com]:587). Without a colon the value is a "
-		  "user whose "
-		  "password is empty. The files "
-		  "are read by router: they should be readable by its user, "
-		  "and by no other." },
+		  "user whose password is empty. The files are read by "
+		  "router: its user, posthouse-router, should be their owner, "
+		  "and nobody else able to read them." },
 	{ .name = "smtp_sender_dependent_authentication",
 	  .kind = PARAM_BOOL,
 	  .def = "no",

@@ -106,7 +106,7 @@ site_ask(const struct routes *r, const struct msg_site *q, struct msg_sited *a,
 	 char tls[SITE_TLS_MAX + 1])
 {
 	const struct site_maps *m = maps_of(r, q->transport);
-	struct str value;
+	struct str value = STR_NULL;
 	struct err err;
 	int rc = 0;
 

@@ -33,13 +33,26 @@ PROBES = [
     "|/bin/true@posthouse.test",
     "/etc/passwd@posthouse.test",
     "../alice@posthouse.test",
+    # through a domain that is passed on
+    "victim%example.com@inner.example.net",
+    "example.com!victim@inner.example.net",
+    "victim@example.com@inner.example.net",
+    '"victim@example.com"@inner.example.net',
+    "victim@inner.example.net.example.com",
+    "victim@xinner.example.net",
+    # by a domain that only has a route
+    "victim@routed.example.net",
 ]
 
 
 @pytest.fixture(scope="module")
 def stranger(make_module_instance):
     """An instance for which this machine is not a network of its own."""
-    return make_module_instance(mynetworks="192.0.2.0/24")
+    return make_module_instance(
+        mynetworks="192.0.2.0/24", relay_domains="inner.example.net",
+        relayhost="[127.0.0.1]:9",
+        transport_maps="inline:{ routed.example.net=relay:[127.0.0.1]:9, "
+                       "example.com=smtp:[127.0.0.1]:9 }")
 
 
 @pytest.mark.parametrize("to", PROBES)
@@ -61,6 +74,7 @@ def test_own_recipients_are_taken_from_strangers(stranger):
         w.smtp("EHLO client.example.net\r\n")
         w.smtp("MAIL FROM:<someone@example.net>\r\n")
         assert w.smtp("RCPT TO:<alice@posthouse.test>\r\n")[:3] == b"250"
+        assert w.smtp("RCPT TO:<x@a.inner.example.net>\r\n")[:3] == b"250"
 
 
 def test_nothing_was_queued(stranger):
