@@ -5,8 +5,16 @@ port of any loopback address or on a local socket."""
 import contextlib
 import os
 import socket
+import ssl
 import threading
 import typing
+
+
+def server_context(pem):
+    """Of a file with the key and its certificate."""
+    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    c.load_cert_chain(pem)
+    return c
 
 
 class Tls(typing.NamedTuple):

@@ -188,6 +188,24 @@ def certificates():
     return there
 
 
+def issue(directory, name, *alt_names, ca=None, purpose="serverAuth"):
+    """DIRECTORY/NAME.pem with a key and its certificate, by the CA of all
+    instances, or (ca False) by itself."""
+    pem, crt = directory / f"{name}.pem", directory / f"{name}.crt"
+    by = [] if ca is False else ["-CA", certificates() / "ca.pem", "-CAkey",
+                                 certificates() / "ca.key"]
+    run(["openssl", "req", "-x509", *by, "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-keyout", pem, "-out", crt,
+            "-subj", f"/CN={name}", "-days", "30",
+            "-addext", "basicConstraints=critical,CA:false",
+            "-addext", "subjectAltName=" +
+            ",".join(f"DNS:{n}" for n in alt_names),
+            "-addext", f"extendedKeyUsage={purpose}"])
+    pem.write_text(pem.read_text() + crt.read_text())
+    pem.chmod(0o600)
+    return pem
+
+
 def scram_keys(password, iterations=10000):
     """What SCRAM-SHA-256 needs in the users file (RFC 5802 3), as many
     iterations as "posthouse user" takes."""

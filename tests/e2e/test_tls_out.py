@@ -10,33 +10,9 @@ import posthouse as ph
 import pytest
 from clients import Letter, send_smtplib
 from mtas import loopback_address
-from mx import Mx
+from mx import Mx, server_context
 
 MX = "mx.example.test"
-
-
-def issue(directory, name, *alt_names, ca=None, purpose="serverAuth"):
-    """NAME.pem with a key and its certificate, by the CA of all instances, or
-    (ca False) by itself."""
-    pem, crt = directory / f"{name}.pem", directory / f"{name}.crt"
-    by = [] if ca is False else ["-CA", ph.certificates() / "ca.pem", "-CAkey",
-                                 ph.certificates() / "ca.key"]
-    ph.run(["openssl", "req", "-x509", *by, "-newkey", "ec", "-pkeyopt",
-            "ec_paramgen_curve:P-256", "-nodes", "-keyout", pem, "-out", crt,
-            "-subj", f"/CN={name}", "-days", "30",
-            "-addext", "basicConstraints=critical,CA:false",
-            "-addext", "subjectAltName=" +
-            ",".join(f"DNS:{n}" for n in alt_names),
-            "-addext", f"extendedKeyUsage={purpose}"])
-    pem.write_text(pem.read_text() + crt.read_text())
-    pem.chmod(0o600)
-    return pem
-
-
-def context(pem):
-    c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    c.load_cert_chain(pem)
-    return c
 
 
 def sha256(pem, key=False):
@@ -52,12 +28,12 @@ def sha256(pem, key=False):
 @pytest.fixture(scope="module")
 def pems(tmp_path_factory):
     d = tmp_path_factory.mktemp("pems")
-    return {"mx": issue(d, "mx", MX),
-            "domain": issue(d, "domain", "example.test"),
-            "below": issue(d, "below", "*.example.test"),
-            "other": issue(d, "other", "mx.example.org"),
-            "self": issue(d, "self", MX, ca=False),
-            "client": issue(d, "client", "posthouse.test",
+    return {"mx": ph.issue(d, "mx", MX),
+            "domain": ph.issue(d, "domain", "example.test"),
+            "below": ph.issue(d, "below", "*.example.test"),
+            "other": ph.issue(d, "other", "mx.example.org"),
+            "self": ph.issue(d, "self", MX, ca=False),
+            "client": ph.issue(d, "client", "posthouse.test",
                             purpose="clientAuth")}
 
 
@@ -84,7 +60,7 @@ def world(make_instance, make_nsd):
         return w.i
 
     def serve(pem=None, **kw):
-        tls = kw.pop("tls", None) or (context(pem) if pem else None)
+        tls = kw.pop("tls", None) or (server_context(pem) if pem else None)
         s = Mx(w.host, w.port, tls=tls, **kw).start()
         w.servers.append(s)
         return s
@@ -122,7 +98,7 @@ def tls_log(w, trust, how="established"):
 @pytest.mark.dev
 def test_may(world, pems):
     seen = []
-    tls = context(pems["mx"])
+    tls = server_context(pems["mx"])
     tls.sni_callback = lambda sock, name, ctx: seen.append(name)
     server = world.serve(tls=tls)
     world.make()
@@ -153,7 +129,7 @@ def test_may_not_offered(world):
 def test_may_falls_back(world, pems):
     """A server that offers TLS and cannot speak it gets the mail in plain
     text."""
-    tls = context(pems["mx"])
+    tls = server_context(pems["mx"])
     tls.minimum_version = tls.maximum_version = ssl.TLSVersion.TLSv1_2
     tls.set_ciphers("AES128-SHA256")  # needs an RSA key
     server = world.serve(tls=tls)
@@ -205,7 +181,7 @@ def test_encrypt(world, pems):
 
 
 def test_encrypt_does_not_fall_back(world, pems):
-    tls = context(pems["mx"])
+    tls = server_context(pems["mx"])
     tls.minimum_version = tls.maximum_version = ssl.TLSVersion.TLSv1_2
     server = world.serve(tls=tls)
     world.make(smtp_tls_security_level="encrypt",
@@ -300,7 +276,7 @@ def test_policies(world, pems):
 
 @pytest.mark.dev
 def test_own_certificate(world, pems):
-    tls = context(pems["mx"])
+    tls = server_context(pems["mx"])
     tls.verify_mode = ssl.CERT_REQUIRED
     tls.load_verify_locations(ph.certificates() / "ca.pem")
     server = world.serve(tls=tls)

@@ -17,6 +17,8 @@ import time
 
 import posthouse
 import pytest
+from mtas import loopback_address
+from mx import Mx, server_context
 
 USER_PROCESSES = ("deliver", "imapd", "pop3d")
 # Who may have what; master is root and hands them on.
@@ -105,17 +107,33 @@ def found_in(pid, patterns):
     return found
 
 
+def relay_host(pem):
+    """A server that asks its clients for a certificate."""
+    tls = server_context(pem)
+    tls.verify_mode = ssl.CERT_REQUIRED
+    tls.load_verify_locations(posthouse.certificates() / "ca.pem")
+    return Mx(loopback_address(2525), 0, tls=tls).start()
+
+
 @pytest.fixture(scope="module")
 def busy(make_module_instance):
     """An instance in the midst of sessions of every kind."""
-    i = make_module_instance()
+    i = make_module_instance(
+        start=False, smtp_tls_chain_files="tls/client.pem",
+        smtp_tls_security_level="encrypt", relayhost="[127.0.0.1]")
+    posthouse.issue(i.conf_dir / "tls", "client", "posthouse.test",
+                    purpose="clientAuth")
+    server = relay_host(i.ca_file.with_name("ecdsa.pem"))
+    i.set(relayhost=f"[{server.host}]:{server.port}")
+    i.start()
     tls = i.tls_context()
     open_sessions = []
     for round_ in range(3):
         with smtplib.SMTP("127.0.0.1", i.submission_port) as s:
             s.starttls(context=tls)
             s.login(i.address("alice"), i.users["alice"])
-            s.sendmail(i.address("alice"), [i.address("bob")],
+            s.sendmail(i.address("alice"),
+                       [i.address("bob"), "someone@example.net"],
                        f"Subject: {round_}\r\n\r\nx\r\n")
         with smtplib.SMTP("127.0.0.1", i.smtp_port) as s:
             s.starttls(context=tls)
@@ -134,7 +152,10 @@ def busy(make_module_instance):
                                   ssl_context=tls).login(i.address(name), "no")
     i.mailbox("bob").wait(3)
     i.mailbox("alice").wait(3)
+    posthouse.wait_for(lambda: len(server.mails) == 3, "mail at the relay host")
+    assert all(h.client for h in server.handshakes)
     yield i
+    server.stop()
     del open_sessions
 
 
@@ -149,7 +170,8 @@ def holders(instance, patterns):
 
 
 def test_keys_are_with_keyd_alone(busy):
-    files = [busy.ca_file.with_name(n) for n in ("ecdsa.pem", "rsa.pem")]
+    files = [busy.ca_file.with_name(n)
+             for n in ("ecdsa.pem", "rsa.pem", "client.pem")]
     patterns = key_patterns(files)
     assert len(patterns) > 2 * len(files)
     found = holders(busy, patterns)
