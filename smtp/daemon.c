@@ -68,7 +68,11 @@ peer(struct daemon *d, const struct chan_row *row, int fd)
 static void
 leave(void *arg)
 {
-	daemon_exit(arg, EX_OK);
+	struct daemon *d = arg;
+	struct worker *w = d->app;
+
+	kept_fini(&w->hub.kept); /* with QUIT */
+	daemon_exit(d, EX_OK);
 }
 
 static void

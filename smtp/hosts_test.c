@@ -212,6 +212,8 @@ static const struct {
 	{ "a/b", "faulty" },
 	{ "user@a.test", "faulty" },
 	{ "\xff.test", "faulty" },
+	{ "\xc2\xad", "faulty" }, /* U+00AD, which IDNA leaves out */
+	{ "\xef\xbc\x91\xef\xbc\x92\xef\xbc\x97.0.0.1", "faulty" },
 	{ "unix:/path", "faulty" }, /* LMTP's only */
 };
 

@@ -17,32 +17,46 @@ bad(struct str s, struct err *err)
 		       STR_FMT(str_head(s, 100)));
 }
 
+/* Bytes that are none of a host's name, whatever the DNS allows. */
+static bool
+is_clean(struct str host, bool *ascii)
+{
+	size_t i;
+
+	*ascii = true;
+	for (i = 0; i < host.n; i++) {
+		unsigned char c = (unsigned char)host.p[i];
+
+		*ascii = *ascii && c < 0x80;
+		if (c <= ' ' || c == 0x7f || strchr("[]:/@\\\"", c))
+			return false;
+	}
+	return host.n > 0;
+}
+
 /* RFC 5891 4: what is not ASCII is converted; ASCII stays as it is, since names
- * in use do not all follow the rules (underscores). */
+ * in use do not all follow the rules (underscores).  What a conversion leaves
+ * can be anything again: nothing at all, or an address. */
 static int
 host_to_ascii(struct nexthop *n, struct str host)
 {
 	char utf8[DNS_NAME_MAX + 1];
-	uint8_t *ascii = NULL;
-	bool plain = true, ok;
-	size_t i;
+	uint8_t *out = NULL;
+	struct addr a;
+	bool ascii, ok;
 
-	for (i = 0; i < host.n; i++) {
-		unsigned char c = (unsigned char)host.p[i];
-
-		plain = plain && c < 0x80;
-		if (c <= ' ' || c == 0x7f || strchr("[]:/@\\\"", c))
-			return -1;
-	}
-	if (host.n == 0 || !str_copy(utf8, sizeof(utf8), host))
+	if (!is_clean(host, &ascii) || !str_copy(utf8, sizeof(utf8), host))
 		return -1;
-	if (plain)
+	if (ascii)
 		return str_copy(n->host, sizeof(n->host), host) ? 0 : -1;
-	if (idn2_lookup_u8((const uint8_t *)utf8, &ascii,
+	if (idn2_lookup_u8((const uint8_t *)utf8, &out,
 			   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return -1;
-	ok = str_copy(n->host, sizeof(n->host), str_of((char *)ascii));
-	idn2_free(ascii);
+	host = str_of((char *)out);
+	ok = is_clean(host, &ascii) && ascii &&
+	     addr_parse(host, &a, NULL) < 0 &&
+	     str_copy(n->host, sizeof(n->host), host);
+	idn2_free(out);
 	return ok ? 0 : -1;
 }
 

@@ -3,6 +3,7 @@
 records, dead and unwilling hosts, kept connections, LMTP."""
 
 import concurrent.futures
+import threading
 
 import posthouse as ph
 import pytest
@@ -29,7 +30,7 @@ loop MX 5 backup
 loop MX 20 mx
 self A 127.0.0.1
 selfonly MX 10 self
-unreachable A {backup}
+six AAAA ::1
 both MX 10 mx
 both MX 10 backup
 """
@@ -285,6 +286,46 @@ def test_literals(world):
     server = world.serve()
     i = world.make()
     arrived(server, send(i, f"someone@[{world.mx}]"))
+
+
+def test_ipv6(world):
+    server = world.serve("::1")
+    i = world.make()
+    arrived(server, send(i, "someone@six.example.test"))
+    i.wait_log(rf"relay=six\.example\.test\[::1\]:{world.port}, ")
+
+
+@pytest.mark.parametrize("how", ["reload", "stop"])
+def test_worker_leaves_while_it_sends(world, how):
+    """What is under way is finished, once."""
+    go = threading.Event()
+
+    def slow(server, line):
+        go.wait(20)
+    server = world.serve(replies={".": slow})
+    i = world.make()
+    letter = send(i, "someone@example.test")
+    ph.wait_for(lambda: "DATA" in server.lines, "DATA")
+    if how == "reload":
+        i.reload()
+        # New ones go to the new workers.
+        send(i, "someone@alone.example.test")
+        ph.wait_for(lambda: server.connections == 2, "a second connection")
+        go.set()
+    else:
+        threading.Timer(1, go.set).start()
+        i.stop()
+        i.start()
+    i.wait_log(r"to=<someone@example.test>.*status=sent")
+    assert len([m for m in server.mails if letter.mark.encode() in m[2]]) == 1
+
+
+def test_kept_connections_end_with_the_worker(world):
+    server = world.serve()
+    i = world.make(smtp_connection_cache_time_limit="60s")
+    arrived(server, send(i, "someone@example.test"))
+    i.reload()
+    ph.wait_for(lambda: "QUIT" in server.lines, "QUIT")
 
 
 # -- LMTP
