@@ -19,6 +19,8 @@ enum {
 static const struct {
 	const char *name, *by;
 } replaced[] = {
+	{ "disable_dns_lookups", "smtp_dns_support_level = disabled" },
+	{ "fallback_relay", "smtp_fallback_relay" },
 	{ "lmtp_enforce_tls", "lmtp_tls_security_level" },
 	{ "lmtp_use_tls", "lmtp_tls_security_level" },
 	{ "smtp_enforce_tls", "smtp_tls_security_level = verify" },

@@ -80,6 +80,7 @@ def arrived(server, letter, seconds=20):
     return ph.wait_for(there, "the letter", seconds)[0]
 
 
+@pytest.mark.dev
 def test_best_mx(world):
     best, backup = world.serve(), world.serve(world.backup)
     i = world.make()
@@ -124,6 +125,7 @@ def test_unwilling_best_mx(world, where, replies):
     assert best.connections == 1
 
 
+@pytest.mark.dev
 def test_recipients_are_settled_one_by_one(world):
     answers = {"gone@example.test": "550 5.1.1 unknown",
                "later@example.test": "450 4.2.0 not now"}
@@ -232,6 +234,7 @@ def test_relayhost_and_fallback(world):
     arrived(backup, send(i, "other@no.such.domain.test"))
 
 
+@pytest.mark.dev
 def test_connections_are_kept(world):
     server = world.serve()
     i = world.make()
@@ -345,6 +348,7 @@ def test_lmtp_over_tcp(world):
     assert any(l.startswith("LHLO ") for l in server.lines)
 
 
+@pytest.mark.dev
 def test_lmtp_over_a_local_socket(world, tmp_path):
     tmp_path.chmod(0o755)
     for d in tmp_path.parents[:2]:
