@@ -19,7 +19,7 @@ static const struct receiver receiver = {
 	.name = "smtp",
 	.tlsd = SVC_TLSD_MX,
 	.use = TLS_SMTP,
-	.offers = SMTP_OFFER_DSN,
+	.offers = SMTP_OFFER_DSN | SMTP_OFFER_UTF8,
 	.load = load,
 };
 

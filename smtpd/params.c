@@ -43,6 +43,13 @@ const struct param smtpd_params[] = {
 	  .users = RECEIVERS,
 	  .text = "Refuse VRFY. Without this it is answered with 252 for "
 		  "every address, so it tells nobody who exists." },
+	{ .name = "smtputf8_enable",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = RECEIVERS,
+	  .text = "Take addresses and header fields in UTF-8 (RFC 6531). Such "
+		  "a message can leave only by hosts that take them as "
+		  "well." },
 	{ .name = "strict_rfc821_envelopes",
 	  .kind = PARAM_BOOL,
 	  .def = "no",

@@ -112,6 +112,8 @@ receive_conf_load(struct receive_conf *c, const struct receiver *r,
 		c->tls_ccert = c->tls == RECEIVE_TLS_ENCRYPT ? 2 : 1;
 	else
 		c->tls_ccert = params_bool(p, "smtpd_tls_ask_ccert");
+	if (!params_bool(p, "smtputf8_enable"))
+		c->ehlo |= EHLO_NO_UTF8;
 	return nets_load(&c->unlimited, p,
 			 "smtpd_client_event_limit_exceptions", err);
 }

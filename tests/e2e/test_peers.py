@@ -80,7 +80,13 @@ def statuses(report):
     part = next(p for p in report.walk()
                 if p.get_content_type() in ("message/delivery-status",
                                             "message/global-delivery-status"))
-    return part.get_payload()
+    blocks = part.get_payload()
+    if len(blocks) == 1:
+        # The parser does not know message/global-delivery-status: the first
+        # block is a header to it, the others text.
+        blocks += [email.message_from_string(b, policy=email.policy.default)
+                   for b in blocks[0].get_payload().split("\n\n") if b.strip()]
+    return blocks
 
 
 # -- plain letters
