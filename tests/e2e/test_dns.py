@@ -3,6 +3,7 @@
 nobody knows now."""
 
 import concurrent.futures
+import re
 import time
 
 import posthouse
@@ -88,8 +89,10 @@ def test_answers(make_dns, make_nsd, mode):
         "is an alias of elsewhere.example", "192.0.2.3"]
     assert records("alias.example.org", "CNAME") == ["mx.example.org"]
 
-    assert dns(i, "nothing.example.org")[0:2] == (
-        ABSENT, "nothing.example.org MX: no such name (not secure, ttl 5)")
+    status, line, _ = dns(i, "nothing.example.org")
+    assert status == ABSENT
+    assert re.fullmatch(r"nothing\.example\.org MX: no such name "
+                        r"\(not secure, ttl [0-5]\)", line), line
     assert dns(i, "nowhere.else")[1].startswith("nowhere.else MX: no such name")
     status, line, rest = dns(i, "dangling.example.org", "A")
     assert (status, rest) == (ABSENT, ["is an alias of nothing.example.org"])
@@ -251,8 +254,9 @@ def test_dnssec(make_dns, make_nsd):
     for mode in ("forward", "recurse"):
         i = make_dns(nsd.address, dns_mode=mode,
                      dns_trust_anchor_file=anchors)
-        assert dns(i, "mx.signed.example", "A")[1:] == (
-            "mx.signed.example A: found (secure, ttl 60)", ["192.0.2.1"])
+        _, line, rest = dns(i, "mx.signed.example", "A")
+        assert line.startswith("mx.signed.example A: found (secure, ttl ")
+        assert rest == ["192.0.2.1"]
         for name, says in (("nothing", "no such name"),
                            ("mx", "no such records")):
             status, line, _ = dns(i, f"{name}.signed.example", "MX")
@@ -296,8 +300,8 @@ def test_name_servers_without_dnssec(make_dns, make_nsd):
     nsd = make_nsd({"example.org": ZONE})
     i = make_dns(nsd.address, dns_mode="forward",
                  dns_trust_anchor_file="/usr/share/dns/root.key")
-    assert dns(i, "mx.example.org", "A")[1:] == (
-        "mx.example.org A: found (not secure, ttl 60)", ["192.0.2.1"])
+    _, line, rest = dns(i, "mx.example.org", "A")
+    assert "found (not secure" in line and rest == ["192.0.2.1"]
     i.wait_log("the name servers do not pass DNSSEC on")
     # Asked for the keys of the root itself, it is not that easy.
     i.set(dns_mode="recurse")
