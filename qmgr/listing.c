@@ -277,7 +277,7 @@ add_rcpts(struct listing *l, const struct found *f, struct buf *b)
 			.done = !qfile_to_do(f->text.rcpt_state[l->rcpt]),
 		};
 		if (l->show) {
-			out.notify = r.notify;
+			out.notify = r.notify & (uint8_t)~NOTIFY_EXPANDED;
 			out.orcpt = r.orcpt;
 		}
 		if (l->routes) {

@@ -233,7 +233,7 @@ judge(struct child *c)
 	}
 	for (i = 0; i < c->nrcpts && msg_list_next(&it, &msg_rcpt_def, &to);
 	     i++) {
-		if (to.type == RCPT_ERROR)
+		if (to.type == RCPT_ERROR && !str_starts(to.dsn, STR("4")))
 			c->states[i] = QFILE_GAVE_UP;
 		else if (to.type == RCPT_DISCARD)
 			c->states[i] = QFILE_DONE;

@@ -425,8 +425,11 @@ message_reported(struct active *a, bool ok)
 	struct qmgr *q = m->q;
 	uint64_t now = clock_wall_us();
 	uint64_t next = retry_next_try(&q->set.retry, m->arrival_us, now);
+	uint64_t limit = report_limit(m);
 
 	a->marking = false;
+	if (limit > now && limit < next)
+		next = limit; /* somebody has to be told by then */
 	if (!ok) {
 		report_free(a->report);
 		a->report = NULL;

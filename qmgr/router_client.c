@@ -5,6 +5,7 @@
 #include "base/enc.h"
 #include "frame/msg_router.h"
 #include "intake.h"
+#include "report_conf.h"
 
 enum { EXPAND_MS = 60 * 1000 };
 
@@ -25,13 +26,81 @@ is_refused(const struct msg_rcpt *r)
 	return r->type == RCPT_ERROR && !str_starts(r->dsn, STR("4"));
 }
 
-/* Every recipient that is settled before delivery gets its state now; if all
- * are in error the message is refused. */
+/* Those that one address became stand together: how many are there? */
+static uint32_t
+run_of(struct str in, struct str original)
+{
+	struct msg_rcpt r;
+	uint32_t n = 0;
+
+	while (msg_list_next(&in, &msg_rcpt_def, &r) &&
+	       str_eq(r.original, original))
+		n++;
+	return n;
+}
+
+/*
+ * RFC 3461 5.2.7.2: where an address became several, success is not reported
+ * for each of them, but the expansion is.  -1: no memory.
+ */
+static int
+note_expansions(struct intake *it)
+{
+	struct str in = buf_str(&it->rcpts), from;
+	struct msg_rcpt r;
+	struct buf out;
+	uint32_t left = 0, n = 0;
+	bool first;
+	int rc = 0;
+
+	buf_init(&out, it->rcpts.limit);
+	for (from = in; rc == 0 && msg_list_next(&in, &msg_rcpt_def, &r);
+	     from = in) {
+		first = left == 0;
+		if (first)
+			left = n = run_of(from, r.original);
+		if (left-- && n > 1 && r.notify & NOTIFY_SUCCESS) {
+			r.notify &= (uint8_t)~NOTIFY_SUCCESS;
+			r.notify |= r.notify ? 0 : NOTIFY_NEVER;
+			r.notify |= first ? NOTIFY_EXPANDED : 0;
+		}
+		rc = msg_list_add(&out, &msg_rcpt_def, &r, NULL);
+	}
+	if (rc < 0) {
+		buf_fini(&out);
+		return -1;
+	}
+	buf_fini(&it->rcpts);
+	it->rcpts = out;
+	return 0;
+}
+
+/* Every recipient that is settled before delivery gets its state now.  With
+ * soft_bounce those in error are tried, in vain, until they are not. */
+static int
+set_states(struct intake *it)
+{
+	struct str in = buf_str(&it->rcpts);
+	bool soft = it->q->reports->soft_bounce;
+	struct msg_rcpt r;
+	uint32_t i;
+
+	it->rcpt_state = calloc(it->nrcpts, 1);
+	for (i = 0; it->rcpt_state && msg_list_next(&in, &msg_rcpt_def, &r);
+	     i++)
+		if (is_refused(&r) && !soft)
+			it->rcpt_state[i] = QFILE_GAVE_UP;
+		else if (r.type == RCPT_DISCARD)
+			it->rcpt_state[i] = QFILE_DONE;
+	return it->rcpt_state ? 0 : -1;
+}
+
+/* If all are in error the message is refused. */
 static void
 judge(struct intake *it)
 {
 	struct str in = buf_str(&it->rcpts);
-	uint32_t i, errors = 0, discards = 0;
+	uint32_t i, errors = 0, discards = 0, success = 0;
 	struct msg_rcpt r, first = { 0 };
 
 	for (i = 0; i < it->nrcpts; i++) {
@@ -40,6 +109,7 @@ judge(struct intake *it)
 		if (is_refused(&r) && errors++ == 0)
 			first = r;
 		discards += r.type == RCPT_DISCARD;
+		success += (r.notify & NOTIFY_SUCCESS) != 0;
 	}
 	if (i < it->nrcpts || it->nrcpts == 0) {
 		intake_refuse(it, 451, STR("4.3.5"),
@@ -54,23 +124,11 @@ judge(struct intake *it)
 		intake_refuse(it, 550, first.dsn, text);
 		return;
 	}
-	if (errors + discards) {
-		it->rcpt_state = calloc(it->nrcpts, 1);
-		if (!it->rcpt_state) {
-			intake_refuse(it, 451, STR("4.3.0"),
-				      "Error: out of memory");
-			return;
-		}
-		in = buf_str(&it->rcpts);
-		for (i = 0;
-		     i < it->nrcpts && msg_list_next(&in, &msg_rcpt_def, &r);
-		     i++)
-			if (is_refused(&r))
-				it->rcpt_state[i] = QFILE_GAVE_UP;
-			else if (r.type == RCPT_DISCARD)
-				it->rcpt_state[i] = QFILE_DONE;
-	}
-	intake_store(it);
+	if ((errors + discards && set_states(it) < 0) ||
+	    (success && note_expansions(it) < 0))
+		intake_refuse(it, 451, STR("4.3.0"), "Error: out of memory");
+	else
+		intake_store(it);
 }
 
 static void

@@ -19,6 +19,6 @@ static const struct msg_field msg_rcpt_fields[] = {
 	MSG_FIELD(msg_rcpt, address, MSG_STR, ADDRESS_MAX),
 	MSG_FIELD(msg_rcpt, original, MSG_STR, ADDRESS_MAX),
 	MSG_FIELD(msg_rcpt, orcpt, MSG_STR, ORCPT_MAX),
-	MSG_FIELD(msg_rcpt, notify, MSG_U8, 15),
+	MSG_FIELD(msg_rcpt, notify, MSG_U8, 31),
 };
 const struct msg_def msg_rcpt_def = MSG_DEF(msg_rcpt, 0, 0);
