@@ -299,6 +299,12 @@ const struct param smtp_params[] = {
 		  "destination can be reached, or none could be found "
 		  "for now: HOST, HOST:PORT, [HOST], [HOST]:PORT. "
 		  "Without brackets the MX records of the name count." },
+	{ .name = "lmtp_fallback_relay",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SMTP,
+	  .text = "The same for mail by LMTP; smtp's does not count "
+		  "for it." },
 	{ .name = "smtp_defer_if_no_mx_address_found",
 	  .kind = PARAM_BOOL,
 	  .def = "no",
@@ -321,6 +327,14 @@ const struct param smtp_params[] = {
 		  "smtp_tls_CAfile for a name of smtp_tls_verify_cert_match "
 		  "or smtp_tls_secure_cert_match. From encrypt on mail waits "
 		  "in the queue while the host does not do as it should." },
+	{ .name = "lmtp_tls_security_level",
+	  .kind = PARAM_ENUM,
+	  .def = "may",
+	  .choices = "|none|may|encrypt|fingerprint|verify|secure",
+	  .later = "dane|dane-only",
+	  .users = SMTP,
+	  .text = "The same for servers by LMTP, which are mostly in the "
+		  "house; smtp's level does not count for them." },
 	{ .name = "smtp_tls_policy_maps",
 	  .kind = PARAM_MAPS,
 	  .def = "",
@@ -340,6 +354,11 @@ const struct param smtp_params[] = {
 	  .users = SMTP,
 	  .text = "Speak TLS from the first byte on instead of STARTTLS, as "
 		  "on port 465. Then the level may means encrypt." },
+	{ .name = "lmtp_tls_wrappermode",
+	  .kind = PARAM_BOOL,
+	  .def = "no",
+	  .users = SMTP,
+	  .text = "The same for servers by LMTP." },
 	{ .name = "smtp_tls_protocols",
 	  .kind = PARAM_PROTOCOLS,
 	  .def = ">=TLSv1.2",

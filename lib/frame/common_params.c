@@ -67,7 +67,8 @@ const struct param common_params[] = {
 		  "value of default_destination_X, and "
 		  "NAME_initial_destination_concurrency. lmtp and relay are "
 		  "related to smtp in the same way: relay_X is $smtp_X "
-		  "unless it is set. Example: transports = slow, "
+		  "unless it is set, and so is lmtp_X where it has no "
+		  "entry of its own here. Example: transports = slow, "
 		  "slow_destination_concurrency_limit = 1, "
 		  "slow_tls_security_level = encrypt." },
 	{ .name = "queue_directory",
