@@ -128,6 +128,16 @@ print_dialog(struct str text)
 	}
 }
 
+/* Behind the first line stand the host's name and words, which are in it, too
+ * (qlog_split()). */
+static struct str
+first_line(struct str text)
+{
+	struct str line;
+
+	return str_cut(&text, '\n', &line) ? line : text;
+}
+
 static void
 show_attempt(struct queue_view *view, const struct msg_queue_attempt *m)
 {
@@ -152,7 +162,7 @@ show_attempt(struct queue_view *view, const struct msg_queue_attempt *m)
 				     classes[m->class]
 			     ? classes[m->class]
 			     : "?",
-		     LOGQ(m->address), LOGQ(m->text));
+		     LOGQ(m->address), LOGQ(first_line(m->text)));
 }
 
 /* The header block may come with the body behind it. */
@@ -238,7 +248,8 @@ export_attempt(struct queue_view *view, const struct msg_queue_attempt *m)
 		return;
 	(void)fputs("# ", stdout);
 	print_time(m->when_us);
-	(void)printf(" <%s>: %s\n", LOGQ(m->address), LOGQ(m->text));
+	(void)printf(" <%s>: %s\n", LOGQ(m->address),
+		     LOGQ(first_line(m->text)));
 }
 
 static void

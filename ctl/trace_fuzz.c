@@ -25,7 +25,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (str_cut(&in, '\n', &line)) {
 		if (!trace_line_parse(line, &mem, &t))
 			continue;
-		all = str_starts(line, STR("{")) ? buf_str(&mem) : line;
+		all = str_starts(line, STR("{\"time\":")) ? buf_str(&mem)
+							  : line;
 		look(t.time, all);
 		look(t.program, all);
 		look(t.id, all);

@@ -7,7 +7,8 @@
  *			250-W REASON
  *			250-R RECIPIENT REASON		...
  *			250 2.0.0 Ok: N messages
- *	XFLUSH ALL|ID	250 2.0.0 Ok: N messages
+ *	XFLUSH ALL|ID|@SITE
+ *			250 2.0.0 Ok: N messages
  *
  * STATE is a number of enum queue_state, ARRIVAL seconds since 1970; strings
  * are xtext, and "-" where they are empty.
@@ -107,6 +108,11 @@ ask(struct session *s, enum queue_verb verb, struct str id)
 {
 	struct msg_queue m = { .verb = (uint8_t)verb, .id = id };
 
+	if (str_starts(id, STR("@"))) {
+		m.id = STR("ALL");
+		m.site = str_from(id, 1);
+	}
+
 	s->asked = s->w->qmgr;
 	s->tag = asker_send(s->asked, &msg_queue_def, &m, QUEUE_MS, on_answer,
 			    s);
@@ -114,6 +120,14 @@ ask(struct session *s, enum queue_verb verb, struct str id)
 		return end(s, NULL);
 	s->listing = verb == QUEUE_LIST;
 	return reply_later();
+}
+
+/* An id, ALL, or "@" and a site. */
+static bool
+may_flush(struct str what)
+{
+	return what.n > 1 &&
+	       what.n <= (what.p[0] == '@' ? PATH_DOMAIN_MAX : QUEUE_ID_MAX);
 }
 
 struct reply
@@ -127,7 +141,7 @@ local_verb(struct session *s, const struct smtp_line *l)
 		return reply_now(500, "5.5.2", "Error: command not recognized");
 	if (list && l->args.n)
 		return reply_now(501, "5.5.4", "Syntax: XQUEUE");
-	if (!list && (l->args.n == 0 || l->args.n > QUEUE_ID_MAX))
+	if (!list && !may_flush(l->args))
 		return reply_now(501, "5.5.4", "Syntax: XFLUSH queue-id");
 	if (s->uid && !is_authorized(s, list ? c->may_list : c->may_flush,
 				     list ? "view the mail queue"

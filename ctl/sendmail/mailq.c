@@ -158,8 +158,10 @@ flush(struct sendmail *sm, struct server *s, struct err *err)
 {
 	struct reply r;
 	const char *id = sm->opt.flush_id ? sm->opt.flush_id : "ALL";
+	const char *site = sm->opt.flush_site;
 
-	if (server_ask(s, &r, err, "XFLUSH %.40s", id) < 0)
+	if (server_ask(s, &r, err, "XFLUSH %s%.250s", site ? "@" : "",
+		       site ? site : id) < 0)
 		return -1;
 	if (r.code == 250)
 		return 0;

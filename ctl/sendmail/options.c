@@ -99,7 +99,8 @@ set_envid(struct options *o, const char *arg, struct err *err)
 	return 0;
 }
 
-/* -q, -qI ID; -q30m of a daemon that is not one of ours is the same as -q. */
+/* -q, -qI ID, -qR SITE; -q30m of a daemon that is not one of ours is the same
+ * as -q. */
 static int
 set_queue(struct options *o, const char *arg, struct err *err)
 {
@@ -108,6 +109,10 @@ set_queue(struct options *o, const char *arg, struct err *err)
 		return 0;
 	if (arg[0] == 'I' && arg[1]) {
 		o->flush_id = arg + 1;
+		return 0;
+	}
+	if (arg[0] == 'R' && arg[1]) {
+		o->flush_site = arg + 1;
 		return 0;
 	}
 	return err_set(err, ERR_PERM, 0, "unsupported: -q%s", arg);

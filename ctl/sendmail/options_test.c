@@ -40,6 +40,7 @@ static const struct row {
 	{ { "sendmail", "-q" }, "flush", NULL },
 	{ { "sendmail", "-q30m" }, "flush", NULL },
 	{ { "sendmail", "-qI00A1" }, "flush id=00A1", NULL },
+	{ { "sendmail", "-qRb.test" }, "flush site=b.test", NULL },
 	{ { "sendmail", "-bm", "-Am", "-G", "-Ltag", "-n", "-m", "-U", "-x",
 	    "-ox", "a" },
 	  "submit a",
@@ -74,7 +75,7 @@ static const struct row {
 	  "-t can be used only in delivery mode" },
 	{ { "sendmail", "-bd" }, NULL, "unsupported: -bd" },
 	{ { "sendmail", "-bsx" }, NULL, "unsupported: -bsx" },
-	{ { "sendmail", "-qRsite" }, NULL, "unsupported: -qRsite" },
+	{ { "sendmail", "-qSsite" }, NULL, "unsupported: -qSsite" },
 	{ { "sendmail", "-z", "a" }, NULL, "unknown option -z" },
 	{ { "sendmail", "-f" }, NULL, "option -f wants a value" },
 	{ { "sendmail", "-N", "never,delay", "a" },
@@ -119,6 +120,8 @@ describe(const struct options *o, char *out, size_t size)
 		(void)!buf_addf(&b, " file=%s", o->aliases);
 	if (o->flush_id)
 		(void)!buf_addf(&b, " id=%s", o->flush_id);
+	if (o->flush_site)
+		(void)!buf_addf(&b, " site=%s", o->flush_site);
 	if (o->has_notify)
 		(void)!buf_addf(&b, " notify=%u", o->notify);
 	if (o->ret)

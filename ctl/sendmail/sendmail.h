@@ -29,20 +29,21 @@ enum mode {
 
 struct options {
 	enum mode mode;
-	char config[1024];    /* directory of main.cf */
-	const char *sender;   /* -f, NULL: the caller */
-	const char *name;     /* -F, NULL: the caller's */
-	const char *envid;    /* -V, NULL: none */
-	const char *aliases;  /* -oA, NULL: alias_database */
-	const char *flush_id; /* -qI, NULL: all */
-	bool header_rcpts;    /* -t */
-	bool dots;	      /* -i: "." alone on a line ends nothing */
-	bool verbose;	      /* -v */
-	bool body_8bit;	      /* -B8BITMIME */
-	bool has_notify;      /* -N */
-	unsigned notify;      /* smtp_notify */
-	unsigned ret;	      /* smtp_ret */
-	char **rcpts;	      /* of the command line */
+	char config[1024];	/* directory of main.cf */
+	const char *sender;	/* -f, NULL: the caller */
+	const char *name;	/* -F, NULL: the caller's */
+	const char *envid;	/* -V, NULL: none */
+	const char *aliases;	/* -oA, NULL: alias_database */
+	const char *flush_id;	/* -qI, NULL: all */
+	const char *flush_site; /* -qR */
+	bool header_rcpts;	/* -t */
+	bool dots;		/* -i: "." alone on a line ends nothing */
+	bool verbose;		/* -v */
+	bool body_8bit;		/* -B8BITMIME */
+	bool has_notify;	/* -N */
+	unsigned notify;	/* smtp_notify */
+	unsigned ret;		/* smtp_ret */
+	char **rcpts;		/* of the command line */
 	int nrcpts;
 };
 

@@ -39,6 +39,7 @@ put_front(const struct qfile_head *h, const struct spool_text *old,
 			continue;
 		r.seq++;
 		r.state = e->rcpt_state[i];
+		r.reports = 0;
 		r.when_us = now;
 		qfile_put_rcpt(h, i, &r, front + qfile_rcpt_off(i));
 	}

@@ -292,6 +292,28 @@ give_out(struct run *r, uint64_t id, const struct qfile_head *h,
 	return left;
 }
 
+/* Another envelope, as rewrite.c gives one: the same recipients here, so that
+ * a power cut may leave the old or the new one. */
+static void
+rewrite(struct run *r, struct model *m)
+{
+	struct spool_edit e = {
+		.sender = STR("another-sender@example.org"),
+		.rcpts = str_mem(m->user, m->nrcpts),
+		.nrcpts = m->nrcpts,
+		.rcpt_state = m->state,
+		.msg = m->slot,
+	};
+	struct qfile_head h;
+	struct err err;
+
+	e.msg.seq++;
+	if (spool_rewrite(r->sp, m->id, &e, &h, &err) >= 0)
+		m->slot.seq = e.msg.seq;
+	else
+		assert_true(r->faults);
+}
+
 /* As message.c does it: kept until it can be written. */
 static void
 write_results(struct run *r, struct model *m, const struct qfile_head *h,
@@ -318,6 +340,8 @@ write_results(struct run *r, struct model *m, const struct qfile_head *h,
 	while (spool_mark(r->sp, h, marks, n, &m->slot, &err) < 0)
 		assert_true(r->faults);
 	m->retry = true;
+	if (pick(r, 3) == 0)
+		rewrite(r, m);
 }
 
 static void
