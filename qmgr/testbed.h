@@ -58,6 +58,7 @@ struct world {
 	} remote;
 	const char *killer; /* sender whose messages kill, with FATE_DIE */
 	bool router_temp;
+	bool router_mute;   /* it does not answer */
 	const char *alias;  /* what "valias@x" is expanded to */
 	const char *params; /* see report_conf() */
 	/* What came back. */
@@ -367,6 +368,8 @@ router_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	struct buf b;
 	uint32_t n;
 
+	if (w->router_mute)
+		return;
 	buf_init(&b, 65536);
 	if (def == &msg_expand_part_def) {
 		struct msg_expand_part *p = msg;
