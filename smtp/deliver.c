@@ -26,6 +26,7 @@ struct delivery {
 	struct server server;
 	struct session_plan plan;
 	bool has_plan;	/* for each address of plan.host */
+	bool no_login;	/* plan.host has refused the password */
 	bool returning; /* no other server is to be tried */
 	unsigned naddrs, nsessions;
 
@@ -295,6 +296,15 @@ next_destination(struct delivery *d)
 	return true;
 }
 
+/* A kept session was with this one; or a host that has refused the password
+ * under one address is not to count more failures under the others. */
+static bool
+is_passed_over(const struct delivery *d)
+{
+	return addr_same(&d->server.addr, &d->used_at) ||
+	       (d->no_login && strcmp(d->server.host, d->plan.host) == 0);
+}
+
 /* The next server of the present destination. */
 static enum hosts_next
 next_server(struct delivery *d)
@@ -318,7 +328,7 @@ next_server(struct delivery *d)
 		return HOSTS_END;
 	do
 		next = hosts_next(d->hosts, &d->server);
-	while (next == HOSTS_SERVER && addr_same(&d->server.addr, &d->used_at));
+	while (next == HOSTS_SERVER && is_passed_over(d));
 	if (next == HOSTS_SERVER)
 		d->naddrs++;
 	else if (next == HOSTS_END && (f = hosts_fault(d->hosts)))
@@ -429,6 +439,7 @@ make_plan(struct delivery *d, const struct msg_sited *site)
 		return false;
 	}
 	d->has_plan = true;
+	d->no_login = false;
 	return true;
 }
 
@@ -617,6 +628,8 @@ on_end(void *arg, enum session_end why, const struct fault *f)
 	note_end(d, f);
 	if (why != SESSION_LOCAL)
 		failed(d);
+	d->no_login = why == SESSION_REFUSED && d->plan.has_auth &&
+		      str_starts(f->text, STR("SASL authentication failed"));
 	if (why == SESSION_REFUSED && f->class == DELIVER_PERM)
 		d->returning = true;
 	if (why == SESSION_NO_TLS && may_go_plain(d)) {

@@ -15,172 +15,10 @@
 #include "base/clock.h"
 #include "deliver.h"
 #include "dns_bed.h"
-#include "net/conn.h"
-#include "net/line.h"
+#include "server_bed.h"
 #include "session_bed.h"
 
-enum { SERVERS = 4, CONNS = 16, PATIENCE_MS = 5000 };
-
-/* --- servers ---------------------------------------------------------------
- */
-
-/* What a verb is answered ("GREETING" and "." are the greeting and the end of
- * the text); "close": the connection is closed. */
-struct reply {
-	const char *verb, *say;
-};
-
-struct server_conn {
-	struct test_server *server;
-	struct conn *conn;
-	bool text;
-};
-
-struct test_server {
-	struct loop *loop;
-	const struct reply *replies;
-	int fd; /* listens; -1: it is dead */
-	struct event *ev;
-	struct server_conn conns[CONNS];
-	unsigned nconns, mails;
-	char said[2048]; /* by clients */
-};
-
-static const struct reply usual[] = {
-	{ "GREETING", "220 mx.test ESMTP" },
-	{ "EHLO", "250-mx.test\r\n250 PIPELINING" },
-	{ "LHLO", "250 mx.test" },
-	{ "DATA", "354 go on" },
-	{ ".", "250 2.0.0 taken" },
-	{ "QUIT", "221 bye" },
-	{ NULL, "250 2.0.0 ok" },
-};
-
-static void
-answer(struct server_conn *sc, struct str verb)
-{
-	const struct reply *r = sc->server->replies;
-
-	for (; r && r->verb; r++)
-		if (str_ieq(str_of(r->verb), verb))
-			goto found;
-	for (r = usual; r->verb; r++)
-		if (str_ieq(str_of(r->verb), verb))
-			break;
-found:
-	sc->text = str_starts(str_of(r->say), STR("354"));
-	if (strcmp(r->say, "close") == 0) {
-		conn_close(sc->conn);
-		sc->conn = NULL;
-		return;
-	}
-	(void)conn_writef(sc->conn, "%s\r\n", r->say);
-}
-
-static void
-on_input(struct conn *c, void *arg)
-{
-	struct server_conn *sc = arg;
-	struct test_server *s = sc->server;
-	struct str line, verb;
-	size_t used, at;
-
-	while (sc->conn &&
-	       line_get(conn_input(c), 4096, &line, &used) == LINE_OK) {
-		if (sc->text) {
-			bool end = str_eq(line, STR("."));
-
-			conn_consume(c, used);
-			s->mails += end;
-			if (end)
-				answer(sc, STR("."));
-			continue;
-		}
-		at = strlen(s->said);
-		(void)snprintf(s->said + at, sizeof(s->said) - at, "%.*s\n",
-			       STR_FMT(line));
-		verb = STR("");
-		(void)str_token(&line, " :", &verb);
-		answer(sc, verb);
-		if (sc->conn)
-			conn_consume(c, used);
-	}
-}
-
-static void
-on_end(struct conn *c, void *arg, enum conn_end why)
-{
-	struct server_conn *sc = arg;
-
-	(void)why;
-	conn_close(c);
-	sc->conn = NULL;
-}
-
-static const struct conn_ops conn_ops = { .on_input = on_input,
-					  .on_end = on_end };
-
-static void
-on_accept(evutil_socket_t fd, short what, void *arg)
-{
-	struct test_server *s = arg;
-	struct server_conn *sc = &s->conns[s->nconns];
-
-	(void)what;
-	assert_true(s->nconns < CONNS);
-	*sc = (struct server_conn){ .server = s };
-	sc->conn = conn_new(s->loop, accept(fd, NULL, NULL), 65536, 65536,
-			    &conn_ops, sc);
-	assert_non_null(sc->conn);
-	s->nconns++;
-	answer(sc, STR("GREETING"));
-}
-
-/* The port is the same on all addresses. */
-static void
-server_open(struct test_server *s, struct loop *l, unsigned host,
-	    unsigned *port)
-{
-	struct addr a;
-	char text[32];
-	int on = 1;
-
-	*s = (struct test_server){ .loop = l };
-	(void)snprintf(text, sizeof(text), "127.0.0.%u", host);
-	assert_int_equal(addr_parse(str_of(text), &a, NULL), 0);
-	addr_set_port(&a, *port);
-	s->fd = socket(AF_INET, SOCK_STREAM, 0);
-	(void)setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	assert_int_equal(bind(s->fd, &a.sa, addr_len(&a)), 0);
-	assert_int_equal(listen(s->fd, 10), 0);
-	assert_int_equal(addr_of_self(s->fd, &a, NULL), 0);
-	*port = addr_port(&a);
-	s->ev = event_new(l->base, s->fd, EV_READ | EV_PERSIST, on_accept, s);
-	event_add(s->ev, NULL);
-}
-
-static void
-server_hang_up(struct test_server *s)
-{
-	unsigned i;
-
-	for (i = 0; i < s->nconns; i++)
-		if (s->conns[i].conn)
-			conn_close(s->conns[i].conn);
-	for (i = 0; i < s->nconns; i++)
-		s->conns[i].conn = NULL;
-}
-
-static void
-server_close(struct test_server *s)
-{
-	server_hang_up(s);
-	if (s->fd < 0)
-		return;
-	event_free(s->ev);
-	close(s->fd);
-	s->fd = -1;
-}
+enum { SERVERS = 4, PATIENCE_MS = 5000 };
 
 /* --- the world -------------------------------------------------------------
  */
@@ -190,7 +28,7 @@ struct world {
 	struct dns_bed dns;
 	struct hub hub;
 	struct settings set;
-	struct test_server server[SERVERS]; /* on 127.0.0.11... */
+	struct server_bed server[SERVERS]; /* on 127.0.0.11... */
 	struct chan *router, *tlsd;
 	struct msg_sited sited;
 	unsigned sites; /* questions to router */
@@ -261,6 +99,8 @@ setup(void **state)
 				   "mx3.test A 127.0.0.13\n"
 				   "b.test MX 10 mx1.test\n"
 				   "relay.test A 127.0.0.14\n"
+				   "twin.test A 127.0.0.11\n"
+				   "twin.test A 127.0.0.12\n"
 				   "lost.test MX temp SERVFAIL\n";
 	struct world *w = calloc(1, sizeof(*w));
 	unsigned i;
@@ -298,7 +138,7 @@ setup(void **state)
 		.cache_destinations = STR(""),
 	};
 	for (i = 0; i < SERVERS; i++)
-		server_open(&w->server[i], &w->loop, 11 + i, &w->set.port);
+		server_bed_open(&w->server[i], &w->loop, 11 + i, &w->set.port);
 	w->hub.loop = &w->loop;
 	w->hub.dns = w->dns.client;
 	w->hub.relayhost = STR("");
@@ -329,7 +169,7 @@ teardown(void **state)
 		loop_turn(&w->loop, false);
 	dns_bed_fini(&w->dns);
 	for (i = 0; i < SERVERS; i++)
-		server_close(&w->server[i]);
+		server_bed_close(&w->server[i]);
 	loop_fini(&w->loop);
 	free(w);
 	return 0;
@@ -445,7 +285,7 @@ static void
 test_next_server(void **state)
 {
 	static const struct {
-		struct reply reply;
+		struct bed_reply reply;
 		const char *alone; /* the result without a second server */
 		enum send_site site;
 		bool next; /* the second one takes it */
@@ -496,7 +336,7 @@ test_next_server(void **state)
 		  false },
 	};
 	struct world *w = *state;
-	struct reply replies[2] = { { 0 } };
+	struct bed_reply replies[2] = { { 0 } };
 	size_t i;
 
 	w->set.cache_on_demand = false;
@@ -519,7 +359,8 @@ test_next_server(void **state)
 static void
 test_limits(void **state)
 {
-	static const struct reply later[] = { { "MAIL", "451 later" }, { 0 } };
+	static const struct bed_reply later[] = { { "MAIL", "451 later" },
+						  { 0 } };
 	struct world *w = *state;
 
 	/* Two sessions, then no more. */
@@ -529,8 +370,8 @@ test_limits(void **state)
 	assert_connections(w, 1, 1, 0, 0);
 	/* Servers that cannot be reached do not count as sessions, but as
 	 * addresses. */
-	server_close(&w->server[0]);
-	server_close(&w->server[1]);
+	server_bed_close(&w->server[0]);
+	server_bed_close(&w->server[1]);
 	w->set.mx_address_limit = 2;
 	deliver(w, "a.test", NULL);
 	assert_result(w, "TEMP 4.4.1 connect to mx2.test[127.0.0.12]:",
@@ -551,7 +392,7 @@ test_fallback(void **state)
 	deliver(w, "lost.test", NULL);
 	assert_result(w, "OK", SEND_SITE_OK);
 	assert_false(w->end.kept);
-	server_close(&w->server[0]);
+	server_bed_close(&w->server[0]);
 	deliver(w, "b.test", NULL);
 	assert_result(w, "OK", SEND_SITE_OK);
 	assert_connections(w, 0, 0, 0, 2);
@@ -592,7 +433,7 @@ test_kept(void **state)
 	deliver(w, "b.test", NULL);
 	assert_connections(w, 2, 0, 0, 0);
 	/* The server closes: nothing is lost, a new connection is made. */
-	server_hang_up(&w->server[0]);
+	server_bed_hang_up(&w->server[0]);
 	for (i = 0; i < 10; i++)
 		turn(w);
 	assert_int_equal(w->hub.kept.n, 0);
@@ -600,7 +441,7 @@ test_kept(void **state)
 	assert_result(w, "OK", SEND_SITE_OK);
 	assert_connections(w, 3, 0, 0, 0);
 	/* It closes just when the next letter is begun. */
-	server_hang_up(&w->server[0]);
+	server_bed_hang_up(&w->server[0]);
 	deliver(w, "a.test", NULL);
 	assert_result(w, "OK", SEND_SITE_OK);
 	assert_connections(w, 4, 0, 0, 0);
@@ -610,8 +451,8 @@ test_kept(void **state)
 static void
 test_kept_not(void **state)
 {
-	static const struct reply last[] = { { ".", "421 4.3.2 no more" },
-					     { 0 } };
+	static const struct bed_reply last[] = { { ".", "421 4.3.2 no more" },
+						 { 0 } };
 	struct world *w = *state;
 
 	w->set.reuse_count = 2;
@@ -649,8 +490,8 @@ test_kept_not(void **state)
 static void
 test_kept_then_next(void **state)
 {
-	static const struct reply later[] = { { "RCPT", "450 4.2.0 later" },
-					      { 0 } };
+	static const struct bed_reply later[] = { { "RCPT", "450 4.2.0 later" },
+						  { 0 } };
 	struct world *w = *state;
 
 	deliver(w, "a.test", NULL);
@@ -663,12 +504,12 @@ test_kept_then_next(void **state)
 static void
 test_tls_fails(void **state)
 {
-	static const struct reply refused[] = {
+	static const struct bed_reply refused[] = {
 		{ "EHLO", "250-mx.test\r\n250 STARTTLS" },
 		{ "STARTTLS", "454 4.7.0 not now" },
 		{ 0 },
 	};
-	static const struct reply breaks[] = {
+	static const struct bed_reply breaks[] = {
 		{ "EHLO", "250-mx.test\r\n250 STARTTLS" },
 		{ "STARTTLS", "220 go" },
 		{ 0 },
@@ -704,6 +545,38 @@ test_tls_fails(void **state)
 	assert_result(w, "TEMP", SEND_SITE_FAILED);
 	assert_connections(w, 1, 0, 0, 0);
 	assert_int_equal(w->sites, 1);
+}
+
+/* A password that one address of a host refuses is not shown to the others,
+ * where failed logins are counted. */
+static void
+test_login_fails(void **state)
+{
+	static const struct bed_reply no[] = {
+		{ "EHLO", "250-mx.test\r\n250 AUTH PLAIN" },
+		{ "AUTH", "535 5.7.8 wrong" },
+		{ 0 },
+	};
+	struct world *w = *state;
+	struct err err;
+
+	assert_int_equal(sasl_preload(&err), 0);
+	w->set.sasl.soft_bounce = true;
+	w->set.sasl.enable = true;
+	w->sited = (struct msg_sited){ .has_auth = 1,
+				       .user = STR("me"),
+				       .password = STR("secret") };
+	w->server[0].replies = w->server[1].replies = no;
+	w->server[2].replies = no;
+	deliver(w, "[twin.test]", NULL);
+	assert_result(w,
+		      "TEMP 4.7.8 SASL authentication failed; server "
+		      "twin.test[127.0.0.11] said: 535 5.7.8 wrong",
+		      SEND_SITE_FAILED);
+	assert_connections(w, 1, 0, 0, 0);
+	deliver(w, "a.test", NULL); /* other hosts are asked */
+	assert_result(w, "TEMP 4.7.8", SEND_SITE_FAILED);
+	assert_connections(w, 2, 1, 1, 0);
 }
 
 static void
@@ -775,7 +648,7 @@ test_cancel(void **state)
 		for (k = 0; k < 5; k++)
 			turn(w);
 		assert_false(w->over);
-		server_hang_up(&w->server[0]);
+		server_bed_hang_up(&w->server[0]);
 		w->server[0].nconns = 0;
 		for (k = 0; k < 5; k++)
 			turn(w);
@@ -789,10 +662,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_sent),		T(test_next_server), T(test_limits),
-		T(test_fallback),	T(test_kept),	     T(test_kept_not),
-		T(test_kept_then_next), T(test_tls_fails),   T(test_router),
-		T(test_ports),		T(test_no_dialer),   T(test_cancel),
+		T(test_sent),		T(test_next_server),
+		T(test_limits),		T(test_fallback),
+		T(test_kept),		T(test_kept_not),
+		T(test_kept_then_next), T(test_tls_fails),
+		T(test_login_fails),	T(test_router),
+		T(test_ports),		T(test_no_dialer),
+		T(test_cancel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

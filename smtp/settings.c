@@ -129,8 +129,8 @@ load_texts(struct settings *s, const struct params *p)
 	struct str v;
 
 	s->myhostname = params_str(p, "myhostname");
-	s->helo_name = named_str(p, s->transport,
-				 s->lmtp ? "lhlo_name" : "helo_name");
+	s->helo_name =
+		named_str(p, s->transport, s->lmtp ? "lhlo_name" : "helo_name");
 	s->port = named_num(p, s->transport, "tcp_port");
 	s->cache_destinations =
 		named_str(p, s->transport, "connection_cache_destinations");
