@@ -92,9 +92,8 @@ static int
 read_ids(struct queue_args *a, struct err *err)
 {
 	char id[64];
-	int n;
 
-	while ((n = scanf("%63s", id)) == 1)
+	while (scanf("%63s", id) == 1)
 		if (add_id(a, id, err) < 0)
 			return -1;
 	return ferror(stdin) ? err_set(err, ERR_TEMP, 0, "standard input") : 0;
