@@ -10,6 +10,7 @@ enum {
 	IN_MAX = 16 * 1024, /* replies are taken apart as they come */
 	OUT_MAX = 512 * 1024,
 	WORDS_MAX = 4096,
+	QUIT_LINGER_MS = 5000, /* until QUIT has left */
 };
 
 static void on_input(struct conn *c, void *arg);
@@ -473,7 +474,7 @@ session_quit(struct session *s)
 	session_enter(s, SESSION_QUIT);
 	session_say(s, "QUIT");
 	if (set->skip_quit_response) {
-		conn_close_drained(s->conn, set->quit_ms);
+		conn_close_drained(s->conn, QUIT_LINGER_MS);
 		s->conn = NULL;
 		session_free(s);
 		return;

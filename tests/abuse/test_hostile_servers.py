@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import socket
+import subprocess
 import time
 
 import posthouse as ph
@@ -24,11 +25,15 @@ class Hostile(Mx):
 
     evil = None
 
-    def _session(self, c, f):
-        if self.evil:
-            self.evil(c, f)
-        else:
-            super()._session(c, f)
+    def _session(self, c, again=False):
+        if not self.evil:
+            return super()._session(c, again)
+        with c.makefile("rb") as f:
+            return self.evil(c, f)
+
+    def polite(self, c):
+        """c: a socket, or what looks like one."""
+        return super()._session(c)
 
     def hang_up(self):
         """No connection from before: smtp keeps some."""
@@ -191,12 +196,15 @@ def test_split_at_each_octet(world):
         def __init__(self, c):
             self.c = c
 
+        def makefile(self, mode):
+            return self.c.makefile(mode)
+
         def sendall(self, data):
             for octet in data.replace(b"\r\n", b"\n"):
                 self.c.sendall(bytes([octet]))
                 time.sleep(SPLIT_PAUSE)
 
-    server.evil = lambda c, f: Mx._session(server, Slowly(c), f)
+    server.evil = lambda c, f: server.polite(Slowly(c))
     letter = send(world)
     outcome(world, "sent", "250 2.0.0 ok: taken")
     assert len(server.mails_of(letter)) == 1
@@ -208,7 +216,7 @@ def test_starttls_then_garbage(world):
 
     def garbage(c, f):
         if seen:
-            Mx._session(world.server, c, f)
+            world.server.polite(c)
             return
         seen.append(1)
         after_ehlo(lambda c, f: c.sendall(b"250-a\r\n250 STARTTLS\r\n"))(c, f)
@@ -226,7 +234,7 @@ def test_starttls_then_garbage(world):
 
 def test_more_after_quit(world):
     def chatty(c, f):
-        Mx._session(world.server, c, f)
+        world.server.polite(c)
         c.sendall(b"250 2.0.0 and one more\r\n" * 3)
 
     world.server.evil = chatty
@@ -285,3 +293,51 @@ def test_odd_words_at_the_end(world, reply, status):
     assert "\x1b" not in log and "\x07" not in log
     if status == "deferred":
         heal(world, letter)
+
+
+# -- the other way round: what we send
+
+SMUGGLED = (b"\r\nMAIL FROM:<evil@example.com>\r\nRCPT TO:<x@example.net>\r\n"
+            b"DATA\r\nSubject: not me\r\n\r\nx\r\n")
+
+
+@pytest.mark.parametrize("end", [
+    b"\n.\n", b"\r\n.\r\n", b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r.\n", b"\n.\r",
+    b"\r\n.\r", b"\r\r\n.\r\r\n", b"\n\0.\n", b"\n.\0\n", b"\n.\0\r\n",
+], ids=repr)
+@pytest.mark.parametrize("before", [0, 16384 - 300])
+def test_no_text_ends_early(world, end, before):
+    """What a program of this host hands in may hold any octet; what leaves has
+    CR LF ends and one end of data, whatever a server takes for an end."""
+    said = []
+
+    class Tee:
+        """A socket that keeps a copy of what is read."""
+
+        def __init__(self, c):
+            self.c, self.sendall = c, c.sendall
+
+        def makefile(self, mode):
+            self.f = self.c.makefile(mode)
+            return self
+
+        def readline(self):
+            said.append(self.f.readline())
+            return said[-1]
+
+    world.server.evil = lambda c, f: world.server.polite(Tee(c))
+    letter = Letter()
+    world.to = f"r{os.urandom(6).hex()}@example.test"
+    lines = b"\n".join([b"y" * 99] * (before // 100))
+    subprocess.run(
+        [ph.BIN / "sendmail", "-C", world.i.conf_dir, "-i", "-f",
+         "a@example.com", world.to], check=True, env=ph.clean_env(), cwd="/",
+        input=letter.bytes.replace(b"\r\n", b"\n") + lines + end + SMUGGLED)
+    outcome(world, "sent", "taken")
+    octets = b"".join(said)
+    assert b"\0" not in octets
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n", octets)
+    text = octets[octets.index(b"\r\nDATA\r\n") + 8:]
+    assert text.count(b"\r\n.\r\n") == 1
+    assert text.partition(b"\r\n.\r\n")[2] in (b"", b"QUIT\r\n")
+    assert b"not me" in text
