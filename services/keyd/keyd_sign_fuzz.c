@@ -21,15 +21,14 @@ struct bed {
 	struct loop loop;
 	struct keyd keyd;
 	EVP_PKEY *rsa, *ec;
-	uint32_t set;
 };
 
 static struct bed *
 bed(void)
 {
 	static struct bed *b;
-	struct key_file files[2] = { { .groups = 3, .path = STR("/rsa") },
-				     { .groups = 3, .path = STR("/ec") } };
+	struct key_file files[2] = { { .groups = 7, .path = STR("/rsa") },
+				     { .groups = 7, .path = STR("/ec") } };
 	struct err err;
 	char *rsa, *ec;
 
@@ -43,9 +42,8 @@ bed(void)
 	files[0].bytes = str_of(rsa);
 	files[1].bytes = str_of(ec);
 	keyd_table(&b->keyd, STR("keys"), test_table(files, 2));
-	b->set = b->keyd.keys.set[0]->id;
-	b->rsa = keys_find(&b->keyd.keys, 0, b->set, 0);
-	b->ec = keys_find(&b->keyd.keys, 0, b->set, 1);
+	b->rsa = keys_find(&b->keyd.keys, 0, b->keyd.keys.set[0]->id, 0);
+	b->ec = keys_find(&b->keyd.keys, 0, b->keyd.keys.set[0]->id, 1);
 	BUG_ON(!b->rsa || !b->ec);
 	free(rsa);
 	free(ec);
@@ -79,6 +77,7 @@ static void
 send_frames(struct bed *b, int fd, struct str in)
 {
 	static char frame[MSG_FRAME_MAX];
+	struct key_set *const *sets = b->keyd.keys.set;
 	size_t n;
 
 	while (in.n >= 2) {
@@ -86,10 +85,12 @@ send_frames(struct bed *b, int fd, struct str in)
 		in = str_from(in, 2);
 		n = n > in.n ? in.n : n;
 		memcpy(frame, in.p, n);
-		/* The set's number is random: 0 stands for it. */
+		/* Numbers of sets are random: those of groups stand for
+		 * them. */
 		if (n >= MSG_HEAD + 4 && enc_get16(frame) == MSG_KEY_SIGN &&
-		    enc_get32(frame + MSG_HEAD) == 0)
-			enc_put32(frame + MSG_HEAD, b->set);
+		    enc_get32(frame + MSG_HEAD) < KEYS_GROUPS)
+			enc_put32(frame + MSG_HEAD,
+				  sets[enc_get32(frame + MSG_HEAD)]->id);
 		in = str_from(in, n);
 		if (n && send(fd, frame, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			return;

@@ -12,7 +12,7 @@
 #define NEVER ":!aNULL:!eNULL:!PSK:!SRP"
 #define NEVER_SERVER NEVER ":!kRSA"
 
-static const char separators[] = " \t\r\n,";
+static const char separators[] = " \t\r\n,:";
 
 static int
 add_excluded(struct buf *b, struct str exclude)

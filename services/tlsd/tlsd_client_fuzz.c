@@ -102,7 +102,7 @@ check_certificate(struct input in)
 		    level == TLS_SECURE && !peer_has_name(cert, match))
 			abort();
 	(void)!peer_check(cert, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY,
-			 TLS_VERIFY, match, "sha256", &peer, &err);
+			  TLS_VERIFY, match, "sha256", &peer, &err);
 	facts_issuer(cert, text);
 	buf_fini(&names);
 	X509_free(cert);

@@ -53,6 +53,17 @@ test_ciphers(void **state)
 			fail_msg("%s", never[i]);
 	assert_true(has_cipher(list, "ECDHE-RSA-AES128-SHA"));
 	assert_true(has_cipher(list, "ECDHE-ECDSA-AES256-GCM-SHA384"));
+	/* Each word of a list is left out, none is added. */
+	assert_int_equal(conf_out_ciphers(list, "HIGH", STR("aRSA:CAMELLIA")),
+			 0);
+	assert_false(has_cipher(list, "ECDHE-RSA-AES128-GCM-SHA256"));
+	assert_false(has_cipher(list, "ECDHE-ECDSA-CAMELLIA256-SHA384"));
+	/* A client has no key to be worn out. */
+	assert_int_equal(conf_out_ciphers(list, "ALL:eNULL:aNULL", STR("")), 0);
+	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		if (has_cipher(list, never[i]) !=
+		    (strcmp(never[i], "AES256-GCM-SHA384") == 0))
+			fail_msg("%s", never[i]);
 	assert_int_equal(conf_ciphers(list, STR("HIGH"), STR("SHA1, aRSA"),
 				      STR("AESGCM")),
 			 0);
