@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import smtplib
+import socket
 import subprocess
 import threading
 import time
@@ -387,3 +388,58 @@ def test_orders_during_an_attempt(make_instance):
         subprocess.run(["/bin/kill", "-CONT", str(pid)], check=True)
     ph.wait_for(lambda: not ids(i), "an empty queue")
     assert i.mailbox("alice").count() >= 2
+
+
+def far(i_kw, port):
+    """Parameters for mail to far.test by a server at this port."""
+    return {"transport_maps": f"inline:{{ far.test=smtp:[127.0.0.1]:{port} }}",
+            "smtp_connect_ports": f"25, {port}", **i_kw}
+
+
+def test_show_has_the_dialogue_of_a_failed_attempt(make_instance):
+    """A server that refuses for now; then another way for its mail."""
+    (port,) = ph.free_ports(1)
+    server = socket.create_server(("127.0.0.1", port))
+
+    def serve():
+        while True:
+            try:
+                c, _ = server.accept()
+            except OSError:
+                return
+            with c, c.makefile("rwb") as f:
+                f.write(b"220 far.test ESMTP\r\n")
+                f.flush()
+                for line in f:
+                    verb = line[:4].upper()
+                    f.write(b"250 far.test\r\n" if verb == b"EHLO" else
+                            b"221 bye\r\n" if verb == b"QUIT" else
+                            b"450 4.3.2 come back later\r\n")
+                    f.flush()
+                    if verb == b"QUIT":
+                        break
+
+    t = threading.Thread(target=serve, daemon=True)
+    t.start()
+    i = make_instance(**far({}, port))
+    one = send(i, ["x@far.test"])
+    wait_deferred(i, 1)
+    text = queue(i, "show", one)
+    assert f"to do, by smtp:[127.0.0.1]:{port}\n" in text, text
+    assert "come back later" in text.split("Attempts:")[1], text
+    assert re.search(r"\n +> MAIL FROM:<root@posthouse.test>", text), text
+    assert re.search(r"\n +< 450 4\.3\.2 come back later\n", text), text
+    for site in ("far.test", f"[127.0.0.1]:{port}",
+                 f"smtp:[127.0.0.1]:{port}"):
+        assert ids(i, "--site", site) == [one]
+        assert queue(i, "flush", "--site", site) == \
+            "1 message to be tried now\n"
+        wait_deferred(i, 1)
+    i.set(transport_maps=None, virtual_alias_maps="texthash:aliases")
+    (i.conf_dir / "aliases").write_text(f"x@far.test {ALICE}\n")
+    i.reload()
+    ph.wait_for(lambda: i.posthouse("queue", "requeue", one, check=False)
+                .returncode in (0, 1) and i.mailbox("alice").count(),
+                "the mail at alice's")
+    ph.wait_for(lambda: not ids(i), "an empty queue")
+    server.close()
