@@ -10,11 +10,13 @@ import socketserver
 import threading
 import time
 
+import memory
 import mtas
 import posthouse as ph
 import pytest
 
-USERS = {"hub-a": "pass-a", "hub-b": "pass:b", "t\u00f6m": "p\u00e4ss"}
+LONG = "Tr0ub4dor-and-3-for-the-hub"
+USERS = {"long-name": LONG, "hub-a": "pass-a", "hub-b": "pass:b", "t\u00f6m": "p\u00e4ss"}
 
 POSTFIX_MORE = """\
 mynetworks =
@@ -232,6 +234,22 @@ def test_named_transport(make_instance, hub):
         transport_maps=f"inline:{{ {{{hub.domain} = hub:{hub.nexthop}}} }}")
     assert "(Authenticated sender: hub-b)" in arrived(
         hub, send(i, f"x@{hub.domain}"))
+
+
+@pytest.mark.parametrize("mechanism", ["plain", "login", "scram-sha-256"])
+def test_password_is_gone(make_instance, hub, mechanism):
+    """Nobody but router has it when the connection is closed."""
+    i = house(make_instance, hub, smtp_sasl_mechanism_filter=mechanism,
+              smtp_connection_cache_on_demand="no", smtp_sasl_password_maps=(
+                  f"inline:{{ {{{hub.nexthop} = long-name:{LONG}}} }}"))
+    arrived(hub, send(i, f"x@{hub.domain}"))
+    time.sleep(1)
+    plain = base64.b64encode(f"\0long-name\0{LONG}".encode())
+    patterns = {"password": LONG.encode(), "in PLAIN": plain[:40],
+                "in LOGIN": base64.b64encode(LONG.encode())[:32]}
+    for name, pids in i.pids().items():
+        for pid in pids if name != "router" else []:
+            assert not memory.found_in(pid, patterns), name
 
 
 @pytest.fixture(scope="module")

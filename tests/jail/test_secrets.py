@@ -15,6 +15,7 @@ import ssl
 import subprocess
 import time
 
+import memory
 import posthouse
 import pytest
 from mtas import loopback_address
@@ -24,7 +25,6 @@ USER_PROCESSES = ("deliver", "imapd", "pop3d")
 # Who may have what; master is root and hands them on.
 KEYS = {"master", "keyd"}
 HASHES = {"master", "authd"}
-CHUNK = 1 << 20
 
 
 def numbers(pem):
@@ -66,45 +66,6 @@ def hash_patterns(users):
         for i, word in enumerate(re.findall(r"[A-Za-z0-9./+=]{24,}", rest)):
             patterns[f"hash {name} {i}"] = word[-24:].encode()
     return patterns
-
-
-def memory(pid):
-    """All readable memory of a process, in overlapping pieces."""
-    with open(f"/proc/{pid}/maps") as maps, \
-            open(f"/proc/{pid}/mem", "rb", 0) as mem:
-        for line in maps:
-            span, mode = line.split()[:2]
-            if "r" not in mode or "[v" in line:
-                continue
-            at, end = (int(x, 16) for x in span.split("-"))
-            while at < end:
-                n = min(CHUNK + 64, end - at)
-                try:
-                    mem.seek(at)
-                    yield mem.read(n)
-                except OSError:
-                    pass
-                at += CHUNK
-
-
-def descriptors(pid):
-    """What its memfds and files hold."""
-    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = str(fd.readlink())
-            if fd.is_file() and not target.startswith("/dev/"):
-                yield fd.read_bytes()
-        except OSError:
-            continue
-
-
-def found_in(pid, patterns):
-    found = set()
-    for place in (memory, descriptors):
-        for piece in place(pid):
-            found |= {f"{place.__name__}: {name}"
-                      for name, p in patterns.items() if p in piece}
-    return found
 
 
 def relay_host(pem):
@@ -164,7 +125,7 @@ def holders(instance, patterns):
     for name, pids in {**instance.pids(),
                        "master": [instance.process.pid]}.items():
         for pid in pids:
-            for what in found_in(pid, patterns):
+            for what in memory.found_in(pid, patterns):
                 found.setdefault(name, set()).add(what)
     return found
 
