@@ -13,9 +13,7 @@
  */
 static const char system_file[] = "/etc/ssl/certs/ca-certificates.crt";
 
-enum { DIR_FILES_MAX = 2000, LOOK_MAX = 1024 * 1024 };
-
-typedef void take_file(struct buf *to, const char *path);
+enum { DIR_FILES_MAX = 2000, LOOK_MAX = 16 * 1024 };
 
 /* As c_rehash(1ssl) names them: "5ed36f99.0". */
 static bool
@@ -28,46 +26,6 @@ is_hash(const char *name)
 }
 
 static void
-each_in_dir(struct buf *to, const char *dir, take_file *take)
-{
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-	char path[4096];
-	unsigned n = 0;
-
-	while (d && n < DIR_FILES_MAX && (e = readdir(d))) {
-		if (!is_hash(e->d_name) ||
-		    snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >=
-			    (int)sizeof(path))
-			continue;
-		n++;
-		take(to, path);
-	}
-	if (d)
-		closedir(d);
-}
-
-static void
-each(const struct config *c, struct buf *to, take_file *take)
-{
-	struct str file = config_get(c, "smtp_tls_CAfile");
-	struct str dir = config_get(c, "smtp_tls_CApath");
-
-	if (file.n)
-		take(to, file.p);
-	if (dir.n)
-		each_in_dir(to, dir.p, take);
-	if (config_number(c, "tls_append_default_CA"))
-		take(to, system_file);
-}
-
-static void
-look(struct buf *to, const char *path)
-{
-	(void)table_look(to, path);
-}
-
-static void
 append(struct buf *to, const char *path)
 {
 	struct err err;
@@ -75,6 +33,51 @@ append(struct buf *to, const char *path)
 	if (tls_ca_read(path, to, &err) < 0)
 		log_warn("%s: %s", path, err.text);
 	(void)buf_add_byte(to, '\n');
+}
+
+static void
+append_dir(struct buf *to, const char *dir)
+{
+	DIR *d = opendir(dir);
+	const struct dirent *e;
+	char path[4096];
+	unsigned n = 0;
+
+	if (!d)
+		log_warn("%s: cannot be read: %m", dir);
+	while (d && n < DIR_FILES_MAX && (e = readdir(d))) {
+		if (!is_hash(e->d_name) ||
+		    snprintf(path, sizeof(path), "%s/%s", dir, e->d_name) >=
+			    (int)sizeof(path))
+			continue;
+		n++;
+		append(to, path);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* Of a directory, whether files came or went: that is how they change there. */
+static void
+look(struct buf *to, const char *path)
+{
+	(void)table_look(to, path);
+}
+
+typedef void take_path(struct buf *to, const char *path);
+
+static void
+each(const struct config *c, struct buf *to, take_path *file, take_path *dir)
+{
+	struct str ca_file = config_get(c, "smtp_tls_CAfile");
+	struct str ca_path = config_get(c, "smtp_tls_CApath");
+
+	if (ca_file.n)
+		file(to, ca_file.p);
+	if (ca_path.n)
+		dir(to, ca_path.p);
+	if (config_number(c, "tls_append_default_CA"))
+		file(to, system_file);
 }
 
 bool
@@ -85,13 +88,13 @@ authorities_read(struct master *m, struct table *t)
 	int fd;
 
 	buf_init(&b, LOOK_MAX);
-	each(&m->conf, &b, look);
+	each(&m->conf, &b, look, look);
 	seen = enc_hash(buf_str(&b));
 	buf_fini(&b);
 	if (t->memfd >= 0 && seen == t->seen)
 		return false;
 	buf_init(&b, TLS_CA_SIZE_MAX);
-	each(&m->conf, &b, append);
+	each(&m->conf, &b, append, append_dir);
 	fd = sealed_memfd("smtp_tls_ca", buf_str(&b));
 	if (fd >= 0)
 		table_set(t, fd, seen);

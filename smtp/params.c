@@ -449,13 +449,6 @@ const struct param smtp_params[] = {
 	  .users = SMTP,
 	  .text = "Log the hosts that offer STARTTLS where the level is "
 		  "none." },
-	{ .name = "smtp_tls_block_early_mail_reply",
-	  .kind = PARAM_BOOL,
-	  .def = "no",
-	  .users = SMTP,
-	  .text = "Take an answer that comes before its command, after "
-		  "STARTTLS and EHLO, for an attack (CVE-2009-3555 and the "
-		  "like) and end the connection." },
 	{ .name = "smtp_sasl_auth_enable",
 	  .kind = PARAM_BOOL,
 	  .def = "no",

@@ -73,8 +73,6 @@ tls_settings_load(struct tls_settings *t, const struct params *p,
 		.has_maps = named_str(p, transport, "tls_policy_maps").n > 0,
 		.note_offer =
 			named_num(p, transport, "tls_note_starttls_offer"),
-		.block_early =
-			named_num(p, transport, "tls_block_early_mail_reply"),
 		.timeout_ms =
 			named_num(p, transport, "starttls_timeout") * 1000,
 		.loglevel = named_num(p, transport, "tls_loglevel"),
@@ -386,7 +384,6 @@ tls_policy(const struct tls_settings *t, const struct msg_sited *site,
 	*out = (struct tls_plan){
 		.wrapper = t->wrapper,
 		.note_offer = t->note_offer,
-		.block_early = t->block_early,
 		.timeout_ms = t->timeout_ms,
 		.loglevel = t->loglevel,
 	};

@@ -21,7 +21,6 @@ struct tls_settings {
 	bool wrapper;	     /* smtp_tls_wrappermode: TLS from the first byte */
 	bool has_maps;	     /* smtp_tls_policy_maps is not empty: ask router */
 	bool note_offer;     /* smtp_tls_note_starttls_offer */
-	bool block_early;    /* smtp_tls_block_early_mail_reply */
 	unsigned timeout_ms; /* smtp_starttls_timeout */
 	unsigned loglevel;
 	/* [1]: where TLS is a must (smtp_tls_mandatory_*). */
@@ -36,7 +35,7 @@ struct tls_settings {
  * copied. */
 struct tls_plan {
 	uint8_t level;
-	bool wrapper, note_offer, block_early;
+	bool wrapper, note_offer;
 	unsigned timeout_ms, loglevel;
 	/* What tlsd is asked: tls_plan_ask(). */
 	uint8_t protocols, grade;

@@ -28,8 +28,7 @@ static const char defaults[] =
 	"smtp_tls_fingerprint_digest = sha256\n"
 	"smtp_tls_servername = hostname\n"
 	"smtp_tls_loglevel = 1\n"
-	"smtp_tls_note_starttls_offer = 0\n"
-	"smtp_tls_block_early_mail_reply = 0\n";
+	"smtp_tls_note_starttls_offer = 0\n";
 
 static void
 load(struct params *p, struct tls_settings *t, const char *more)

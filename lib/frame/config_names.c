@@ -52,6 +52,7 @@ const char *const config_without_effect[] = {
 	"smtp_sasl_path",
 	"smtp_sasl_type",
 	"smtp_send_dummy_mail_auth",
+	"smtp_tls_block_early_mail_reply",
 	"smtp_tls_connection_reuse",
 	"smtp_tls_dane_insecure_mx_policy",
 	"smtp_tls_dcert_file",
