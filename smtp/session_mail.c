@@ -575,7 +575,9 @@ is_not_for_it(struct session *s, struct fault *f)
 	}
 	if (text_open(&t->text, l, &form, &err) == 0)
 		return false;
-	*f = own(s, "5.6.3", err.text);
+	*f = err.class == ERR_TEMP
+		     ? words_own(s, DELIVER_TEMP, "4.3.0", "%s", err.text)
+		     : own(s, "5.6.3", err.text);
 	return true;
 }
 
