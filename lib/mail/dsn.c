@@ -29,8 +29,8 @@ is_ascii(struct str s)
 	return true;
 }
 
-/* On one line: controls, and bytes that are not UTF-8 (or, without utf8, not
- * ASCII), become '?'. */
+/* On one line: line ends and tabs become blanks, other controls, and bytes that
+ * are not UTF-8 (or, without utf8, not ASCII), become '?'. */
 static void
 put_clean(struct buf *out, struct str s, bool utf8)
 {
@@ -43,8 +43,10 @@ put_clean(struct buf *out, struct str s, bool utf8)
 		c = utf8_next(&rest);
 		if (c < 0)
 			rest = str_from(rest, 1);
-		if (c < ' ' || (c >= 127 && c < 160) || c == 0x2028 ||
-		    c == 0x2029 || (c > 127 && !utf8))
+		if (c == '\n' || c == '\t')
+			buf_add_byte(out, ' ');
+		else if (c < ' ' || (c >= 127 && c < 160) || c == 0x2028 ||
+			 c == 0x2029 || (c > 127 && !utf8))
 			buf_add_byte(out, '?');
 		else
 			buf_add(out, was.p, was.n - rest.n);

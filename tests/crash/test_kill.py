@@ -28,6 +28,11 @@ MARK = re.compile(rb"^X-Mark: (\S+)\r?$", re.M)
 class Flow:
     """Threads that send one message a session, each message once."""
 
+    sender = "sender@example.com"
+
+    def recipient(self, user):
+        return f"{user}@posthouse.test"
+
     def __init__(self, instance):
         self.instance = instance
         self.lock = threading.Lock()
@@ -74,8 +79,9 @@ class Flow:
 
                 if not (say(None, b"220") and
                         say("EHLO client.example.com\r\n", b"250") and
-                        say("MAIL FROM:<sender@example.com>\r\n", b"250") and
-                        say(f"RCPT TO:<{user}@posthouse.test>\r\n", b"250") and
+                        say(f"MAIL FROM:<{self.sender}>\r\n", b"250") and
+                        say(f"RCPT TO:<{self.recipient(user)}>\r\n",
+                            b"250") and
                         say("DATA\r\n", b"354")):
                     return False
                 with self.lock:
