@@ -14,6 +14,7 @@ const char *const config_without_effect[] = {
 	"debug_peer_level",
 	"debug_peer_list",
 	"debugger_command",
+	"error_notice_recipient",
 	"html_directory",
 	"lmtp_address_verify_target",
 	"lmtp_host_lookup",
