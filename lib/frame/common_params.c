@@ -80,7 +80,7 @@ const struct param common_params[] = {
 	{ .name = "log_directory",
 	  .kind = PARAM_PATH,
 	  .def = "/var/log/posthouse",
-	  .users = MASTER,
+	  .users = MASTER | CTL,
 	  .text = "The directory of maillog_file. It belongs to logd's user "
 		  "alone (0700)." },
 	{ .name = "empty_directory",
@@ -121,7 +121,7 @@ const struct param common_params[] = {
 	{ .name = "maillog_file",
 	  .kind = PARAM_STR,
 	  .def = "",
-	  .users = LOGD,
+	  .users = LOGD | CTL,
 	  .text = "Where the log goes: a file name below log_directory, or - "
 		  "for the standard error of master; when empty, the system's "
 		  "log (/dev/log)." },
