@@ -219,7 +219,8 @@ fill_row(struct listing *l, const struct message *m, const struct found *f,
 {
 	struct msg_queue_row row = {
 		.arrival_us = m->arrival_us,
-		.next_try_us = m->state == MESSAGE_DEFERRED ? m->due.key : 0,
+		.next_try_us =
+			m->state == MESSAGE_DEFERRED ? site_next_try_us(m) : 0,
 		.tries = m->tries,
 		.size = m->size,
 		.sender = f->text.env.sender,
@@ -258,9 +259,11 @@ send_text(struct listing *l, struct str s)
 
 /* As many recipients of found[nsent] as a row takes, from the cursor on. */
 static uint32_t
-add_rcpts(struct listing *l, const struct found *f, struct buf *b)
+add_rcpts(struct listing *l, const struct message *m, const struct found *f,
+	  struct buf *b)
 {
 	struct msg_queue_rcpt out;
+	char why[SITE_WHY_MAX];
 	struct msg_rcpt r;
 	uint32_t n = 0;
 
@@ -288,6 +291,8 @@ add_rcpts(struct listing *l, const struct found *f, struct buf *b)
 			out.text = r.text;
 		else if (f->last)
 			out.text = f->last[l->rcpt];
+		if (!out.text.n && !out.done)
+			out.text = str_of(site_why(m, why));
 		/* One with a text that may not travel is left out. */
 		n += msg_list_add(b, &msg_queue_rcpt_def, &out, NULL) == 0;
 	}
@@ -351,7 +356,7 @@ send_some(struct listing *l)
 		if (first)
 			l->rcpts = f->text.env.rcpts;
 		buf_init(&b, MSG_FRAME_MAX);
-		n = add_rcpts(l, f, &b);
+		n = add_rcpts(l, m, f, &b);
 		if (n || first)
 			fill_row(l, m, f, &b, n);
 		buf_fini(&b);

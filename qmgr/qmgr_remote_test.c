@@ -203,21 +203,23 @@ test_parked_rest(void **state)
 	struct message *m;
 
 	kill_site(w, HOUR);
-	order(w, QUEUE_FLUSH, "ALL"); /* dies again, for an hour */
-	UNTIL(w,
-	      w->q.nactive == 0 && the_site(w, "x.test")->state == SITE_DEAD);
 	commit_some(w, "x.test", 2);
 	UNTIL(w, w->q.nactive == 0);
 	m = message_find(&w->q, strtoull(w->stored[4], NULL, 16));
 	assert_ptr_equal(m->site, the_site(w, "x.test"));
 	assert_int_equal(m->tries, 0);
 	assert_int_equal(m->seq, 1);
-	assert_true(m->due.key > clock_wall_us() + 400000000000);
+	assert_true(m->due.key > clock_wall_us() + 3600000000);
+	/* What is known of its host can be seen. */
+	order(w, QUEUE_LIST, w->stored[5]);
+	assert_int_equal(w->rows_state, QUEUE_DEFERRED);
+	assert_string_equal(w->row_text, "4.4.1 delivery temporarily "
+					 "suspended: connect to x");
 	/* The administrator's wish counts, also for one. */
 	w->remote.down = NULL;
 	w->remote.nsent = 0;
 	order(w, QUEUE_FLUSH, w->stored[5]);
-	UNTIL(w, w->q.by_id.n == 0);
+	UNTIL(w, !message_find(&w->q, strtoull(w->stored[5], NULL, 16)));
 }
 
 static void

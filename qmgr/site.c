@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* Destinations: which delivery goes next, who waits, who is dead. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 
 enum {
 	IDLE_MAX = 200, /* sites kept with nothing to do */
-	WHY_MAX = 512,
+	WHY_MAX = 400,	/* what is said of a dead one */
 };
 
 static void step(struct site *s);
@@ -435,20 +436,6 @@ site_enable(struct site *s)
 	step(s);
 }
 
-void
-sites_enable_all(struct qmgr *q)
-{
-	struct heap_item *top;
-	struct site *s;
-
-	/* All that are dead stand in the heap. */
-	while ((top = heap_top(&q->sites.due))) {
-		s = LIST_OF(top, struct site, due);
-		heap_remove(&q->sites.due, top);
-		site_enable(s);
-	}
-}
-
 /* --- messages that wait for it -------------------------------------------- */
 
 struct site *
@@ -537,4 +524,33 @@ site_woken(struct message *m)
 	m->site->nparked--;
 	m->site->nuntold -= !m->told;
 	m->site->nwoken++;
+}
+
+uint64_t
+site_next_try_us(const struct message *m)
+{
+	const struct site *s = m->site;
+	uint64_t now = clock_mono_ms();
+
+	if (!s)
+		return m->due.key;
+	if (s->state != SITE_DEAD || s->due.key <= now)
+		return clock_wall_us();
+	return clock_wall_us() + (s->due.key - now) * 1000;
+}
+
+const char *
+site_why(const struct message *m, char out[SITE_WHY_MAX])
+{
+	struct str why, dsn = STR_NULL;
+
+	out[0] = '\0';
+	if (!m->site || m->site->state == SITE_ALIVE)
+		return out;
+	why = str_of(m->site->why);
+	str_cut(&why, ' ', &dsn);
+	(void)snprintf(out, SITE_WHY_MAX,
+		       "%.*s delivery temporarily suspended: %.*s",
+		       STR_FMT(dsn), STR_FMT(why));
+	return out;
 }

@@ -127,6 +127,12 @@ void site_leave(struct message *m);
 /* It is on its way there now. */
 void site_woken(struct message *m);
 
+/* When it is tried next (DEFERRED; wall clock), and why it waits for its site:
+ * "4.4.1 delivery temporarily suspended: ..."; "": it does not. */
+uint64_t site_next_try_us(const struct message *m);
+enum { SITE_WHY_MAX = 512 };
+const char *site_why(const struct message *m, char out[SITE_WHY_MAX]);
+
 /* --- deliveries ----------------------------------------------------------- */
 
 void site_add(struct site *s, struct sending *sn);
@@ -147,6 +153,5 @@ void site_done(struct site *s, enum site_end end, struct str why);
 bool site_has_room(const struct site *s);
 /* The administrator wants it to be tried. */
 void site_enable(struct site *s);
-void sites_enable_all(struct qmgr *q);
 
 #endif

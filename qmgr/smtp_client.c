@@ -5,6 +5,7 @@
  * worker died are suspects: each is sent alone, to a worker that has nothing
  * else, so that the one that kills is found.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,17 +98,16 @@ give(struct active *a, uint32_t i, struct str dsn, struct str text)
 static void
 give_suspended(struct active *a, uint32_t i, const struct site *s)
 {
-	struct str why = str_of(s->why), dsn = STR("4.4.1");
+	struct str dsn = STR("4.4.1"), why = str_of(s->why);
 	struct result res = { .class = DELIVER_TEMP, .untried = true };
-	struct buf b;
+	char text[SITE_WHY_MAX];
 
-	buf_init(&b, 2 * WHY_MAX);
 	str_cut(&why, ' ', &dsn);
-	buf_addf(&b, "delivery temporarily suspended: %.*s", STR_FMT(why));
+	(void)snprintf(text, sizeof(text),
+		       "delivery temporarily suspended: %.*s", STR_FMT(why));
 	res.dsn = dsn;
-	res.text = buf_str(&b);
+	res.text = str_of(text);
 	message_result(a, i, &res);
-	buf_fini(&b);
 }
 
 /* --- from messages to deliveries ------------------------------------------ */
