@@ -44,8 +44,8 @@ struct qmgr {
 	struct asker *router, *spawner; /* set by the owner */
 	struct map by_id;		/* every struct message */
 	struct heap due;		/* DEFERRED ones, by time of next try */
-	struct list unmarked; /* struct active with results to be written */
-	struct list stuck;    /* whose results could not be written */
+	struct list unmarked;  /* struct active with results to be written */
+	struct list stuck;     /* whose results could not be written */
 	struct list reporting; /* struct report that asks router */
 	struct report_conf *reports; /* set by the owner, released here */
 	struct event *due_timer, *tick;

@@ -5,8 +5,9 @@
  *
  * A queue for the benchmarks: COUNT messages of BYTES in the spool DIR (made
  * if it is missing), each to one address in one of DOMAINS domains (site0.test
- * and so on; 1: dead.test) or with one NEXTHOP for all, to be tried in SECONDS (0: at once).  -t: and one
- * more at the end, due at once, to the virtual mailbox ADDRESS at PATH.
+ * and so on; 1: dead.test) or with one NEXTHOP for all, to be tried in SECONDS
+ * (0: at once).  -t: and one more at the end, due at once, to the virtual
+ * mailbox ADDRESS at PATH.
  */
 #include <err.h>
 #include <fcntl.h>
