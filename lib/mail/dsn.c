@@ -448,6 +448,9 @@ put_body(struct buf *out, const struct dsn *d, const struct parts *p)
 		 p->boundary, d->full ? "Message" : "Message header", type,
 		 p->eight ? "Content-Transfer-Encoding: 8bit\n" : "");
 	put_original(out, p->header);
+	/* So that a delimiter cannot begin in the one and end in the other. */
+	if (p->header.n && !str_ends(p->header, STR("\n")))
+		buf_add_byte(out, '\n');
 	if (d->full)
 		put_original(out, p->body.n ? p->body : STR("\n"));
 	buf_addf(out, "\n--%s--\n", p->boundary);

@@ -129,6 +129,7 @@ def wait_empty(i):
 
 # -- failures
 
+@pytest.mark.dev
 def test_failure(make, elsewhere):
     i = make(elsewhere)
     letter = send(i, ["no@example.net", "yes@example.net"],
@@ -363,6 +364,7 @@ def test_dead_destination_is_warned_of(make, elsewhere):
 
 # -- many recipients
 
+@pytest.mark.dev
 def test_thousand_outcomes(make, plain_elsewhere):
     i = make(plain_elsewhere, delay_warning_time="1s")
     names = [f"{('yes', 'no', 'later')[k % 3]}{k}@example.net"
