@@ -171,6 +171,12 @@ const struct param qmgr_params[] = {
 	  .text = "How much a delivery that could not reach its destination "
 		  "takes from the number of deliveries that may run there, in "
 		  "the same form." },
+	{ .name = "defer_transports",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = QMGR,
+	  .text = "Transports to other hosts that send nothing unless the "
+		  "queue is flushed. Example: defer_transports = smtp." },
 	{ .name = "queue_minfree",
 	  .kind = PARAM_BYTES,
 	  .def = "0",

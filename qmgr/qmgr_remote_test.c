@@ -137,6 +137,20 @@ test_limits(void **state)
 }
 
 static void
+test_deferred_transport(void **state)
+{
+	struct world *w = *state;
+
+	w->q.set.site.deferred = true;
+	commit(w, 1, "a@b.c", "ra@x.test v1@x");
+	UNTIL(w, w->ndelivered == 1 && w->q.nactive == 0);
+	assert_int_equal(w->remote.nsent, 0);
+	order(w, QUEUE_FLUSH, "ALL");
+	UNTIL(w, w->q.by_id.n == 0);
+	assert_int_equal(w->remote.nsent, 1);
+}
+
+static void
 test_rate_delay(void **state)
 {
 	struct world *w = *state;
@@ -451,14 +465,14 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_send),		T(test_fail),
 		T(test_group),		T(test_window_grows),
-		T(test_limits),		T(test_rate_delay),
-		T(test_dead),		T(test_parked_rest),
-		T(test_parked_orders),	T(test_two_sites),
-		T(test_parked_expires), T(test_backlog),
-		T(test_backlog_dies),	T(test_many_sites),
-		T(test_kept),		T(test_killer),
-		T(test_leaving),	T(test_restart_remote),
-		T(test_idle),
+		T(test_limits),		T(test_deferred_transport),
+		T(test_rate_delay),	T(test_dead),
+		T(test_parked_rest),	T(test_parked_orders),
+		T(test_two_sites),	T(test_parked_expires),
+		T(test_backlog),	T(test_backlog_dies),
+		T(test_many_sites),	T(test_kept),
+		T(test_killer),		T(test_leaving),
+		T(test_restart_remote), T(test_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

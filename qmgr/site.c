@@ -15,6 +15,7 @@ enum {
 	WHY_MAX = 400,	/* what is said of a dead one */
 };
 
+static void keep_idle(struct site *s);
 static void step(struct site *s);
 static void on_timer(evutil_socket_t fd, short what, void *arg);
 
@@ -111,6 +112,7 @@ site_get(struct qmgr *q, struct str transport, struct str nexthop)
 		free(s);
 		return NULL;
 	}
+	keep_idle(s);
 	return s;
 }
 
@@ -140,6 +142,7 @@ static void
 keep_idle(struct site *s)
 {
 	struct sites *all = &s->q->sites;
+	struct site *oldest;
 
 	if (!has_nothing(s)) {
 		all->nidle -= !list_empty(&s->idle);
@@ -152,7 +155,10 @@ keep_idle(struct site *s)
 	if (all->nidle++ < IDLE_MAX)
 		return;
 	all->nidle--;
-	site_free(LIST_OF(all->idle.next, struct site, idle));
+	oldest = LIST_OF(all->idle.next, struct site, idle);
+	list_remove(&oldest->idle);
+	if (has_nothing(oldest)) /* no message is just being cut for it */
+		site_free(oldest);
 }
 
 int

@@ -33,6 +33,7 @@ struct site_rule {
 	unsigned rcpts;		/* in one delivery */
 	unsigned processes;	/* deliveries of the transport at a time */
 	uint64_t rate_delay_ms; /* between deliveries; 0: none */
+	bool deferred;		/* defer_transports */
 };
 
 struct transport {
@@ -40,7 +41,6 @@ struct transport {
 	struct site_rule rule;
 	struct list ready; /* sites that have work and room, in turns */
 	unsigned busy;
-	bool deferred; /* defer_transports */
 	char name[];
 };
 

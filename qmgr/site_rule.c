@@ -47,6 +47,7 @@ site_rule_load(struct site_rule *r, const struct qmgr *q, const char *transport)
 {
 	const struct params *p = q->sites.params;
 	struct window_rule *w = &r->window;
+	struct str list, one;
 	char buf[NAME_SIZE];
 
 	*r = q->set.site;
@@ -74,4 +75,8 @@ site_rule_load(struct site_rule *r, const struct qmgr *q, const char *transport)
 	if (r->rate_delay_ms)
 		w->limit = w->initial = 1;
 	r->processes = (unsigned)params_num(p, "default_process_limit");
+	r->deferred = false;
+	for (list = params_str(p, "defer_transports");
+	     str_token(&list, ", \t", &one);)
+		r->deferred |= str_eq(one, str_of(transport));
 }

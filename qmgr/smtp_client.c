@@ -94,6 +94,18 @@ give(struct active *a, uint32_t i, struct str dsn, struct str text)
 	message_result(a, i, &res);
 }
 
+/* The administrator has stopped the transport. */
+static void
+give_deferred(struct active *a, uint32_t i)
+{
+	const struct result res = { .class = DELIVER_TEMP,
+				    .dsn = STR("4.3.2"),
+				    .text = STR("deferred transport"),
+				    .untried = true };
+
+	message_result(a, i, &res);
+}
+
 /* The site is dead. */
 static void
 give_suspended(struct active *a, uint32_t i, const struct site *s)
@@ -156,7 +168,9 @@ smtp_start(struct qmgr *q, struct active *a)
 		s = site_get(q, to->transport, to->where);
 		if (s && a->m->eager)
 			site_enable(s);
-		if (s && !site_may_try(s, a->m))
+		if (s && s->transport->rule.deferred && !a->m->eager)
+			give_deferred(a, i);
+		else if (s && !site_may_try(s, a->m))
 			give_suspended(a, i, s);
 		else if (!s || start_rcpt(a, i, s, &touched) < 0)
 			give(a, i, STR("4.3.0"), STR("out of memory"));
