@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -6,6 +8,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+
+enum { BUSY_MS = 300 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -15,6 +19,7 @@ static struct {
 	size_t n;
 	unsigned lines; /* in frame */
 	unsigned lost;	/* lines that could not be sent, not told yet */
+	bool stuck;	/* logd did not take the last frame in time */
 	char frame[LOG_FRAME_MAX];
 } out = { .lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1 };
 
@@ -51,18 +56,26 @@ put_record(enum log_level level, const char *id, size_t idlen, const char *text,
 	out.lines++;
 }
 
+/* A burst of lines waits until logd has room; but once only for a logd that
+ * does not take any. */
 static bool
 send_frame(void)
 {
-	ssize_t rc =
-		send(out.fd, out.frame, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct pollfd room = { .fd = out.fd, .events = POLLOUT };
+	ssize_t rc;
 
+	do
+		rc = send(out.fd, out.frame, out.n,
+			  MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (rc < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) &&
+	       !out.stuck && poll(&room, 1, BUSY_MS) > 0);
+	out.stuck = rc < 0;
 	out.n = out.lines = 0;
 	return rc >= 0;
 }
 
-/* What logd cannot take now is lost rather than let a stuck log stop the mail;
- * but it is counted, and said as soon as logd takes lines again. */
+/* What logd does not take in time is lost rather than let a stuck log stop the
+ * mail; but it is counted, and said as soon as logd takes lines again. */
 static void
 flush_locked(void)
 {

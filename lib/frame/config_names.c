@@ -32,6 +32,7 @@ const char *const config_without_effect[] = {
 	"manpage_directory",
 	"meta_directory",
 	"newaliases_path",
+	"queue_run_delay",
 	"readme_directory",
 	"resolve_dequoted_address",
 	"rewrite_service_name",
