@@ -331,8 +331,12 @@ next_server(struct delivery *d)
 	while (next == HOSTS_SERVER && is_passed_over(d));
 	if (next == HOSTS_SERVER)
 		d->naddrs++;
-	else if (next == HOSTS_END && (f = hosts_fault(d->hosts)))
+	if (next != HOSTS_END)
+		return next;
+	if ((f = hosts_fault(d->hosts)))
 		destination_fault(d, f->class, f->dsn.p, f->text);
+	if (hosts_no_fallback(d->hosts))
+		d->fallback = STR("");
 	return next;
 }
 

@@ -354,6 +354,7 @@ test_next_server(void **state)
 		assert_result(w, rows[i].next ? "OK" : "PERM", SEND_SITE_OK);
 		assert_connections(w, 1, rows[i].next, 0, 0);
 	}
+	w->server[0].replies = NULL;
 }
 
 static void

@@ -40,7 +40,8 @@ struct hosts {
 	unsigned nask, waiting;
 	struct server servers[SERVERS_MAX]; /* of the present group */
 	unsigned nservers, next_server;
-	bool found; /* there was a server */
+	bool found;	  /* there was a server */
+	bool no_fallback; /* ourselves, or nobody at all */
 	bool has_fault;
 	struct fault fault;
 	char fault_text[TEXT_MAX + 1];
@@ -218,6 +219,7 @@ close_group(struct hosts *h)
 	for (i = 0; i < h->nservers; i++)
 		loop = loop || own_has(h->own, &h->servers[i].addr);
 	if (loop) { /* RFC 5321 5.1 */
+		h->no_fallback = true;
 		h->nservers = 0;
 		h->next_mx = h->nmx;
 		h->has_fault = false;
@@ -337,6 +339,7 @@ take_mx(struct hosts *h, const struct msg_dns_answer *m)
 			continue;
 		if (m->records.count == 1 && strcmp(mx.host, ".") == 0) {
 			/* RFC 7505 */
+			h->no_fallback = true;
 			note(h, DELIVER_PERM, "5.1.10",
 			     "Domain %s does not accept mail (nullMX)",
 			     h->to.host);
@@ -442,4 +445,10 @@ const struct fault *
 hosts_fault(const struct hosts *h)
 {
 	return h->found ? NULL : &h->fault;
+}
+
+bool
+hosts_no_fallback(const struct hosts *h)
+{
+	return h->no_fallback;
 }

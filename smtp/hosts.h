@@ -40,5 +40,8 @@ enum hosts_next hosts_next(struct hosts *h, struct server *s);
 /* At HOSTS_END: why there was not a single server; NULL: there was one.  In
  * Postfix's words; lives as long as h. */
 const struct fault *hosts_fault(const struct hosts *h);
+/* At HOSTS_END: this host is one of the servers, or the domain wants no mail
+ * (RFC 7505): a fallback relay would only send it back. */
+bool hosts_no_fallback(const struct hosts *h);
 
 #endif

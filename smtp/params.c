@@ -296,9 +296,11 @@ const struct param smtp_params[] = {
 	  .def = "",
 	  .users = SMTP,
 	  .text = "Hosts that get the mail where no server of the "
-		  "destination can be reached, or none could be found "
-		  "for now: HOST, HOST:PORT, [HOST], [HOST]:PORT. "
-		  "Without brackets the MX records of the name count." },
+		  "destination can be found or reached, or none takes "
+		  "it for now: HOST, HOST:PORT, [HOST], [HOST]:PORT. "
+		  "Without brackets the MX records of the name count. "
+		  "Not for destinations that this host is an MX of, "
+		  "nor where the DNS says that no mail is taken." },
 	{ .name = "lmtp_fallback_relay",
 	  .kind = PARAM_LIST,
 	  .def = "",
