@@ -129,7 +129,10 @@ on_done(void *arg, bool reusable)
 	event(b, reusable ? "done" : "done-closed");
 	keep_dialog(b);
 	if (reusable && b->sends > 1) {
-		b->sends--;
+		if (--b->sends == 1 && b->last) {
+			letter_free(b->letter);
+			b->letter = bed_letter(b->last);
+		}
 		send_all(b);
 		return;
 	}

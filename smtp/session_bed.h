@@ -54,7 +54,9 @@ struct bed {
 	struct tls_client *tls;
 	struct chan *tlsd;
 	int server;
-	unsigned sends; /* transactions to have, 1 if 0 */
+	unsigned sends;		       /* transactions to have, 1 if 0 */
+	const struct bed_letter *last; /* the letter of the last one, if it is
+					  another */
 	char events[1024];
 	char dialog[SEND_DIALOG_MAX + 1];
 	struct buf in;	  /* what the client said and the script did not eat */

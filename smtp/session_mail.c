@@ -320,8 +320,10 @@ finish(struct session *s)
 	struct txn *t = &s->txn;
 	uint32_t n = keep_too_many(s);
 
-	/* RFC 5321 4.1.1.5: after the text nothing is left to forget. */
-	s->need_rset = t->sent && !t->text_sent;
+	/* RFC 5321 4.1.1.5: after the text nothing is left to forget; RFC
+	 * 3030 2: but who knows what is, after a chunk that was refused. */
+	if (t->sent)
+		s->need_rset = !t->text_sent || (t->bdat && !t->delivered);
 	if (n && !conn_input(s->conn).n) {
 		text_close(&t->text);
 		*t = (struct txn){
@@ -509,16 +511,18 @@ is_ascii(struct str s)
 static bool
 is_path(struct str a)
 {
-	bool quoted = false;
+	bool quoted = false, escaped = false;
 	size_t i;
 
 	for (i = 0; i < a.n; i++) {
 		if ((unsigned char)a.p[i] < ' ' || a.p[i] == 0x7f)
 			return false;
-		if (a.p[i] == '"')
+		if (escaped)
+			escaped = false;
+		else if (a.p[i] == '"')
 			quoted = !quoted;
 		else if (quoted && a.p[i] == '\\')
-			i++;
+			escaped = true;
 		else if (!quoted &&
 			 (a.p[i] == '<' || a.p[i] == '>' || a.p[i] == ' '))
 			return false;
