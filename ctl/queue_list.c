@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "mail/smtpline.h"
 #include "mail/utf8.h"
 #include "queue.h"
 
@@ -60,23 +61,12 @@ queue_print_json(struct str s)
 void
 queue_print_dsn(const struct msg_queue_rcpt *r)
 {
-	static const struct {
-		unsigned bit;
-		const char *name;
-	} names[] = {
-		{ NOTIFY_NEVER, "NEVER" },
-		{ NOTIFY_SUCCESS, "SUCCESS" },
-		{ NOTIFY_FAILURE, "FAILURE" },
-		{ NOTIFY_DELAY, "DELAY" },
-	};
-	const char *sep = " NOTIFY=";
-	size_t i;
+	struct buf b;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (r->notify & names[i].bit) {
-			(void)printf("%s%s", sep, names[i].name);
-			sep = ",";
-		}
+	buf_init(&b, 64);
+	smtpline_put_notify(&b, r->notify);
+	(void)fputs(buf_cstr(&b), stdout);
+	buf_fini(&b);
 }
 
 void

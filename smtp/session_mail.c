@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "mail/smtpline.h"
 #include "mail/utf8.h"
 #include "mail/xtext.h"
 #include "session_impl.h"
@@ -156,29 +157,6 @@ put_mail(struct session *s, struct buf *b)
 	}
 }
 
-static void
-put_notify(struct buf *b, unsigned notify)
-{
-	static const struct {
-		unsigned bit;
-		const char *word;
-	} words[] = {
-		{ NOTIFY_NEVER, "NEVER" },
-		{ NOTIFY_SUCCESS, "SUCCESS" },
-		{ NOTIFY_FAILURE, "FAILURE" },
-		{ NOTIFY_DELAY, "DELAY" },
-	};
-	const char *sep = " NOTIFY=";
-	size_t i;
-
-	for (i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (!(notify & words[i].bit))
-			continue;
-		(void)!buf_addf(b, "%s%s", sep, words[i].word);
-		sep = ",";
-	}
-}
-
 /* The address of ORCPT: xtext, and what is not ASCII as it is with SMTPUTF8,
  * else by number (RFC 6533 3). */
 static void
@@ -210,7 +188,7 @@ put_rcpt(struct session *s, struct buf *b, const struct msg_send_rcpt *to)
 	(void)!buf_addf(b, "RCPT TO:<%.*s>", STR_FMT(to->address));
 	if (!(s->offers & SESSION_DSN))
 		return;
-	put_notify(b, to->notify);
+	smtpline_put_notify(b, to->notify);
 	if (str_cut(&address, ';', &type)) {
 		(void)!buf_addf(b, " ORCPT=%.*s;", STR_FMT(type));
 		put_orcpt_address(b, address, s->txn.utf8);

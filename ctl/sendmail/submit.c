@@ -149,17 +149,15 @@ static void
 notify_param(const struct options *o, const struct server *s, char *out,
 	     size_t size)
 {
-	unsigned n = o->notify;
+	struct buf b;
 
 	out[0] = '\0';
 	if (!o->has_notify || !s->dsn)
 		return;
-	snprintf(out, size, " NOTIFY=%s%s%s%s",
-		 n & SMTP_NOTIFY_NEVER ? "NEVER," : "",
-		 n & SMTP_NOTIFY_SUCCESS ? "SUCCESS," : "",
-		 n & SMTP_NOTIFY_FAILURE ? "FAILURE," : "",
-		 n & SMTP_NOTIFY_DELAY ? "DELAY," : "");
-	out[strlen(out) - 1] = '\0';
+	buf_init(&b, size);
+	smtpline_put_notify(&b, o->notify);
+	(void)!str_copy(out, size, buf_str(&b));
+	buf_fini(&b);
 }
 
 /* The recipients from j->done on: as many as the server takes at once.  *next

@@ -209,19 +209,36 @@ smtpline_mail(struct str args, unsigned offer, struct smtp_mail *m,
 }
 
 /* RFC 3461 4.1 */
+static const struct notify_word {
+	struct str word;
+	unsigned bit;
+} notify_words[] = {
+	{ { "NEVER", 5 }, SMTP_NOTIFY_NEVER },
+	{ { "SUCCESS", 7 }, SMTP_NOTIFY_SUCCESS },
+	{ { "FAILURE", 7 }, SMTP_NOTIFY_FAILURE },
+	{ { "DELAY", 5 }, SMTP_NOTIFY_DELAY },
+};
+
+void
+smtpline_put_notify(struct buf *out, unsigned notify)
+{
+	const char *sep = " NOTIFY=";
+	size_t i;
+
+	for (i = 0; i < sizeof(notify_words) / sizeof(notify_words[0]); i++) {
+		if (!(notify & notify_words[i].bit))
+			continue;
+		(void)!buf_add_c(out, sep);
+		(void)!buf_add_str(out, notify_words[i].word);
+		sep = ",";
+	}
+}
+
 int
 smtpline_notify(struct str value, unsigned *notify)
 {
-	static const struct {
-		struct str word;
-		unsigned bit;
-	} words[] = {
-		{ { "NEVER", 5 }, SMTP_NOTIFY_NEVER },
-		{ { "SUCCESS", 7 }, SMTP_NOTIFY_SUCCESS },
-		{ { "FAILURE", 7 }, SMTP_NOTIFY_FAILURE },
-		{ { "DELAY", 5 }, SMTP_NOTIFY_DELAY },
-	};
-	enum { WORDS = sizeof(words) / sizeof(words[0]) };
+	enum { WORDS = sizeof(notify_words) / sizeof(notify_words[0]) };
+	const struct notify_word *words = notify_words;
 	struct str word;
 	bool more = true;
 	size_t i;

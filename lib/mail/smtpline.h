@@ -2,6 +2,7 @@
 #ifndef MAIL_SMTPLINE_H
 #define MAIL_SMTPLINE_H
 
+#include "base/buf.h"
 #include "mail/path.h"
 
 /*
@@ -105,5 +106,7 @@ enum smtp_syntax smtpline_rcpt(struct str args, unsigned offer,
 
 /* The value of NOTIFY=; -1: it is none. */
 ERR_WARN_UNUSED int smtpline_notify(struct str value, unsigned *notify);
+/* " NOTIFY=SUCCESS,DELAY", or nothing if there is no bit of smtp_notify. */
+void smtpline_put_notify(struct buf *out, unsigned notify);
 
 #endif
