@@ -85,6 +85,8 @@ on_query(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	bed->asked++;
 	(void)snprintf(bed->log + used, sizeof(bed->log) - used, "%s%.*s/%s",
 		       used ? " " : "", STR_FMT(q->name), type_text(q->type));
+	if (bed->answers && bed->asked > bed->answers)
+		return;
 	buf_init(&list, 32768);
 	while (str_token(&rest, "\n", &line)) {
 		if (!str_token(&line, " ", &name) ||

@@ -19,8 +19,9 @@ struct dns_bed {
 	struct dns_client *client;
 	struct chan *chan;
 	const char *zone;
-	unsigned asked; /* questions so far */
-	char log[1024]; /* "example.test/MX mx.example.test/A ..." */
+	unsigned asked;	  /* questions so far */
+	unsigned answers; /* how many it gives before it falls silent; 0: any */
+	char log[1024];	  /* "example.test/MX mx.example.test/A ..." */
 };
 
 /* With assertions of cmocka. */

@@ -10,6 +10,7 @@
 enum {
 	MX_MAX = 100,	   /* records that are looked at */
 	SERVERS_MAX = 100, /* addresses of one group */
+	AT_ONCE = 8,	   /* questions: dnsd's places are for all letters */
 	POOL_MAX = 128 * 1024,
 };
 
@@ -37,7 +38,7 @@ struct hosts {
 	unsigned nmx, next_mx; /* the first of the next group */
 	bool of_mx;	       /* the hosts are those of MX records */
 	struct question ask[2 * MX_MAX];
-	unsigned nask, waiting;
+	unsigned nask, next_ask, waiting;
 	struct server servers[SERVERS_MAX]; /* of the present group */
 	unsigned nservers, next_server;
 	bool found;	  /* there was a server */
@@ -235,6 +236,32 @@ close_group(struct hosts *h)
 	order(h);
 }
 
+static void on_address(void *arg, const struct msg_dns_answer *m);
+
+static void
+add_question(struct hosts *h, const char *host, enum dns_type type)
+{
+	h->ask[h->nask++] =
+		(struct question){ .h = h, .host = host, .type = type };
+}
+
+/* The questions that may be asked now. */
+static void
+ask(struct hosts *h, dns_done_cb *done)
+{
+	struct question *q;
+
+	while (h->next_ask < h->nask && h->waiting < AT_ONCE) {
+		q = &h->ask[h->next_ask++];
+		q->tag = dns_ask(h->dns, str_of(q->host), q->type, done, q);
+		if (q->tag)
+			h->waiting++;
+		else
+			note_dns(h, q->host, q->type, DNS_TEMP,
+				 STR("dnsd is busy"));
+	}
+}
+
 static void
 on_address(void *arg, const struct msg_dns_answer *m)
 {
@@ -250,25 +277,12 @@ on_address(void *arg, const struct msg_dns_answer *m)
 	while (m->status == DNS_OK && msg_list_next(&it, m->records.elem, &r))
 		if (dns_get_addr(q->type, r.rdata, &a) == 0)
 			add_server(h, q->host, &a);
-	if (--h->waiting)
+	h->waiting--;
+	ask(h, on_address);
+	if (h->waiting)
 		return;
 	close_group(h);
 	h->changed(h->arg);
-}
-
-static void
-ask(struct hosts *h, const char *host, enum dns_type type, dns_done_cb *done)
-{
-	struct question *q = &h->ask[h->nask];
-
-	*q = (struct question){ .h = h, .host = host, .type = type };
-	q->tag = dns_ask(h->dns, str_of(host), type, done, q);
-	if (!q->tag) {
-		note_dns(h, host, type, DNS_TEMP, STR("dnsd is busy"));
-		return;
-	}
-	h->nask++;
-	h->waiting++;
 }
 
 /* The hosts of the next group. */
@@ -277,15 +291,16 @@ ask_group(struct hosts *h)
 {
 	uint16_t preference = h->mx[h->next_mx].preference;
 
-	h->nask = h->nservers = 0;
+	h->nask = h->next_ask = h->nservers = 0;
 	for (;
 	     h->next_mx < h->nmx && h->mx[h->next_mx].preference == preference;
 	     h->next_mx++) {
 		if (h->set->ipv4)
-			ask(h, h->mx[h->next_mx].host, DNS_A, on_address);
+			add_question(h, h->mx[h->next_mx].host, DNS_A);
 		if (h->set->ipv6)
-			ask(h, h->mx[h->next_mx].host, DNS_AAAA, on_address);
+			add_question(h, h->mx[h->next_mx].host, DNS_AAAA);
 	}
+	ask(h, on_address);
 }
 
 /* --- MX records ---------------------------------------------------------- */
@@ -295,7 +310,9 @@ add_mx(struct hosts *h, uint16_t preference, const char *host)
 {
 	struct str copy = pool_str(&h->pool, str_of(host));
 
-	if (copy.p && h->nmx < MX_MAX)
+	if (!copy.p)
+		note(h, DELIVER_TEMP, "4.3.0", "out of memory");
+	else if (h->nmx < MX_MAX)
 		h->mx[h->nmx++] =
 			(struct mx){ preference, (char *)(uintptr_t)copy.p };
 }
@@ -398,7 +415,8 @@ hosts_new(struct dns_client *dns, const struct own *own,
 		close_group(h);
 	} else if (to->kind == NEXTHOP_DOMAIN &&
 		   set->dns_level != DNS_LEVEL_DISABLED) {
-		ask(h, h->to.host, DNS_MX, on_mx);
+		add_question(h, h->to.host, DNS_MX);
+		ask(h, on_mx);
 	} else {
 		add_mx(h, 0, to->host);
 	}

@@ -54,7 +54,7 @@ struct world {
 	struct settings set;
 	struct own own;
 	bool changed;
-	char got[1024];
+	char got[2048];
 };
 
 static void
@@ -290,6 +290,45 @@ test_no_question_too_many(void **state)
 	close_world(&w);
 }
 
+/* A domain with many servers leaves room for the questions of other letters. */
+static void
+test_many_questions(void **state)
+{
+	enum { HOSTS = 40 };
+	struct str rest;
+	struct nexthop n;
+	struct hosts *h;
+	struct server s;
+	struct world w;
+	struct err err;
+	struct buf b;
+	unsigned i, count = 0;
+
+	(void)state;
+	buf_init(&b, 65536);
+	for (i = 0; i < HOSTS; i++)
+		(void)!buf_addf(&b,
+				"m.test MX 10 h%u.m.test\n"
+				"h%u.m.test A 192.0.2.%u\n",
+				i, i, i + 1);
+	open_world(&w, buf_cstr(&b));
+	assert_int_equal(nexthop_parse(STR("m.test"), false, 25, &n, &err), 0);
+	w.dns.answers = 1 + 10;
+	h = hosts_new(w.dns.client, &w.own, &w.set, &n, on_changed, &w);
+	for (i = 0; hosts_next(h, &s) == HOSTS_WAIT && i < 100; i++)
+		loop_turn(&w.loop, false);
+	assert_int_equal(w.dns.asked, 1 + 10 + 8);
+	hosts_free(h);
+	w.dns.answers = 0;
+	rest = str_of(walk(&w, "m.test", false));
+	while (str_cut(&rest, ':', &(struct str){ 0 }))
+		count++;
+	assert_int_equal(count, HOSTS);
+	assert_int_equal(w.dns.asked, 1 + 10 + 8 + 1 + 2 * HOSTS);
+	buf_fini(&b);
+	close_world(&w);
+}
+
 static void
 test_balance(void **state)
 {
@@ -386,6 +425,7 @@ main(void)
 		cmocka_unit_test(test_walks),
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_no_question_too_many),
+		cmocka_unit_test(test_many_questions),
 		cmocka_unit_test(test_balance),
 		cmocka_unit_test(test_shuffle),
 		cmocka_unit_test(test_dnsd_dies),
