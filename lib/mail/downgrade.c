@@ -77,6 +77,9 @@ add(struct downgrade *d, uint64_t from, uint64_t to, enum how how,
 
 	if (d->n + 2 > STEPS_MAX)
 		return err_set(err, ERR_PERM, 0, "too many MIME parts");
+	if ((how == SAY_QUOTE || how == SAY_7BIT) &&
+	    to - from > MIME_HEADER_MAX)
+		return err_set(err, ERR_PERM, 0, "a header is too large");
 	if (last < from)
 		d->steps[d->n++] = (struct step){ last, from, MASK, false };
 	if (from < to || how == SAY_QUOTE)
@@ -283,7 +286,8 @@ quote(struct downgrade *d, struct buf *out, const char *s, size_t n)
 		if (*s == ' ' || *s == '\t')
 			d->blank = *s;
 		else
-			put(d, out, *s, *s <= ' ' || *s == '=' || *s == 127);
+			put(d, out, *s,
+			    *s <= ' ' || *s == '=' || *s == 127 || *s & 0x80);
 	}
 }
 

@@ -190,6 +190,28 @@ test_unreadable(void **state)
 	assert_null(d);
 }
 
+/* It is refused before anything is sent, not each time when half is sent. */
+static void
+test_large_header(void **state)
+{
+	struct downgrade *d;
+	struct str text;
+	struct err err;
+	struct buf b;
+	unsigned i;
+
+	(void)state;
+	buf_init(&b, 1u << 20);
+	for (i = 0; i < 5000; i++)
+		(void)!buf_addf(&b, "X-%05u: %050u\n", i, i);
+	(void)!buf_add_c(&b, "\n\xe4\n");
+	text = buf_str(&b);
+	assert_int_equal(downgrade_new(&d, read_text, &text, &err), -1);
+	assert_int_equal(err.class, ERR_PERM);
+	assert_null(d);
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -197,6 +219,7 @@ main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_large_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
