@@ -182,7 +182,7 @@ class Mx:
                             self.mails.append((sender, rcpts, text))
                     rcpts = []
             elif verb == "QUIT":
-                say("221 2.0.0 bye")
+                answer(verb, line, "221 2.0.0 bye")
                 return None
             elif verb == "STARTTLS" and self.tls:
                 if answer(verb, line, "220 2.0.0 go on"):
