@@ -96,7 +96,12 @@ read_ids(struct queue_args *a, struct err *err)
 	while (scanf("%63s", id) == 1)
 		if (add_id(a, id, err) < 0)
 			return -1;
-	return ferror(stdin) ? err_set(err, ERR_TEMP, 0, "standard input") : 0;
+	if (ferror(stdin))
+		return err_set(err, ERR_TEMP, 0, "standard input");
+	/* None is not all of them. */
+	return a->m.ids.count
+		       ? 0
+		       : err_set(err, ERR_PERM, 0, "no ID on standard input");
 }
 
 /* An id alone goes into m.id; "ALL" as well. */
@@ -144,7 +149,10 @@ set_states(struct msg_queue *m, const char *arg, struct err *err)
 				     arg);
 		m->states |= (uint8_t)(1 << states[i].state);
 	}
-	return 0;
+	/* None is not any of them. */
+	return m->states ? 0
+			 : wrong(err, "--state wants active, deferred or held",
+				 arg);
 }
 
 static int
@@ -191,7 +199,9 @@ set_test(struct queue_args *a, int opt, const char *arg, struct err *err)
 		return set_age(&m->younger_us, arg, err);
 	case 'L':
 	case 'S':
-		if (queue_size(str_of(arg), size) < 0)
+		/* Nothing is smaller than 0; to qmgr it means any. */
+		if (queue_size(str_of(arg), size) < 0 ||
+		    (opt == 'S' && *size == 0))
 			return wrong(err, "no size like 512, 10k or 2m", arg);
 		return 0;
 	default:
