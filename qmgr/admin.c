@@ -9,10 +9,16 @@
 #include "rewrite.h"
 #include "selection.h"
 
-enum { ORDER_JOBS = 64 }; /* at a time, so that mail goes on meanwhile */
+enum {
+	ORDER_JOBS = 64, /* at a time, so that mail goes on meanwhile */
+	/* Of one asker at a time: anybody on this host may have submitd ask
+	 * for a flush, which may read the whole queue, and leave. */
+	ORDERS_MAX = 8,
+};
 
 /* One request; it goes on when ctl has left. */
 struct order {
+	struct list link; /* in q->orders */
 	struct qmgr *q;
 	struct chan *chan;
 	uint32_t tag;
@@ -62,11 +68,12 @@ order_end(struct order *o)
 		admin_reply(o->chan, o->tag, o->err.class == ERR_PERM ? 1 : 75,
 			    o->count, o->err.text);
 	else if (o->sel.missing[0])
-		admin_reply(o->chan, o->tag, 1, o->count, "no such message");
+		admin_reply(o->chan, o->tag, 1, o->count, o->sel.missing);
 	else if (o->count == 0 && o->skipped)
 		admin_reply(o->chan, o->tag, 1, 0, o->skipped);
 	else
 		admin_reply(o->chan, o->tag, 0, o->count, "");
+	list_remove(&o->link);
 	chan_unref(o->chan);
 	selection_fini(&o->sel);
 	free(o);
@@ -318,17 +325,35 @@ on_batch(struct selection *sel)
 	order_go_on(o);
 }
 
+static unsigned
+count_for(const struct qmgr *q, const struct chan *c)
+{
+	const struct list *it;
+	unsigned n = 0;
+
+	list_for_each (it, &q->orders)
+		n += LIST_OF(it, struct order, link)->chan == c;
+	return n;
+}
+
 static struct order *
 order_new(struct qmgr *q, struct chan *c, uint32_t tag,
 	  const struct msg_queue *msg)
 {
-	struct order *o = calloc(1, sizeof(*o));
+	struct order *o;
 
+	if (count_for(q, c) >= ORDERS_MAX) {
+		admin_reply(c, tag, 75, 0, "too many orders at a time");
+		return NULL;
+	}
+	o = calloc(1, sizeof(*o));
 	if (!o || selection_init(&o->sel, q, msg, on_batch) < 0) {
 		admin_reply(c, tag, 75, 0, "out of memory");
 		free(o);
 		return NULL;
 	}
+	list_init(&o->link);
+	list_append(&q->orders, &o->link);
 	o->q = q;
 	o->chan = chan_ref(c);
 	o->tag = tag;

@@ -56,6 +56,8 @@ struct listing {
 	uint64_t text_at, text_len;
 	ssize_t part_len;
 	char part[TEXT_PART];
+	bool failed; /* SHOW: some of it is missing */
+	struct err err;
 };
 
 static void rows_run(struct io_job **v, size_t n);
@@ -98,7 +100,10 @@ end(struct listing *l)
 		admin_reply(l->chan, l->tag, 75, l->count,
 			    "the queue manager is stopping");
 	else if (l->sel.missing[0])
-		admin_reply(l->chan, l->tag, 1, l->count, "no such message");
+		admin_reply(l->chan, l->tag, 1, l->count, l->sel.missing);
+	else if (l->failed)
+		admin_reply(l->chan, l->tag, l->err.class == ERR_PERM ? 1 : 75,
+			    l->count, l->err.text);
 	else
 		admin_reply(l->chan, l->tag, 0, l->count, "");
 	listing_free(l);
@@ -183,14 +188,13 @@ read_one(struct listing *l, uint64_t id, struct found *f)
 {
 	struct spool *sp = l->q->spool;
 	struct str log;
-	struct err err;
 
 	*f = (struct found){ 0 };
 	f->rc = spool_read(sp, id, l->show ? SPOOL_ALL : SPOOL_ENVELOPE,
-			   &f->text, &err);
+			   &f->text, &l->err);
 	if (f->rc < 0)
 		return 0;
-	if (spool_log_read(sp, id, &f->log_mem, &log, &err) == 0 && log.n)
+	if (spool_log_read(sp, id, &f->log_mem, &log, NULL) == 0 && log.n)
 		f->last = last_texts(id, log, f->text.head.nrcpts);
 	if (l->show && log.n) {
 		f->address = addresses(&f->text);
@@ -352,6 +356,11 @@ send_some(struct listing *l)
 
 	if (m && f->rc < 0 && !selection_state(m))
 		m = NULL; /* as good as gone */
+	if (l->show && (!m || f->rc < 0)) {
+		l->failed = true;
+		if (!m)
+			err_set(&l->err, ERR_PERM, 0, "no such message");
+	}
 	if (m && (first || l->rcpt < f->text.head.nrcpts)) {
 		if (first)
 			l->rcpts = f->text.env.rcpts;
@@ -396,15 +405,16 @@ static void
 text_run(struct io_job **v, size_t n)
 {
 	struct listing *l = LIST_OF(v[0], struct listing, job);
-	struct err err;
 	int fd;
 
 	(void)n;
 	l->part_len = -1;
-	if (spool_body_open(l->q->spool, l->body_id, l->body, &fd, &err) < 0)
+	if (spool_body_open(l->q->spool, l->body_id, l->body, &fd, &l->err) < 0)
 		return;
 	l->part_len =
 		fsx_pread(fd, l->part, sizeof(l->part), (off_t)l->text_at);
+	if (l->part_len <= 0)
+		err_sys(&l->err, l->part_len ? errno : ENODATA, "body");
 	fsx_close(fd);
 }
 
@@ -415,7 +425,8 @@ text_done(struct io_job *j)
 	struct qmgr *q = l->q;
 
 	if (l->part_len <= 0) {
-		l->text_len = 0; /* delivered meanwhile */
+		l->text_len = 0; /* delivered meanwhile, or damaged */
+		l->failed = true;
 	} else {
 		send_text(l, str_mem(l->part, (size_t)l->part_len));
 		l->text_at += (uint64_t)l->part_len;

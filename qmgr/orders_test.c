@@ -184,11 +184,36 @@ test_ids(void **state)
 	ask(w, m);
 	assert_int_equal(w->done.status, 1);
 	assert_int_equal(w->done.count, 2);
-	assert_string_equal(w->done_text, "no such message");
+	assert_string_equal(w->done_text, "6B0000000000: no such message");
 	order(w, QUEUE_RELEASE, w->stored[2]);
 	assert_int_equal(w->done.status, 1);
 	assert_string_equal(w->done_text, "it is not on hold");
 	buf_fini(&b);
+}
+
+/* One asker cannot have any number of walks over the queue. */
+static void
+test_too_many(void **state)
+{
+	static const char *const pairs[][2] = { { "a@b.c", "v1@x" } };
+	const struct msg_queue m = { .verb = QUEUE_FLUSH,
+				     .id = STR("ALL"),
+				     .site = STR("nowhere") };
+	struct world *w = *state;
+	unsigned i, before;
+
+	defer(w, pairs, 1);
+	chan_close(w->admin);
+	w->admin = join(w, CH_SUBMITD_QMGR, &admin_ops);
+	before = w->ndone;
+	for (i = 0; i < 9; i++)
+		chan_send(w->admin, i + 1, &msg_queue_def, &m);
+	UNTIL(w, w->ndone > before);
+	assert_int_equal(w->done.status, 75);
+	UNTIL(w, w->ndone == before + 9);
+	assert_int_equal(w->done.status, 0);
+	ask(w, m);
+	assert_int_equal(w->done.status, 0);
 }
 
 /* --- requeue -------------------------------------------------------------- */
@@ -383,6 +408,7 @@ main(void)
 		cmocka_unit_test(test_site),
 		cmocka_unit_test_setup_teardown(test_select, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_requeue, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_requeue_done, setup,
 						teardown),

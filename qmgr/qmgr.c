@@ -82,6 +82,7 @@ qmgr_init(struct qmgr *q, struct loop *l, int root, const struct settings *set,
 	list_init(&q->receivers);
 	list_init(&q->opening);
 	list_init(&q->listings);
+	list_init(&q->orders);
 	list_init(&q->rewrites);
 	list_init(&q->smtp.suspects);
 	list_init(&q->sites.transports);

@@ -53,6 +53,7 @@ struct qmgr {
 	uint64_t active_bytes;
 	struct list receivers;
 	struct list listings; /* listing.c */
+	struct list orders;   /* admin.c */
 	struct list rewrites; /* rewrite.c */
 	unsigned nstreams;
 	size_t held; /* by parts of streams, see INTAKE_HELD_ALL_MAX */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "selection.h"
@@ -164,7 +165,7 @@ selection_more(struct selection *s)
 /* --- what is asked for ---------------------------------------------------- */
 
 static void
-add_id(struct selection *s, struct str id)
+add_id(struct selection *s, struct str id, bool alone)
 {
 	struct message *m = NULL;
 	uint64_t one;
@@ -174,7 +175,9 @@ add_id(struct selection *s, struct str id)
 	if (m && selection_state(m))
 		s->ids[s->n++] = one;
 	else if (!s->missing[0])
-		(void)str_copy(s->missing, sizeof(s->missing), id);
+		(void)snprintf(s->missing, sizeof(s->missing),
+			       "%.*s%sno such message", alone ? 0 : (int)id.n,
+			       id.p, alone ? "" : ": ");
 }
 
 /* Each at most once, however often it was named. */
@@ -192,9 +195,9 @@ collect(struct selection *s, const struct msg_queue *m)
 		return;
 	}
 	if (m->id.n)
-		add_id(s, m->id);
+		add_id(s, m->id, true);
 	while (msg_list_next(&it, &msg_queue_id_def, &e))
-		add_id(s, e.id);
+		add_id(s, e.id, false);
 	if (s->n)
 		qsort(s->ids, s->n, sizeof(*s->ids), by_id);
 	for (i = 0; i < s->n; i++)

@@ -18,7 +18,8 @@ struct selection {
 	uint64_t *ids; /* candidates */
 	size_t n, at;
 	bool sorted;
-	char missing[QUEUE_ID_MAX + 1]; /* an id that was asked for, "" */
+	char missing[QUEUE_ID_MAX + 20]; /* what to say of the first id that is
+					    not there, "": all are */
 	/* The tests, as in msg_queue. */
 	char *mem;
 	uint8_t states;
