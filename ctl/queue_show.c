@@ -49,14 +49,18 @@ print_options(const struct msg_queue_row *m)
 }
 
 static void
-print_rcpt_options(const struct msg_queue_rcpt *r)
+print_rcpt_options(const struct msg_queue_row *m,
+		   const struct msg_queue_rcpt *r)
 {
+	bool utf8 = m->flags & COMMIT_SMTPUTF8;
 	struct str address = r->orcpt, type;
 	struct buf b;
 
 	queue_print_dsn(r);
-	buf_init(&b, 4 * ORCPT_MAX);
-	if (str_cut(&address, ';', &type) && xtext_encode(&b, address) == 0)
+	buf_init(&b, 8 * ORCPT_MAX);
+	if (str_cut(&address, ';', &type) &&
+	    (str_ieq(type, STR("utf-8")) ? xtext_utf8(&b, address, utf8, true)
+					 : xtext_encode(&b, address)) == 0)
 		(void)printf(" ORCPT=%.*s;%s", STR_FMT(type), buf_cstr(&b));
 	buf_fini(&b);
 }
@@ -97,7 +101,7 @@ show_row(struct queue_view *view, const struct msg_queue_row *m, bool more)
 		show_head(m);
 	while (msg_list_next(&it, &msg_queue_rcpt_def, &r)) {
 		(void)printf("To: <%s>", LOGQ(r.address));
-		print_rcpt_options(&r);
+		print_rcpt_options(m, &r);
 		if (r.original.n && !str_eq(r.original, r.address))
 			(void)printf("\n    as <%s>", LOGQ(r.original));
 		if (r.done && r.type == RCPT_DISCARD) {
@@ -235,7 +239,7 @@ export_row(struct queue_view *view, const struct msg_queue_row *m, bool more)
 			(void)printf(": %s", LOGQ(r.text));
 		(void)printf("\n%sRCPT TO:<%.*s>", r.done ? "# " : "",
 			     STR_FMT(r.address));
-		print_rcpt_options(&r);
+		print_rcpt_options(m, &r);
 		(void)putchar('\n');
 	}
 }

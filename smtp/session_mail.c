@@ -3,7 +3,6 @@
 
 #include "base/log.h"
 #include "mail/smtpline.h"
-#include "mail/utf8.h"
 #include "mail/xtext.h"
 #include "session_impl.h"
 
@@ -157,29 +156,6 @@ put_mail(struct session *s, struct buf *b)
 	}
 }
 
-/* The address of ORCPT: xtext, and what is not ASCII as it is with SMTPUTF8,
- * else by number (RFC 6533 3). */
-static void
-put_orcpt_address(struct buf *b, struct str a, bool utf8)
-{
-	struct str from;
-	int32_t c;
-
-	while (a.n) {
-		from = a;
-		c = utf8_next(&a);
-		if (c < 0)
-			a = str_from(a, 1);
-		from = str_head(from, from.n - a.n);
-		if (c < 0x80)
-			(void)!xtext_encode(b, from);
-		else if (utf8)
-			(void)!buf_add_str(b, from);
-		else
-			(void)!buf_addf(b, "\\x{%X}", (unsigned)c);
-	}
-}
-
 static void
 put_rcpt(struct session *s, struct buf *b, const struct msg_send_rcpt *to)
 {
@@ -191,7 +167,10 @@ put_rcpt(struct session *s, struct buf *b, const struct msg_send_rcpt *to)
 	smtpline_put_notify(b, to->notify);
 	if (str_cut(&address, ';', &type)) {
 		(void)!buf_addf(b, " ORCPT=%.*s;", STR_FMT(type));
-		put_orcpt_address(b, address, s->txn.utf8);
+		if (str_ieq(type, STR("utf-8")))
+			(void)!xtext_utf8(b, address, s->txn.utf8, true);
+		else
+			(void)!xtext_encode(b, address);
 	}
 }
 

@@ -5,10 +5,12 @@
 #include "mail/dsn.h"
 #include "mail/header.h"
 #include "mail/utf8.h"
+#include "mail/xtext.h"
 
 enum {
 	WIDTH = 78,	  /* lines are folded here if they have a blank */
 	WIDTH_HARD = 900, /* and here in any case */
+	LINE_LIMIT = 998, /* RFC 5322 2.1.1 */
 	QP_WIDTH = 76,
 	BOUNDARY_MAX = 40,
 	TYPE_MAX = 32,	      /* of an address, in ORCPT */
@@ -108,46 +110,28 @@ put_date(struct buf *out, const char *name, uint64_t us)
 			 date_format(text, (time_t)(us / 1000000)));
 }
 
-/* RFC 6533 3: utf-8-addr-unitext, or utf-8-addr-xtext without utf8. */
-static void
-put_utf8_address(struct buf *out, struct str s, bool utf8)
-{
-	int32_t c;
-
-	while (s.n) {
-		struct str was = s;
-
-		c = utf8_next(&s);
-		if (c < 0) {
-			s = str_from(s, 1);
-			c = '?';
-		}
-		if (c <= ' ' || c == 127 || c == '\\' || c == '+' || c == '=' ||
-		    (c > 127 && (c < 160 || !utf8)))
-			buf_addf(out, "\\x{%X}", (unsigned)c);
-		else if (c < 128)
-			buf_add_byte(out, (char)c);
-		else
-			buf_add(out, was.p, was.n - s.n);
-	}
-}
-
-/* "Name: type; address" */
+/* "Name: type; address".  An address that would not fit a line says nothing. */
 static void
 put_address(struct buf *out, const char *name, struct str type,
 	    struct str address, bool utf8)
 {
+	bool global = str_ieq(type, STR("utf-8"));
+	size_t begin = out->n;
+
 	address = str_head(address, ADDRESS_SHOWN);
-	if (is_ascii(address) && !str_ieq(type, STR("utf-8"))) {
+	if (is_ascii(address) && !global) {
 		buf_addf(out, "%s: ", name);
 		put_clean(out, type, false);
 		buf_add_c(out, "; ");
 		put_clean(out, address, false);
 	} else {
 		buf_addf(out, "%s: utf-8; ", name);
-		put_utf8_address(out, address, utf8);
+		(void)!xtext_utf8(out, address, utf8, global);
 	}
-	buf_add_byte(out, '\n');
+	if (out->n - begin > LINE_LIMIT && !out->overflown)
+		out->n = begin;
+	else
+		buf_add_byte(out, '\n');
 }
 
 static bool

@@ -201,6 +201,7 @@ test_utf8(void **state)
 {
 	struct dsn_rcpt r = failed;
 	struct dsn d = report(&r, 1);
+	static char backslashes[400];
 	struct dsn_built built;
 	char *s;
 
@@ -221,6 +222,19 @@ test_utf8(void **state)
 	       "Content-Transfer-Encoding: 8bit\n");
 	has(s, "Content-Type: message/global\n");
 	has(s, "\n<" UTF8 ">:");
+	free(s);
+	/* What the client encoded is not encoded twice. */
+	r.orcpt = STR("utf-8;\\x{3b4}+\\@x.test");
+	s = build(&d, &built);
+	has(s, "Original-Recipient: utf-8; \\x{3b4}\\x{2B}\\x{5C}@x.test\n");
+	free(s);
+	/* Nor longer than a line may be. */
+	memset(backslashes, '\\', sizeof(backslashes));
+	memcpy(backslashes, "utf-8;", 6);
+	r.orcpt = str_mem(backslashes, sizeof(backslashes));
+	s = build(&d, &built);
+	lacks(s, "\nOriginal-Recipient");
+	lacks(s, "\n\nAction");
 	free(s);
 	d.full = false;
 	s = build(&d, &built);

@@ -14,4 +14,12 @@
 int xtext_decode(struct buf *out, struct str in);
 int xtext_encode(struct buf *out, struct str in);
 
+/*
+ * Append an address of type "utf-8" (RFC 6533 3): what may not stand for itself
+ * as "\x{3B4}"; bytes that are not UTF-8 as '?'.  unitext: characters beyond
+ * ASCII as they are.  encoded: in has such forms already, which stay.  -1: no
+ * room.
+ */
+int xtext_utf8(struct buf *out, struct str in, bool unitext, bool encoded);
+
 #endif

@@ -156,6 +156,12 @@ def test_what_a_tired_administrator_types(deferring):
             (["remove", one], 64, "no such verb: remove"),
             (["import", "/nonexistent"], 65, "/nonexistent")):
         assert said in queue(i, *args, status=status), args
+    # A pipe in which nothing came names nothing; a variable that is empty, too.
+    for args in (["delete", "--site", "posthouse.test", "-"],
+                 ["delete", "-"], ["flush", "-"]):
+        assert "no ID on standard input" in queue(i, *args, status=64,
+                                                  given=" \n"), args
+    assert "--state wants" in queue(i, "delete", "--state", "", status=64)
     assert ids(i) == [one]
     i.stop()
     assert "not running" in queue(i, "list", status=69)
@@ -299,6 +305,96 @@ def test_export_edit_import(deferring):
         "RCPT TO:<nobody@posthouse.test>\nDATA\nSubject: x\n\n")
     assert "line 1: neither MAIL" in queue(i, "import", status=65,
                                            given="Subject: x\n\n")
+
+
+def spool_file(i, queue_id, suffix=""):
+    (path,) = (i.dir / "spool").rglob(queue_id + suffix)
+    return path
+
+
+def test_a_part_of_a_message_is_no_export(deferring):
+    """What cannot be read in full is said, and the exit status tells."""
+    i = deferring
+    small, large = send(i), send(i, body=("z" * 70 + "\r\n") * 2000)
+    wait_deferred(i, 2)
+    path = spool_file(i, large, ".b")
+    size = path.stat().st_size
+    with open(path, "r+b") as f:
+        f.truncate(size // 2)
+    assert f"{large}: body: " in queue(i, "export", large, status=1)
+    assert f"{large}: body: " in queue(i, "show", "-b", large, status=1)
+    queue(i, "show", large)
+    path = spool_file(i, small)
+    data = bytearray(path.read_bytes())
+    data[-2] ^= 1
+    path.write_bytes(data)
+    r = i.posthouse("queue", "export", small, check=False)
+    assert r.returncode == 1 and "checksum" in r.stderr
+    assert "checksum" in queue(i, "show", small, status=1)
+    assert ids(i) == [small, large]
+    # And of several names the one that is not there is said.
+    assert "6B0000000000: no such message" in \
+        queue(i, "hold", small, "6B0000000000", large, status=1)
+
+
+RCPT_OPTIONS = ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;B+2Bo+3Db@x.test"]
+
+
+@pytest.mark.parametrize("options, rcpt, rcpt_options, text", [
+    (["BODY=8BITMIME", "RET=FULL", "ENVID=QQ+2B+3D314"], BOB, RCPT_OPTIONS,
+     b"Subject: \xff\xfe\r\n\r\n\x80\x1b[2J\r\n.\r\n..\r\n"),
+    (["BODY=8BITMIME"], BOB, ["NOTIFY=NEVER"],
+     b"X: " + b"y" * 900 + b"\r\n" + b"".join(
+         b"X%d: %s\r\n" % (k, b"h" * 900) for k in range(100)) +
+     b"\r\n" + b"\xe4" * 500 + b"\r\n"),
+    (["SMTPUTF8", "BODY=8BITMIME"], BOB,
+     ["ORCPT=utf-8;b\u00f6b\\x{2B}@x.test"],
+     "Subject: \u00fc\r\n\r\n\u00e4\r\n".encode()),
+    ([], BOB, ["ORCPT=utf-8;b\\x{F6}b@x.test"], b"\r\nno header\r\n"),
+    ([], BOB, [], b"no header and no empty line\r\n"),
+    ([], BOB, [], b"Subject: x\r\nnot a field\r\nX: y\r\n\r\nbody\r\n"),
+    ([], BOB, [], b""),
+], ids=["options", "huge-header", "utf8", "orcpt", "text",
+        "strange", "empty"])
+def test_round_trip(deferring, options, rcpt, rcpt_options, text):
+    """What is exported and imported is the same to the last byte."""
+    i = deferring
+    with socket.create_connection(("127.0.0.1", i.smtp_port)) as s:
+        f = s.makefile("rb")
+
+        def say(line, want):
+            s.sendall(line)
+            while (got := f.readline())[3:4] == b"-":
+                pass
+            assert got[:3] == want, (line, got)
+            return got
+        f.readline()
+        say(b"EHLO test\r\n", b"250")
+        say(" ".join(["MAIL FROM:<root@posthouse.test>"] + options).encode() +
+            b"\r\n", b"250")
+        say(" ".join([f"RCPT TO:<{rcpt}>"] + rcpt_options).encode() + b"\r\n",
+            b"250")
+        say(b"DATA\r\n", b"354")
+        text = b"".join(b"." + t if t.startswith(b".") else t
+                        for t in text.splitlines(keepends=True))
+        one = say(text + b".\r\n", b"250").split()[-1].decode()
+    wait_deferred(i, 1)
+    queue(i, "hold", one)
+
+    def export(queue_id):
+        file = i.dir / queue_id
+        with open(file, "wb") as out:
+            subprocess.run([ph.BIN / "posthouse", "-c", i.conf_dir, "queue",
+                            "export", queue_id], stdout=out, check=True)
+        return file, [x for x in file.read_bytes().split(b"\n")
+                      if not x.startswith(b"# ")]
+    file, want = export(one)
+    two = queue(i, "import", file).strip()
+    assert export(two)[1] == want
+    queue(i, "delete", one)
+    unblock(i)
+    queue(i, "release", two)
+    i.mailbox("bob").wait(1)
 
 
 def test_stats(deferring):
