@@ -17,7 +17,7 @@
 enum {
 	RCPT_BYTES = 12 * 1024,	     /* of encoded recipients in one SEND */
 	PARTS_MAX = 4 * 1024 * 1024, /* of one answer */
-	SEND_MS = 5 * 3600 * 1000,   /* then the worker counts as hung */
+	SEND_MS = (SEND_WITHIN_S + 3600) * 1000, /* then the worker hangs */
 	WHY_MAX = 512,
 };
 

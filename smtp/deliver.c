@@ -13,6 +13,7 @@ enum { SITE_MS = 30000, KEY_MAX = TRANSPORT_MAX + WHERE_MAX + ADDRESS_MAX + 3 };
 struct delivery {
 	struct hub *hub;
 	struct letter *letter;
+	struct event *late;
 	const struct settings *set;
 	delivery_done_cb *done;
 	void *arg;
@@ -45,6 +46,7 @@ struct delivery {
 };
 
 static void proceed(struct delivery *d);
+static void on_late(evutil_socket_t fd, short what, void *arg);
 static void on_ready(void *arg);
 static void on_done(void *arg, bool reusable);
 static void on_end(void *arg, enum session_end why, const struct fault *f);
@@ -61,7 +63,13 @@ delivery_new(struct hub *hub, struct letter *l, const struct settings *set,
 	struct delivery *d = calloc(1, sizeof(*d));
 	uint32_t i;
 
-	if (!d || !(d->all = calloc(l->nrcpts + 1, sizeof(*d->all)))) {
+	if (d)
+		d->all = calloc(l->nrcpts + 1, sizeof(*d->all));
+	if (d && d->all)
+		d->late = evtimer_new(hub->loop->base, on_late, d);
+	if (!d || !d->late) {
+		if (d)
+			free(d->all);
 		free(d);
 		letter_free(l);
 		return NULL;
@@ -88,6 +96,7 @@ delivery_new(struct hub *hub, struct letter *l, const struct settings *set,
 static void
 delivery_free(struct delivery *d)
 {
+	event_free(d->late);
 	dial_cancel(d->dial);
 	if (d->site_tag)
 		asker_cancel(d->hub->router, d->site_tag);
@@ -95,8 +104,7 @@ delivery_free(struct delivery *d)
 		session_free(d->session);
 	hosts_free(d->hosts);
 	buf_fini(&d->dialog);
-	if (d->plan.has_auth)
-		explicit_bzero(d->plan.password, sizeof(d->plan.password));
+	explicit_bzero(d->plan.password, sizeof(d->plan.password));
 	free(d->all);
 	free(d);
 }
@@ -536,6 +544,11 @@ proceed(struct delivery *d)
 void
 delivery_start(struct delivery *d)
 {
+	const struct timeval tv = { d->hub->within_ms / 1000,
+				    d->hub->within_ms % 1000 * 1000 };
+
+	if (d->hub->within_ms)
+		evtimer_add(d->late, &tv);
 	if (!take_kept(d))
 		proceed(d);
 }
@@ -552,6 +565,21 @@ keep_dialog(struct delivery *d)
 	if (s.n > SEND_DIALOG_MAX)
 		s = str_from(s, s.n - SEND_DIALOG_MAX);
 	(void)buf_add_str(&d->dialog, s);
+}
+
+static void
+on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct delivery *d = arg;
+
+	(void)fd;
+	(void)what;
+	if (d->session)
+		keep_dialog(d);
+	fault(d, DELIVER_TEMP, "4.4.2", "delivery is not done after %u seconds",
+	      d->hub->within_ms / 1000);
+	failed(d);
+	finish(d);
 }
 
 static void

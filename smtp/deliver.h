@@ -21,6 +21,8 @@ struct hub {
 	struct str relayhost;
 	const uint16_t *ports; /* that may be connected to, up to 0; NULL:
 				  any */
+	unsigned within_ms;    /* a delivery is over by then, however its
+				  servers drag it out; 0: no limit */
 };
 
 /*

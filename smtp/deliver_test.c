@@ -630,6 +630,24 @@ test_no_dialer(void **state)
 		      SEND_SITE_UNKNOWN);
 }
 
+/* Servers that are slow with everything do not keep a letter for ever. */
+static void
+test_late(void **state)
+{
+	static const struct bed_reply drag[] = { { "EHLO", "250 mx.test" },
+						 { "RCPT", "250-and" },
+						 { 0 } };
+	struct world *w = *state;
+
+	w->hub.within_ms = 100;
+	w->server[0].replies = drag;
+	deliver(w, "a.test", NULL);
+	assert_result(w, "TEMP 4.4.2 delivery is not done after 0 seconds",
+		      SEND_SITE_FAILED);
+	assert_non_null(strstr(w->dialog, "> RCPT TO:<r1@a.test>"));
+	assert_connections(w, 1, 0, 0, 0);
+}
+
 /* Ended after each number of turns: nothing is left, and nobody is called. */
 static void
 test_cancel(void **state)
@@ -669,7 +687,7 @@ main(void)
 		T(test_kept_then_next), T(test_tls_fails),
 		T(test_login_fails),	T(test_router),
 		T(test_ports),		T(test_no_dialer),
-		T(test_cancel),
+		T(test_late),		T(test_cancel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

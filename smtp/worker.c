@@ -261,6 +261,7 @@ int
 worker_init(struct worker *w, const struct params *p, struct err *err)
 {
 	w->params = p;
+	w->hub.within_ms = SEND_WITHIN_S * 1000;
 	list_init(&w->askers);
 	return kept_init(&w->hub.kept, w->hub.loop, err);
 }

@@ -11,6 +11,8 @@ enum {
 	SEND_RCPTS_MAX = 1000, /* in one request */
 	SEND_RELAY_MAX = 320,
 	SEND_DIALOG_MAX = 4096,
+	SEND_WITHIN_S = 4 * 3600, /* until the answer: who takes much longer
+				     hangs */
 };
 
 struct msg_send_rcpt {
