@@ -64,16 +64,22 @@ ctl_error(const char *command, const char *fmt, ...)
 	(void)fputc('\n', stderr);
 }
 
-int
-ctl_usage(const char *command)
+static void
+command_usage(FILE *to, const char *command)
 {
 	size_t i;
 
 	for (i = 0; i < ncommands; i++)
 		if (strcmp(commands[i].name, command) == 0)
-			(void)fprintf(stderr,
+			(void)fprintf(to,
 				      "usage: posthouse [-c CONFDIR] %s %s\n",
 				      command, commands[i].args);
+}
+
+int
+ctl_usage(const char *command)
+{
+	command_usage(stderr, command);
 	return EX_USAGE;
 }
 
@@ -130,6 +136,8 @@ ctl_main(int argc, char **argv)
 	size_t i;
 	int opt, rc;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return usage(stdout);
 	while ((opt = getopt(argc, argv, "+c:hV")) != -1)
 		switch (opt) {
 		case 'c':
@@ -148,6 +156,10 @@ ctl_main(int argc, char **argv)
 	for (i = 0; argc > 0 && i < ncommands; i++)
 		if (strcmp(commands[i].name, argv[0]) == 0) {
 			optind = 0; /* the command may use getopt itself */
+			if (argc > 1 && strcmp(argv[argc - 1], "--help") == 0) {
+				command_usage(stdout, argv[0]);
+				return 0;
+			}
 			rc = commands[i].run(&c, argc, argv);
 			if (c.loaded)
 				config_fini(&c.conf);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "frame/msg_deliver.h"
@@ -12,7 +13,7 @@
 
 struct show_view {
 	struct queue_view v;
-	bool body;
+	bool body, tty;
 	bool attempts, text, over; /* have begun; the rest is not shown */
 	char last;		   /* byte of the text before this one */
 };
@@ -169,6 +170,26 @@ show_attempt(struct queue_view *view, const struct msg_queue_attempt *m)
 		     LOGQ(m->address), LOGQ(first_line(m->text)));
 }
 
+/* A message gives no orders to the terminal it is shown on. */
+static void
+put_text(const struct show_view *v, struct str s)
+{
+	size_t i;
+
+	if (!v->tty) {
+		(void)fwrite(s.p, 1, s.n, stdout);
+		return;
+	}
+	for (i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((c < ' ' && c != '\n' && c != '\t') || c == 127)
+			(void)printf("\\x%02x", c);
+		else
+			(void)putchar(c);
+	}
+}
+
 /* The header block may come with the body behind it. */
 static void
 show_text(struct queue_view *view, struct str text)
@@ -189,7 +210,7 @@ show_text(struct queue_view *view, struct str text)
 			}
 			v->last = text.p[i];
 		}
-	(void)fwrite(text.p, 1, i, stdout);
+	put_text(v, str_head(text, i));
 }
 
 static void
@@ -208,6 +229,7 @@ queue_show_view(bool body)
 	v->v = (struct queue_view){ show_row, show_attempt, show_text,
 				    show_end };
 	v->body = body;
+	v->tty = isatty(STDOUT_FILENO) != 0;
 	v->last = '\n';
 	return &v->v;
 }

@@ -21,6 +21,7 @@ enum {
 	NOTES_MAX = 50,
 	PASSES_MAX = 8,
 	TLS_LINES = 256, /* of the last sessions */
+	TLS_WORDS = 320,
 	FILES_MAX = 16,
 	MEMORY = 64 * 1024 * 1024,
 };
@@ -53,8 +54,9 @@ struct story {
 	uint64_t next_try_us;
 };
 
+/* A log may have any number of them: no memory of its own is taken for one. */
 struct tls_line {
-	struct str peer, text;
+	char peer[TLS_WORDS], text[TLS_WORDS];
 };
 
 struct trace {
@@ -140,6 +142,8 @@ find_ids(struct trace *t, const struct trace_line *l)
 static void
 keep(struct trace *t, struct str *to, struct str s)
 {
+	if (str_eq(*to, s))
+		return; /* attempts are much alike */
 	*to = pool_str(&t->pool, s);
 	if (!to->p)
 		*to = STR_NULL;
@@ -159,8 +163,9 @@ keep_tls(struct trace *t, struct str text)
 	    (at = str_search(rest, STR(": "))) < 0)
 		return;
 	peer = str_head(rest, (size_t)at);
-	keep(t, &l->peer, peer);
-	keep(t, &l->text, str_from(rest, (size_t)at + 2));
+	(void)str_copy(l->peer, sizeof(l->peer), peer);
+	(void)str_copy(l->text, sizeof(l->text),
+		       str_from(rest, (size_t)at + 2));
 }
 
 static struct str
@@ -171,8 +176,8 @@ tls_of(const struct trace *t, struct str peer)
 
 	for (i = 0; i < n; i++) {
 		l = &t->tls[(t->ntls - 1 - i) % TLS_LINES];
-		if (l->peer.n && str_eq(l->peer, peer))
-			return l->text;
+		if (l->peer[0] && str_eq(str_of(l->peer), peer))
+			return str_of(l->text);
 	}
 	return STR_NULL;
 }
@@ -213,7 +218,7 @@ keep_rcpt(struct trace *t, struct story *s, const struct trace_line *l,
 		keep(t, &r->delays, v);
 	if (trace_value(l->text, "relay", &v)) {
 		keep(t, &r->relay, v);
-		r->tls = tls_of(t, v);
+		keep(t, &r->tls, tls_of(t, v));
 	}
 }
 
@@ -252,7 +257,7 @@ collect(struct trace *t, const struct trace_line *l)
 		keep(t, &s->time, l->time);
 	if (trace_value(l->text, "client", &v)) {
 		keep(t, &s->client, v);
-		s->tls = tls_of(t, v);
+		keep(t, &s->tls, tls_of(t, v));
 		if (trace_value(l->text, "sasl_username", &v))
 			keep(t, &s->login, v);
 	} else if (trace_value(l->text, "to", &v)) {

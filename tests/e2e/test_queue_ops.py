@@ -2,6 +2,7 @@
 """What the administrator does to the queue: posthouse queue."""
 
 import json
+import os
 import re
 import shutil
 import smtplib
@@ -162,6 +163,8 @@ def test_what_a_tired_administrator_types(deferring):
         assert "no ID on standard input" in queue(i, *args, status=64,
                                                   given=" \n"), args
     assert "--state wants" in queue(i, "delete", "--state", "", status=64)
+    for args in (["--help"], ["delete", "--help"], ["delete", "ALL", "--help"]):
+        assert queue(i, *args).startswith("usage: "), args
     assert ids(i) == [one]
     i.stop()
     assert "not running" in queue(i, "list", status=69)
@@ -335,6 +338,23 @@ def test_a_part_of_a_message_is_no_export(deferring):
     # And of several names the one that is not there is said.
     assert "6B0000000000: no such message" in \
         queue(i, "hold", small, "6B0000000000", large, status=1)
+
+
+def test_show_gives_the_terminal_no_orders(deferring):
+    i = deferring
+    one = send(i, body="\x1b]0;owned\x07\tx\r\n", subject="\x1b[2J")
+    wait_deferred(i, 1)
+    mine, its = os.openpty()
+    subprocess.run([ph.BIN / "posthouse", "-c", i.conf_dir, "queue", "show",
+                    "-b", one], stdout=its, check=True)
+    text = os.read(mine, 65536)
+    os.close(its)
+    os.close(mine)
+    assert b"\x1b" not in text and b"\x07" not in text
+    assert b"Subject: \\x1b[2J\r\n" in text
+    assert b"\\x1b]0;owned\\x07\tx\r\n" in text or \
+        b"\\x1b]0;owned\\x07 " in text
+    assert "\x1b" in queue(i, "show", "-b", one)
 
 
 RCPT_OPTIONS = ["NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;B+2Bo+3Db@x.test"]

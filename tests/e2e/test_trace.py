@@ -70,6 +70,24 @@ def test_delivered_deferred_and_aliased(make_instance):
     assert "nosuchfile" in trace(i, "--log", "/nosuchfile", one, status=66)
 
 
+def test_many_sessions_before(make_instance):
+    """What the log says of others takes no memory."""
+    i = make_instance(start=False)
+    log = i.dir / "long.log"
+    head = "Nov 22 09:00:00 host posthouse/smtp[1]: "
+    with open(log, "w") as f:
+        for k in range(250000):
+            f.write(f"{head}Untrusted TLS connection established to "
+                    f"mx{k}.test[192.0.2.1]:25: {'TLSv1.3 ' * 30}\n")
+        f.write(f"{head}6B0000000001: from=<a@b.test>, size=3, nrcpt=1\n")
+        f.write(f"{head}6B0000000001: to=<c@d.test>, "
+                "relay=mx249999.test[192.0.2.1]:25, delay=1, delays=0/0/0/1, "
+                "dsn=2.0.0, status=sent (250 ok)\n")
+    text = trace(i, "--log", log, "6B0000000001")
+    assert "to <c@d.test>: sent, " in text
+    assert "by mx249999.test[192.0.2.1]:25, TLSv1.3 TLSv1.3" in text
+
+
 def test_tls_and_login(make_instance):
     i = make_instance()
     with smtplib.SMTP("127.0.0.1", i.submission_port) as s:
