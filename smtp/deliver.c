@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "deliver.h"
+#include "mail/utf8.h"
 
 enum { SITE_MS = 30000, KEY_MAX = TRANSPORT_MAX + WHERE_MAX + ADDRESS_MAX + 3 };
 
@@ -486,13 +487,24 @@ on_sited(void *arg, const struct msg_def *def, void *msg)
 		proceed(d);
 }
 
+/* The destination as tables have it: as it is written, but a domain of other
+ * letters in one form only, so that no policy can be evaded by the spelling. */
+static struct str
+site_nexthop(const struct delivery *d)
+{
+	return utf8_is_ascii(d->dest) || d->to.kind != NEXTHOP_DOMAIN ||
+			       d->to.port != d->set->port
+		       ? d->dest
+		       : str_of(d->to.host);
+}
+
 static bool
 ask_site(struct delivery *d)
 {
 	bool tls = d->set->tls.has_maps, auth = d->set->sasl.enable;
 	struct msg_site m = {
 		.transport = d->letter->transport,
-		.nexthop = d->dest,
+		.nexthop = site_nexthop(d),
 		.host = str_of(d->server.host),
 		.sender = d->letter->sender,
 		.port = (uint16_t)d->to.port,

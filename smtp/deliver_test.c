@@ -31,7 +31,8 @@ struct world {
 	struct server_bed server[SERVERS]; /* on 127.0.0.11... */
 	struct chan *router, *tlsd;
 	struct msg_sited sited;
-	unsigned sites; /* questions to router */
+	unsigned sites; /* questions to router, and the last one's */
+	char site_nexthop[64];
 	struct delivery *delivery;
 	/* what came of it */
 	bool over;
@@ -44,10 +45,11 @@ static void
 on_router(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	  void *msg)
 {
+	const struct msg_site *m = msg;
 	struct world *w = arg;
 
 	(void)def;
-	(void)msg;
+	(void)str_copy(w->site_nexthop, sizeof(w->site_nexthop), m->nexthop);
 	w->sites++;
 	assert_int_equal(chan_send(c, tag, &msg_sited_def, &w->sited), 0);
 }
@@ -101,6 +103,7 @@ setup(void **state)
 				   "relay.test A 127.0.0.14\n"
 				   "twin.test A 127.0.0.11\n"
 				   "twin.test A 127.0.0.12\n"
+				   "xn--b-eha.test A 127.0.0.11\n"
 				   "lost.test MX temp SERVFAIL\n";
 	struct world *w = calloc(1, sizeof(*w));
 	unsigned i;
@@ -598,6 +601,11 @@ test_router(void **state)
 	assert_result(w, "OK", SEND_SITE_OK);
 	deliver(w, "a.test", NULL);
 	assert_int_equal(w->sites, 2);
+	assert_string_equal(w->site_nexthop, "a.test");
+	/* However a domain is written, it has one policy. */
+	deliver(w, "b\xc3\xbc.test", NULL);
+	assert_result(w, "OK", SEND_SITE_OK);
+	assert_string_equal(w->site_nexthop, "xn--b-eha.test");
 	chan_close(w->router);
 	deliver(w, "b.test", NULL);
 	assert_result(w, "TEMP 4.3.0 router is", SEND_SITE_UNKNOWN);

@@ -346,7 +346,8 @@ const struct param smtp_params[] = {
 		  "secure match=.example.com ciphers=high\". The key is the "
 		  "next hop as the route has it (example.com, "
 		  "[relay.example.com]:587), or .example.com for all domains "
-		  "below. The value is a level, then attributes without "
+		  "below; names of other letters in ASCII (xn--...). The value "
+		  "is a level, then attributes without "
 		  "blanks, or in braces: match (names by \":\", "
 		  "fingerprints by \"|\"), protocols, ciphers, exclude, "
 		  "servername. A faulty one keeps the mail in the queue." },
@@ -481,7 +482,10 @@ const struct param smtp_params[] = {
 	  .def = "no",
 	  .users = SMTP | ROUTER,
 	  .text = "Look for the password by the sender's address first. "
-		  "Connections are then not shared between senders." },
+		  "Connections are then not shared between senders. A "
+		  "sender's password is shown to whatever server his mail "
+		  "goes to by this transport and that asks for one: use it "
+		  "where all of his mail goes to his relay host." },
 	{ .name = "smtp_sasl_security_options",
 	  .kind = PARAM_LIST,
 	  .def = "noplaintext, noanonymous",

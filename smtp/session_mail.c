@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "mail/smtpline.h"
+#include "mail/utf8.h"
 #include "mail/xtext.h"
 #include "session_impl.h"
 
@@ -452,17 +453,6 @@ mail_reply(struct session *s)
 /* --- the beginning ---------------------------------------------------------
  */
 
-static bool
-is_ascii(struct str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 0x7f)
-			return false;
-	return true;
-}
-
 /* Can a command line hold it as a path? Nothing else should have come here;
  * this is the last place to look. */
 static bool
@@ -527,7 +517,7 @@ is_not_for_it(struct session *s, struct fault *f)
 		f->elsewhere = true;
 		return true;
 	}
-	if (!is_ascii(l->sender) ||
+	if (!utf8_is_ascii(l->sender) ||
 	    (l->flags & COMMIT_SMTPUTF8 && text_header_is_8bit(l)))
 		t->utf8 = true;
 	if (t->utf8 && !(s->offers & SESSION_SMTPUTF8)) {
@@ -557,11 +547,12 @@ check_rcpts(struct session *s)
 			f = words_own(s, DELIVER_PERM, "5.1.3",
 				      "bad recipient address syntax");
 			mail_result(s, i, &f);
-		} else if (!is_ascii(a) && !(s->offers & SESSION_SMTPUTF8)) {
+		} else if (!utf8_is_ascii(a) &&
+			   !(s->offers & SESSION_SMTPUTF8)) {
 			f = own(s, "5.6.7", NO_UTF8);
 			mail_result(s, i, &f);
 		} else {
-			t->utf8 |= !is_ascii(a);
+			t->utf8 |= !utf8_is_ascii(a);
 			t->v[n++] = t->v[i];
 		}
 	}

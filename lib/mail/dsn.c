@@ -20,17 +20,6 @@ enum {
 
 /* --- values --------------------------------------------------------------- */
 
-static bool
-is_ascii(struct str s)
-{
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 127)
-			return false;
-	return true;
-}
-
 /* On one line: line ends and tabs become blanks, other controls, and bytes that
  * are not UTF-8 (or, without utf8, not ASCII), become '?'. */
 static void
@@ -119,7 +108,7 @@ put_address(struct buf *out, const char *name, struct str type,
 	size_t begin = out->n;
 
 	address = str_head(address, ADDRESS_SHOWN);
-	if (is_ascii(address) && !global) {
+	if (utf8_is_ascii(address) && !global) {
 		buf_addf(out, "%s: ", name);
 		put_clean(out, type, false);
 		buf_add_c(out, "; ");
@@ -385,7 +374,7 @@ put_header(struct buf *out, const struct dsn *d, const struct parts *p)
 static void
 put_human_part(struct buf *out, const struct dsn *d, const struct parts *p)
 {
-	bool ascii = is_ascii(buf_str(&p->human));
+	bool ascii = utf8_is_ascii(buf_str(&p->human));
 
 	buf_addf(out,
 		 "\n--%s\n"
@@ -444,7 +433,7 @@ int
 dsn_build(struct buf *out, const struct dsn *d, struct dsn_built *built,
 	  struct err *err)
 {
-	struct parts p = { .utf8 = d->utf8 || !is_ascii(d->to) };
+	struct parts p = { .utf8 = d->utf8 || !utf8_is_ascii(d->to) };
 	size_t begin = out->n;
 	int rc = -1;
 
@@ -452,7 +441,7 @@ dsn_build(struct buf *out, const struct dsn *d, struct dsn_built *built,
 	buf_init(&p.status, DSN_MAX);
 	p.header = d->full ? d->header : cut_header(d->header, d->size);
 	p.body = d->full ? d->body : STR_NULL;
-	p.eight = !is_ascii(p.header) || !is_ascii(p.body);
+	p.eight = !utf8_is_ascii(p.header) || !utf8_is_ascii(p.body);
 	if (put_human(&p.human, d, err) < 0)
 		goto out;
 	put_status(&p.status, d, p.utf8);

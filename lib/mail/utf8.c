@@ -72,3 +72,14 @@ utf8_add(struct buf *out, uint32_t c)
 	}
 	return buf_add(out, b, n);
 }
+
+bool
+utf8_is_ascii(struct str s)
+{
+	size_t i;
+
+	for (i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] > 127)
+			return false;
+	return true;
+}

@@ -8,6 +8,7 @@
  * (RFC 3629: shortest form, no surrogates, up to U+10FFFF), *s unchanged. */
 int32_t utf8_next(struct str *s);
 bool utf8_is_valid(struct str s);
+bool utf8_is_ascii(struct str s);
 /* c must be a character. */
 int utf8_add(struct buf *out, uint32_t c);
 
