@@ -3,7 +3,10 @@
 
 import email
 import email.policy
+import email.utils
+import re
 import smtplib
+import subprocess
 import time
 
 import pytest
@@ -67,8 +70,88 @@ def send(i, to, letter=None, sender=ALICE, mail=(), rcpt=()):
     return letter
 
 
+def fields(block):
+    """(name, value) of a header block, by RFC 5322 alone."""
+    lines = re.sub(r"\n[ \t]+", " ", block).splitlines()
+    assert all(re.match(r"[!-9;-~]+: ", line) for line in lines), lines
+    return [tuple(line.split(": ", 1)) for line in lines]
+
+
+def conforms(raw):
+    """What RFC 5322, 2045, 2046, 3464 and 6522 say of form, seen by no parser
+    that forgives."""
+    assert b"\r" not in raw and b"\0" not in raw and raw.endswith(b"\n")
+    assert max(map(len, raw.split(b"\n"))) <= 998
+    text = raw.decode("latin-1")
+    head, body = text.split("\n\n", 1)
+    head = fields(head)
+    names = [name.lower() for name, _ in head]
+    once = ("from", "to", "date", "subject", "message-id", "mime-version",
+            "content-type", "auto-submitted", "return-path")
+    assert [names.count(n) for n in once] == [1] * len(once), names
+    head = dict(zip(names, (v for _, v in head)))
+    assert email.utils.parsedate_to_datetime(head["date"])
+    assert re.fullmatch(r"<[^<>@\s]+@[^<>@\s]+>", head["message-id"])
+    assert head["mime-version"] == "1.0"
+    boundary = re.fullmatch(
+        r"multipart/report; report-type=delivery-status; "
+        r'boundary="([\w]{1,70})"', head["content-type"]).group(1)
+    encoding = head.get("content-transfer-encoding", "7bit")
+    assert encoding in ("7bit", "8bit")
+    assert body.isascii() or encoding == "8bit"
+    parts = re.split(rf"(?:^|\n)--{boundary}(?=\n|--\n)", body)
+    assert len(parts) == 5 and parts[4] == "--\n", parts[4]
+    types = []
+    for part in parts[1:4]:
+        inner, content = part[1:].split("\n\n", 1)
+        inner = {k.lower(): v for k, v in fields(inner)}
+        coding = inner.get("content-transfer-encoding", "7bit")
+        types.append(inner["content-type"].split(";")[0])
+        assert coding in ("7bit", "8bit") or \
+            coding == "quoted-printable" and types[-1] == "text/plain"
+        assert content.isascii() or coding == encoding == "8bit"
+        if len(types) == 2:
+            status = content
+    assert types[1] in ("message/delivery-status",
+                        "message/global-delivery-status")
+    groups = [fields(g) for g in status.rstrip("\n").split("\n\n")]
+    assert groups[0][0][0] == "Reporting-MTA" and len(groups) > 1
+    for group in groups[1:]:
+        names = [name for name, _ in group]
+        assert len(set(names)) == len(names)
+        group = dict(group)
+        assert re.fullmatch(r"[245]\.\d{1,3}\.\d{1,3}", group["Status"])
+        assert group["Action"] in ("failed", "delayed", "delivered",
+                                   "relayed", "expanded")
+        for name in ("Final-Recipient", "Original-Recipient", "Remote-MTA",
+                     "Diagnostic-Code"):
+            assert re.match(r"[\w-]+; \S", group.get(name, "x; y")), group
+        for name in ("Last-Attempt-Date", "Will-Retry-Until"):
+            if name in group:
+                assert email.utils.parsedate_to_datetime(group[name])
+
+
+def bounce_parser(raw):
+    """{address: (reason, status, Action)} by Perl's
+    Mail::DeliveryStatus::BounceParser, which stands on MIME::Parser."""
+    words = subprocess.run(["perl", "-MMail::DeliveryStatus::BounceParser",
+                            "-e", """
+        my $b = Mail::DeliveryStatus::BounceParser->new(join "", <STDIN>);
+        print "bounce: ", ($b->is_bounce ? 1 : 0), "\n";
+        print join("\t", map { $_ // "" } $_->get("email"),
+                   $_->get("std_reason"), $_->get("status"),
+                   $_->get("action")), "\n" for $b->reports;
+        """], input=raw, capture_output=True, check=True)
+    assert words.stderr == b""
+    first, *rest = words.stdout.decode().splitlines()
+    rows = [line.split("\t") for line in rest]
+    return first == "bounce: 1", {r[0]: tuple(x.strip() for x in r[1:])
+                                  for r in rows}
+
+
 class Report:
     def __init__(self, raw):
+        conforms(raw)
         self.raw = raw
         self.message = email.message_from_bytes(raw, policy=email.policy.SMTP)
         m = self.message
@@ -155,6 +238,8 @@ def test_failure(make, elsewhere):
     assert r.original.get_content_type() == "message/rfc822"
     assert letter.is_in(r.returned())
     assert not elsewhere.mails[0][2].count(b"multipart/report")
+    assert bounce_parser(r.raw) == (True, {"No@example.net": (
+        "user_unknown", "5.1.1", "failed")})
     i.wait_log(r"\w+: sender non-delivery notification: \w+\n")
     i.wait_log(r"to=<no@example.net>, .*, dsn=5\.1\.1, status=bounced ")
     wait_empty(i)
@@ -208,7 +293,8 @@ def test_bounce_of_a_bounce(make, elsewhere):
     assert r.message["To"] == BOB
     assert r.rcpt("nobody@example.net")["Status"] == "5.1.1"
     # What comes back is the bounce with the letter in it.
-    inner = Report(b"Return-Path: <>\n" + r.returned())
+    inner = Report(b"Return-Path: <>\n" +
+                   r.returned().replace(b"\r\n", b"\n"))
     assert letter.is_in(inner.returned())
     i.wait_log(r"postmaster non-delivery notification: \w+\n")
     wait_empty(i)
