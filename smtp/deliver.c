@@ -639,6 +639,9 @@ may_go_plain(const struct delivery *d)
 static void
 note_end(struct delivery *d, const struct fault *f)
 {
+	const struct letter_server at = { d->plan.relay, d->plan.host };
+	uint32_t i;
+
 	(void)snprintf(d->last_text, sizeof(d->last_text), "%.*s",
 		       STR_FMT(f->text));
 	(void)!str_copy(d->last_dsn, sizeof(d->last_dsn), f->dsn);
@@ -647,17 +650,18 @@ note_end(struct delivery *d, const struct fault *f)
 	d->last.text = str_of(d->last_text);
 	d->last.reply = STR("");
 	d->unsaid = true;
-	if (!d->talked)
-		letter_note_all(
-			d->letter,
-			&(struct letter_server){ d->plan.relay, d->plan.host },
-			f);
+	for (i = 0; !d->talked && i < d->letter->nrcpts; i++)
+		if (f->class == DELIVER_PERM)
+			letter_settle(d->letter, i, &at, f, false);
+		else
+			letter_note(d->letter, i, &at, f);
 }
 
 static void
 on_end(void *arg, enum session_end why, const struct fault *f)
 {
 	struct delivery *d = arg;
+	uint32_t i;
 
 	keep_dialog(d);
 	d->session = NULL;
@@ -666,6 +670,9 @@ on_end(void *arg, enum session_end why, const struct fault *f)
 		 * beginning. (Not if it is lost later: after the text, the
 		 * message may have been taken.) */
 		d->used_at = (struct addr){ 0 };
+		for (i = 0; i < d->letter->nrcpts; i++)
+			d->letter->rcpts[i].has_result =
+				d->letter->rcpts[i].settled;
 		proceed(d);
 		return;
 	}
@@ -674,8 +681,6 @@ on_end(void *arg, enum session_end why, const struct fault *f)
 		failed(d);
 	d->no_login = why == SESSION_REFUSED && d->plan.has_auth &&
 		      str_starts(f->text, STR("SASL authentication failed"));
-	if (why == SESSION_REFUSED && f->class == DELIVER_PERM)
-		d->returning = true;
 	if (why == SESSION_NO_TLS && may_go_plain(d)) {
 		say_last(d);
 		d->plan.tls.level = TLS_PLAN_NONE;

@@ -638,6 +638,28 @@ test_no_dialer(void **state)
 		      SEND_SITE_UNKNOWN);
 }
 
+/* A server that says "later" may take it, whatever another one cannot do. */
+static void
+test_later_counts(void **state)
+{
+	static const struct bed_reply later[] = { { "RCPT", "450 4.2.0 later" },
+						  { 0 } };
+	static const struct bed_reply tiny[] = {
+		{ "EHLO", "250-mx.test\r\n250 SIZE 1" }, { 0 }
+	};
+	struct world *w = *state;
+
+	w->server[0].replies = later;
+	w->server[1].replies = w->server[2].replies = tiny;
+	deliver(w, "a.test", NULL);
+	assert_result(w, "TEMP 4.2.0 host mx1.test", SEND_SITE_OK);
+	deliver(w, "b.test, nowhere.test", NULL);
+	assert_result(w, "TEMP 4.2.0 host mx1.test", SEND_SITE_OK);
+	w->server[0].replies = tiny;
+	deliver(w, "b.test", NULL);
+	assert_result(w, "PERM 5.3.4 message size", SEND_SITE_OK);
+}
+
 /* Servers that are slow with everything do not keep a letter for ever. */
 static void
 test_late(void **state)
@@ -695,7 +717,8 @@ main(void)
 		T(test_kept_then_next), T(test_tls_fails),
 		T(test_login_fails),	T(test_router),
 		T(test_ports),		T(test_no_dialer),
-		T(test_late),		T(test_cancel),
+		T(test_late),		T(test_later_counts),
+		T(test_cancel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

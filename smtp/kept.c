@@ -106,6 +106,7 @@ kept_fini(struct kept *k)
 	map_fini(&k->sites);
 	if (k->timer)
 		event_free(k->timer);
+	k->timer = NULL;
 }
 
 static struct kept_site *

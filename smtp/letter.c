@@ -118,7 +118,10 @@ void
 letter_note(struct letter *l, uint32_t rcpt, const struct letter_server *at,
 	    const struct fault *f)
 {
-	if (!l->rcpts[rcpt].settled)
+	const struct letter_rcpt *r = &l->rcpts[rcpt];
+	bool later = r->has_result && r->result.class == DELIVER_TEMP;
+
+	if (!r->settled && !(later && f->class == DELIVER_PERM))
 		set_result(l, rcpt, at, f, false);
 }
 

@@ -60,7 +60,7 @@ void letter_settle(struct letter *l, uint32_t rcpt,
 		   const struct letter_server *at, const struct fault *f,
 		   bool dsn_taken);
 /* A fault that another server may not have: kept as the result in case there
- * is no other. */
+ * is no other, unless it is for good and one before may pass. */
 void letter_note(struct letter *l, uint32_t rcpt,
 		 const struct letter_server *at, const struct fault *f);
 /* The same for all that are not settled. */
