@@ -5,6 +5,7 @@
 #include "base/pool.h"
 #include "ctl.h"
 #include "frame/msg_qmgr.h"
+#include "mail/path.h"
 
 /* What the files of "posthouse queue" share. */
 
@@ -14,6 +15,7 @@ struct queue_args {
 	struct msg_queue m;	   /* the selection */
 	struct msg_queue_change c; /* change */
 	struct buf ids, add, drop; /* behind their lists */
+	struct path sender;	   /* behind c.sender */
 	bool selects;		   /* some test was given */
 	bool json, body, hold;
 	const char *file; /* import; NULL: standard input */

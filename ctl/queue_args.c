@@ -315,15 +315,10 @@ add_address(struct buf *b, struct msg_list *l, const char *arg, struct err *err)
 static int
 set_sender(struct queue_args *a, const char *arg, struct err *err)
 {
-	struct path p;
-
-	if (parse_address(&p, arg, true, err) < 0)
+	if (parse_address(&a->sender, arg, true, err) < 0)
 		return -1;
 	a->c.what |= CHANGE_SENDER;
-	/* As it is in its envelope form: without <>. */
-	a->c.sender = str_of(arg);
-	if (str_starts(a->c.sender, STR("<")))
-		a->c.sender = str_mem(arg + 1, a->c.sender.n - 2);
+	a->c.sender = path_str(&a->sender);
 	return 0;
 }
 

@@ -136,10 +136,14 @@ test_change_args(void **state)
 		const char *line;
 		bool ok;
 		unsigned what, add, drop;
+		const char *sender;
 	} rows[] = {
-		{ "change 6B02AA600001 --from a@b.c", true, CHANGE_SENDER, 0,
-		  0 },
-		{ "change 6B02AA600001 --from <>", true, CHANGE_SENDER, 0, 0 },
+		{ "change 6B02AA600001 --from a@b.c", true, CHANGE_SENDER, 0, 0,
+		  "a@b.c" },
+		{ "change 6B02AA600001 --from <>", true, CHANGE_SENDER, 0, 0,
+		  "" },
+		{ "change 6B02AA600001 --from <@x.y:\"a\"@b.c>", true,
+		  CHANGE_SENDER, 0, 0, "a@b.c" },
 		{ "change --to a@b --to c@d 6B02AA600001", true,
 		  CHANGE_DROP_ALL, 2, 0 },
 		{ "change 6B02AA600001 --add-rcpt <a@b> --delete-rcpt c@d",
@@ -171,6 +175,9 @@ test_change_args(void **state)
 		    (a.c.what != rows[i].what || a.c.add.count != rows[i].add ||
 		     a.c.drop.count != rows[i].drop))
 			fail_msg("%s", rows[i].line);
+		if (rc == 0 && rows[i].sender &&
+		    !str_eq(a.c.sender, str_of(rows[i].sender)))
+			fail_msg("%s: %.*s", rows[i].line, STR_FMT(a.c.sender));
 		queue_args_fini(&a);
 	}
 }
@@ -193,6 +200,10 @@ test_text(void **state)
 		  NULL, COMMIT_8BITMIME | COMMIT_HOLD, 2, "X: y\n", "\nz\n" },
 		{ "MAIL FROM:<a@b>\nRCPT TO:<c@d>\nDATA\nX: y\n", NULL, 0, 1,
 		  "X: y\n", "" },
+		/* An alias, or queue change, brought the addresses. */
+		{ "MAIL FROM:<\xc3\xbc@b>\nRCPT TO:<\xc3\xbc@d>\nDATA\n"
+		  "X: y\n\n",
+		  NULL, 0, 1, "X: y\n", "\n" },
 		{ "", "line 0: no DATA before the end", 0, 0, "", "" },
 		{ "DATA\n", "line 1: no recipient before DATA", 0, 0, "", "" },
 		{ "RCPT TO:<c@d>\n", "line 1: RCPT before MAIL", 0, 0, "", "" },

@@ -22,10 +22,13 @@ take_mail(struct exported *t, struct str args, struct pool *pool,
 {
 	struct smtp_mail m;
 	struct str bad = STR_NULL;
+	enum smtp_syntax rc;
 
 	if (t->sender.p)
 		return err_set(err, ERR_PERM, 0, "a second MAIL");
-	if (smtpline_mail(args, OFFER, &m, &bad) != SMTP_SYNTAX_OK)
+	rc = smtpline_mail(args, OFFER, &m, &bad);
+	/* Addresses may be UTF-8 where the text's header is not. */
+	if (rc != SMTP_SYNTAX_OK && rc != SMTP_SYNTAX_ASCII)
 		return err_set(err, ERR_PERM, 0, "MAIL: %.*s",
 			       STR_FMT(str_head(bad, 100)));
 	t->sender = pool_str(pool, path_str(&m.sender));
@@ -45,16 +48,13 @@ take_mail(struct exported *t, struct str args, struct pool *pool,
 static int
 take_rcpt(struct exported *t, struct str args, struct err *err)
 {
-	unsigned offer = OFFER;
 	struct msg_rcpt_in in;
 	struct smtp_rcpt r;
 	struct str bad = STR_NULL;
 
-	if (!(t->flags & COMMIT_SMTPUTF8))
-		offer &= ~(unsigned)SMTP_OFFER_UTF8;
 	if (!t->sender.p)
 		return err_set(err, ERR_PERM, 0, "RCPT before MAIL");
-	if (smtpline_rcpt(args, offer, &r, &bad) != SMTP_SYNTAX_OK)
+	if (smtpline_rcpt(args, OFFER, &r, &bad) != SMTP_SYNTAX_OK)
 		return err_set(err, ERR_PERM, 0, "RCPT: %.*s",
 			       STR_FMT(str_head(bad, 100)));
 	in = (struct msg_rcpt_in){
