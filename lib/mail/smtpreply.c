@@ -71,6 +71,9 @@ make_printable(struct str s, char *p)
 	for (i = 0; i < s.n; i++) {
 		if (p[i] == '\t')
 			p[i] = ' ';
+		else if (p[i] == '\xc2' && i + 1 < s.n &&
+			 (p[i + 1] & 0xe0) == 0x80) /* C1 */
+			p[i] = p[i + 1] = '?';
 		else if ((unsigned char)p[i] < ' ' || p[i] == 0x7f ||
 			 (ascii_only && (unsigned char)p[i] > 0x7f))
 			p[i] = '?';

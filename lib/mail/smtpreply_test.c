@@ -39,6 +39,8 @@ static const struct row {
 	{ "many CR", "250 a\r\r\n", 250, "", "250 a?", 0 },
 	{ "controls", "250 a\x01\x1b[m\x7f\tb\r\n", 250, "", "250 a??[m? b",
 	  0 },
+	{ "controls of two octets", "250 a\xc2\x9b[2J\xc2\xa0\r\n", 250, "",
+	  "250 a??[2J\xc2\xa0", 0 },
 	{ "UTF-8 stays", "250 gr\xc3\xbc\xc3\x9f\r\n", 250, "",
 	  "250 gr\xc3\xbc\xc3\x9f", 0 },
 	{ "Latin-1 does not", "250 gr\xfc\r\n", 250, "", "250 gr?", 0 },
