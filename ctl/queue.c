@@ -136,6 +136,25 @@ run_verb(struct ctl *c, const struct verb *v, int argc, char **argv)
 	return rc;
 }
 
+/* Mail that waits for a transport that is not there would wait for ever. */
+static bool
+is_transport(struct ctl *c, struct str name)
+{
+	static const char *const always[] = { "smtp", "lmtp", "relay" };
+	struct str list, one;
+	size_t i;
+
+	for (i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+		if (str_eq(name, str_of(always[i])))
+			return true;
+	(void)!ctl_config(c); /* faults do not matter here */
+	list = config_get(&c->conf, "transports");
+	while (str_token(&list, ", \t\n", &one))
+		if (str_eq(name, one))
+			return true;
+	return false;
+}
+
 static int
 run_change(struct ctl *c, int argc, char **argv)
 {
@@ -144,7 +163,14 @@ run_change(struct ctl *c, int argc, char **argv)
 	int rc;
 
 	queue_args_init(&a);
-	if (queue_args_change(&a, argc, argv, &err) < 0)
+	rc = queue_args_change(&a, argc, argv, &err);
+	if (rc == 0 && a.c.what & CHANGE_ROUTE &&
+	    !is_transport(c, a.c.transport))
+		rc = err_set(&err, ERR_PERM, 0,
+			     "no transport that sends: \"%.*s\" (smtp, lmtp, "
+			     "relay, or one of $transports)",
+			     STR_FMT(a.c.transport));
+	if (rc < 0)
 		rc = wrong(&err);
 	else
 		rc = ask(c, &msg_queue_change_def, &a.c, a.c.id, NULL,

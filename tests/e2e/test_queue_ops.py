@@ -152,6 +152,8 @@ def test_what_a_tired_administrator_types(deferring):
              f"{ALICE} is no recipient that is to do"),
             (["change", one, "--delete-rcpt", BOB], 1,
              "delete the message instead"),
+            (["change", one, "--route", "virtual:x"], 64,
+             'no transport that sends: "virtual"'),
             (["hold", "--older", "soon"], 64, "no time like"),
             (["hold", "--sender", "x"], 64, "unknown option"),
             (["remove", one], 64, "no such verb: remove"),
