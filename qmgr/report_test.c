@@ -63,6 +63,25 @@ test_router_away(void **state)
 	assert_string_equal(w->last_path, "vsender@x/");
 }
 
+/* All of it is delivered, but who wants to know cannot be told now. */
+static void
+test_router_away_after_success(void **state)
+{
+	struct world *w = *state;
+
+	commit(w, 1, "vsender@x", "vlist@x");
+	UNTIL(w, w->nstored == 1);
+	w->router_temp = true;
+	UNTIL(w, w->ndelivered == 1 && w->q.nactive == 0);
+	assert_int_equal(w->q.by_id.n, 1);
+	stop(w);
+	w->router_temp = false;
+	start(w);
+	order(w, QUEUE_FLUSH, "ALL");
+	UNTIL(w, w->ndelivered == 2 && w->q.by_id.n == 0);
+	assert_string_equal(w->last_path, "vsender@x/");
+}
+
 static void
 test_drain(void **state)
 {
@@ -136,8 +155,12 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_unconfirmed), T(test_router_away), T(test_drain),
-		T(test_large),	     T(test_generations),
+		T(test_unconfirmed),
+		T(test_router_away),
+		T(test_router_away_after_success),
+		T(test_drain),
+		T(test_large),
+		T(test_generations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -436,7 +436,7 @@ message_reported(struct active *a, bool ok)
 	} else if (a->report) {
 		report_settle(a->report);
 	}
-	a->settled = is_settled(a);
+	a->settled = ok ? is_settled(a) : is_over(a);
 	if (a->settled && !a->report)
 		message_remove(m, false);
 	else if (!a->report && !a->ntried && !a->ndirty && m->wish == WISH_NONE)

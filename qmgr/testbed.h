@@ -312,8 +312,9 @@ smtp_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 
 static const struct chan_ops smtp_ops = { smtp_msg, smtp_gone };
 
-/* "v..." is virtual, "l..." a system user, "d..." is discarded, "r..." goes to
- * another host, the rest are errors. */
+/* "v..." is virtual ("vlist..." as if it had become several, and its sender
+ * wanted to know of success), "l..." a system user, "d..." is discarded, "r..."
+ * goes to another host, the rest are errors. */
 static uint32_t
 expand(const struct world *w, struct buf *b, struct str raw)
 {
@@ -329,6 +330,8 @@ expand(const struct world *w, struct buf *b, struct str raw)
 			r.address = str_of(w->alias);
 		snprintf(where, sizeof(where), "%.*s/", STR_FMT(r.address));
 		r.where = str_of(where);
+		if (str_starts(in.address, STR("vlist")))
+			r.notify = NOTIFY_NEVER | NOTIFY_EXPANDED;
 		switch (r.address.p[0]) {
 		case 'v':
 			r.type = RCPT_VIRTUAL;
