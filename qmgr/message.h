@@ -164,6 +164,10 @@ void message_reported(struct active *a, bool ok);
 void message_delivery_done(struct active *a);
 /* Its worker died; deaths are numbered. */
 void message_killed_worker(struct active *a, uint64_t death);
+/* Did one die in this activation, and may it have been this message? */
+bool message_is_suspect(const struct active *a);
+/* It was sent alone, and nobody died. */
+void message_is_innocent(struct active *a);
 /* Workers died of it too often: do not send it any more. */
 bool message_is_killer(const struct active *a);
 /* Once a second: write results of messages that are still being delivered, and

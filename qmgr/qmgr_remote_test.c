@@ -396,6 +396,72 @@ test_killer(void **state)
 	UNTIL(w, w->q.by_id.n == 1);
 }
 
+/* What waits of a message that kills is not sent to kill more. */
+static void
+test_killer_of_many(void **state)
+{
+	struct world *w = *state;
+	unsigned i, opened = w->remote.nopened;
+	struct buf to;
+
+	w->q.set.site.processes = 2;
+	w->remote.killer = "killer@b.c";
+	buf_init(&to, 4096);
+	for (i = 0; i < 12; i++)
+		buf_addf(&to, "ra@h%u.test ", i);
+	commit(w, 1, "killer@b.c", buf_cstr(&to));
+	buf_fini(&to);
+	UNTIL(w, w->nstored == 1);
+	UNTIL(w, w->q.nactive == 0);
+	order(w, QUEUE_LIST, "ALL");
+	assert_int_equal(w->rows_state, QUEUE_HELD);
+	assert_in_range(w->remote.nopened - opened, 1, 5);
+	assert_in_range(w->remote.nsent, 3, 5);
+}
+
+/* One that was there when others killed is no suspect for ever. */
+static void
+test_innocent(void **state)
+{
+	struct world *w = *state;
+	struct message *m;
+	struct chan *c;
+
+	w->remote.fate = FATE_WAIT;
+	commit_some(w, "x.test", 1);
+	UNTIL(w, w->remote.nwait == 1);
+	m = message_find(&w->q, strtoull(w->stored[0], NULL, 16));
+	c = w->remote.on[0];
+	smtp_gone(c, w);
+	chan_close(c);
+	UNTIL(w, w->remote.nwait == 1);
+	assert_int_equal(m->kills, 1);
+	answer_one(w, FATE_TEMP);
+	UNTIL(w, w->q.nactive == 0);
+	assert_int_equal(m->kills, 0);
+}
+
+/* What is deleted while it waits for its turn does not go out. */
+static void
+test_delete_waiting(void **state)
+{
+	struct world *w = *state;
+
+	w->remote.fate = FATE_WAIT;
+	commit_some(w, "x.test", 8);
+	UNTIL(w, w->remote.nwait == 5);
+	order(w, QUEUE_DELETE, w->stored[7]);
+	order(w, QUEUE_HOLD, w->stored[6]);
+	w->remote.fate = FATE_OK;
+	while (w->remote.nwait)
+		answer_one(w, FATE_OK);
+	UNTIL(w, w->q.by_id.n == 1 && w->q.nactive == 0);
+	assert_int_equal(w->remote.nsent, 6);
+	order(w, QUEUE_RELEASE, w->stored[6]);
+	UNTIL(w, w->q.by_id.n == 0);
+	assert_int_equal(w->remote.nsent, 7);
+}
+
 static void
 test_leaving(void **state)
 {
@@ -463,16 +529,18 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_send),		T(test_fail),
-		T(test_group),		T(test_window_grows),
-		T(test_limits),		T(test_deferred_transport),
-		T(test_rate_delay),	T(test_dead),
-		T(test_parked_rest),	T(test_parked_orders),
-		T(test_two_sites),	T(test_parked_expires),
-		T(test_backlog),	T(test_backlog_dies),
-		T(test_many_sites),	T(test_kept),
-		T(test_killer),		T(test_leaving),
-		T(test_restart_remote), T(test_idle),
+		T(test_send),	     T(test_fail),
+		T(test_group),	     T(test_window_grows),
+		T(test_limits),	     T(test_deferred_transport),
+		T(test_rate_delay),  T(test_dead),
+		T(test_parked_rest), T(test_parked_orders),
+		T(test_two_sites),   T(test_parked_expires),
+		T(test_backlog),     T(test_backlog_dies),
+		T(test_many_sites),  T(test_kept),
+		T(test_killer),	     T(test_killer_of_many),
+		T(test_innocent),    T(test_delete_waiting),
+		T(test_leaving),     T(test_restart_remote),
+		T(test_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,6 +147,19 @@ message_killed_worker(struct active *a, uint64_t death)
 }
 
 bool
+message_is_suspect(const struct active *a)
+{
+	return a->death != 0;
+}
+
+void
+message_is_innocent(struct active *a)
+{
+	a->death = 0;
+	a->m->kills = 0;
+}
+
+bool
 message_is_killer(const struct active *a)
 {
 	return a->m->kills >= KILLS_MAX;

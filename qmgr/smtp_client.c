@@ -313,6 +313,25 @@ send_or_fail(struct worker *w, struct sending *sn)
 	message_delivery_done(a);
 }
 
+/* Not to be sent any more, or not as the administrator sees it. */
+static bool
+is_unwanted(const struct sending *sn)
+{
+	return message_is_killer(sn->a) || sn->a->m->wish != WISH_NONE;
+}
+
+/* It was taken from its site; its recipients stay as they are. */
+static void
+leave_out(struct sending *sn)
+{
+	struct active *a = sn->a;
+	struct site *s = sn->site;
+
+	sending_free(sn);
+	site_done(s, SITE_SAYS_NOTHING, STR_NULL);
+	message_delivery_done(a);
+}
+
 /* The worker with least in hand gets nothing else till it is free, then the
  * suspects one by one. */
 static struct worker *
@@ -348,12 +367,8 @@ send_suspects(struct qmgr *q)
 			return;
 		sn = LIST_OF(sc->suspects.next, struct sending, link);
 		list_remove(&sn->link);
-		if (message_is_killer(sn->a)) {
-			struct active *a = sn->a;
-
-			site_done(sn->site, SITE_SAYS_NOTHING, STR_NULL);
-			sending_free(sn);
-			message_delivery_done(a);
+		if (is_unwanted(sn)) {
+			leave_out(sn);
 			continue;
 		}
 		sc->suspect = sn;
@@ -365,6 +380,7 @@ void
 smtp_dispatch(struct loop_flush *f)
 {
 	struct qmgr *q = LIST_OF(f, struct qmgr, sites.dispatch);
+	struct sending *sn;
 	struct worker *w;
 	struct site *s;
 
@@ -375,7 +391,15 @@ smtp_dispatch(struct loop_flush *f)
 		w = pick(q, s);
 		if (!w)
 			return;
-		send_or_fail(w, site_take(s));
+		sn = site_take(s);
+		if (is_unwanted(sn)) {
+			leave_out(sn);
+		} else if (message_is_suspect(sn->a)) {
+			list_append(&q->smtp.suspects, &sn->link);
+			loop_flush_want(q->loop, &q->sites.dispatch);
+		} else {
+			send_or_fail(w, sn);
+		}
 	}
 }
 
@@ -481,6 +505,8 @@ take_answer(struct sending *sn, const struct msg_sent *msg)
 							    : SITE_SAYS_NOTHING;
 	struct buf why;
 
+	if (s->q->smtp.suspect == sn)
+		message_is_innocent(a);
 	buf_init(&why, 2 * WHY_MAX);
 	take_list(sn, buf_str(&sn->parts), msg, &why);
 	take_list(sn, msg->results.raw, msg, &why);
