@@ -238,10 +238,10 @@ flush(struct order *o, struct message *m)
 {
 	if (m->state == MESSAGE_HELD) {
 		o->skipped = "it is on hold: release it";
-	} else if (m->state != MESSAGE_DEFERRED) {
-		o->skipped = "it is being delivered just now";
 	} else {
-		message_flush(m);
+		/* What is being tried already is as it should be. */
+		if (m->state == MESSAGE_DEFERRED)
+			message_flush(m);
 		o->count++;
 	}
 }

@@ -261,6 +261,18 @@ send_text(struct listing *l, struct str s)
 	}
 }
 
+/* The words without the status in front of them, as postqueue(1) has it. */
+static struct str
+words_of(struct str text)
+{
+	struct str rest = text, status;
+
+	if (str_cut(&rest, ' ', &status) && status.n >= 5 &&
+	    strchr("245", status.p[0]) && status.p[1] == '.' && rest.n)
+		return rest;
+	return text;
+}
+
 /* As many recipients of found[nsent] as a row takes, from the cursor on. */
 static uint32_t
 add_rcpts(struct listing *l, const struct message *m, const struct found *f,
@@ -297,6 +309,7 @@ add_rcpts(struct listing *l, const struct message *m, const struct found *f,
 			out.text = f->last[l->rcpt];
 		if (!out.text.n && !out.done)
 			out.text = str_of(site_why(m, why));
+		out.text = words_of(out.text);
 		/* One with a text that may not travel is left out. */
 		n += msg_list_add(b, &msg_queue_rcpt_def, &out, NULL) == 0;
 	}

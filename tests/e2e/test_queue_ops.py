@@ -90,7 +90,9 @@ def test_json_is_that_of_postqueue(deferring):
     assert row["sender"] == "root@posthouse.test"
     (rcpt,) = row["recipients"]
     assert list(rcpt) == ["address", "delay_reason"]
-    assert rcpt["address"] == BOB and "4." in rcpt["delay_reason"]
+    assert rcpt["address"] == BOB
+    # The words alone, without the status.
+    assert re.match("[a-z].+ .+", rcpt["delay_reason"])
     queue(i, "hold", want)
     assert rows(i)[0]["queue_name"] == "hold"
 
