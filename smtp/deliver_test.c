@@ -121,7 +121,6 @@ setup(void **state)
 		.skip_quit_response = true,
 		.connect_ms = 2000,
 		.helo_ms = 2000,
-		.starttls_ms = 2000,
 		.mail_ms = 2000,
 		.rcpt_ms = 2000,
 		.data_init_ms = 2000,

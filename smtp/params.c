@@ -160,12 +160,6 @@ const struct param smtp_params[] = {
 	  .users = SMTP,
 	  .text = "Close the connection after QUIT without waiting "
 		  "for the answer." },
-	{ .name = "smtp_quote_rfc821_envelope",
-	  .kind = PARAM_BOOL,
-	  .def = "yes",
-	  .users = SMTP,
-	  .text = "Quote local parts in MAIL and RCPT as RFC 5321 "
-		  "asks for." },
 	{ .name = "smtp_line_length_limit",
 	  .kind = PARAM_INT,
 	  .def = "998",
@@ -180,8 +174,7 @@ const struct param smtp_params[] = {
 	  .users = SMTP,
 	  .text = "The keywords in answers to EHLO and LHLO that are "
 		  "passed over: pipelining, size, 8bitmime, smtputf8, "
-		  "dsn, chunking, starttls, auth, "
-		  "enhancedstatuscodes. Others mean nothing." },
+		  "dsn, chunking, starttls, auth. Others mean nothing." },
 	{ .name = "smtp_mx_address_limit",
 	  .kind = PARAM_INT,
 	  .def = "5",

@@ -483,12 +483,6 @@ session_quit(struct session *s)
 	session_expect(s, set->quit_ms);
 }
 
-const struct tls_facts *
-session_tls(const struct session *s)
-{
-	return s->facts;
-}
-
 unsigned
 session_uses(const struct session *s)
 {

@@ -86,9 +86,6 @@ void session_free(struct session *s);
 /* The last lines of the dialogue (passwords and texts left out), as in
  * msg_sent.dialog; valid until the next call. */
 struct str session_dialog(const struct session *s);
-/* "Trusted TLS connection established to ..." was logged, the facts; NULL: no
- * TLS. */
-const struct tls_facts *session_tls(const struct session *s);
 /* How many transactions it has had, and since when it is open (clock_mono_ms),
  * for smtp_connection_reuse_*_limit. */
 unsigned session_uses(const struct session *s);

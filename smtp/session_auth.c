@@ -145,7 +145,6 @@ auth_reply(struct session *s)
 			failed(s, err.text);
 			break;
 		}
-		s->authed = true;
 		explicit_bzero(s->plan.password, sizeof(s->plan.password));
 		auth_fini(s);
 		session_is_ready(s);

@@ -108,7 +108,6 @@ struct session {
 	struct buf initial; /* SASL's first response, not sent yet */
 	bool has_initial, auth_asked;
 	unsigned auth_steps;
-	bool authed;
 
 	struct txn txn;
 	unsigned uses;

@@ -15,7 +15,6 @@ load_numbers(struct settings *s, const struct params *p)
 	} rows[] = {
 		{ "connect_timeout", &s->connect_ms, 1000 },
 		{ "helo_timeout", &s->helo_ms, 1000 },
-		{ "starttls_timeout", &s->starttls_ms, 1000 },
 		{ "mail_timeout", &s->mail_ms, 1000 },
 		{ "rcpt_timeout", &s->rcpt_ms, 1000 },
 		{ "data_init_timeout", &s->data_init_ms, 1000 },
@@ -46,7 +45,6 @@ load_switches(struct settings *s, const struct params *p)
 	} rows[] = {
 		{ "always_send_ehlo", &s->always_ehlo },
 		{ "never_send_ehlo", &s->never_ehlo },
-		{ "quote_rfc821_envelope", &s->quote_envelope },
 		{ "skip_5xx_greeting", &s->skip_5xx_greeting },
 		{ "skip_quit_response", &s->skip_quit_response },
 		{ "defer_if_no_mx_address_found", &s->defer_if_no_mx },
@@ -75,7 +73,6 @@ discarded(struct str list)
 		{ "chunking", DISCARD_CHUNKING },
 		{ "starttls", DISCARD_STARTTLS },
 		{ "auth", DISCARD_AUTH },
-		{ "enhancedstatuscodes", DISCARD_ENHANCEDSTATUSCODES },
 	};
 	struct str word;
 	unsigned bits = 0;

@@ -21,9 +21,8 @@ struct settings {
 	struct str helo_name; /* smtp_helo_name; lhlo for LMTP */
 	struct str myhostname;
 	bool always_ehlo, never_ehlo;
-	unsigned connect_ms, helo_ms, starttls_ms, mail_ms, rcpt_ms,
-		data_init_ms, data_xfer_ms, data_done_ms, rset_ms, quit_ms;
-	bool quote_envelope; /* smtp_quote_rfc821_envelope */
+	unsigned connect_ms, helo_ms, mail_ms, rcpt_ms, data_init_ms,
+		data_xfer_ms, data_done_ms, rset_ms, quit_ms;
 	bool skip_5xx_greeting, skip_quit_response, defer_if_no_mx;
 	bool randomize_addresses;
 	unsigned line_length_limit; /* smtp_line_length_limit; 0: none */
@@ -52,7 +51,6 @@ enum ehlo_discard {
 	DISCARD_CHUNKING = 32,
 	DISCARD_STARTTLS = 64,
 	DISCARD_AUTH = 128,
-	DISCARD_ENHANCEDSTATUSCODES = 256,
 };
 
 /* NULL with err: faulty or no memory; PERM also: no such transport. */

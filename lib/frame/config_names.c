@@ -49,6 +49,7 @@ const char *const config_without_effect[] = {
 	"smtp_pix_workaround_maps",
 	"smtp_pix_workaround_threshold_time",
 	"smtp_pix_workarounds",
+	"smtp_quote_rfc821_envelope",
 	"smtp_sasl_auth_cache_name",
 	"smtp_sasl_auth_cache_time",
 	"smtp_sasl_path",

@@ -29,12 +29,6 @@ smtpreply_reset(struct smtpreply *r)
 	*r = (struct smtpreply){ .text = text, .line = line };
 }
 
-bool
-smtpreply_begun(const struct smtpreply *r)
-{
-	return r->octets > 0;
-}
-
 static bool
 is_digit(char c)
 {

@@ -54,9 +54,6 @@ void smtpreply_reset(struct smtpreply *r);
 size_t smtpreply_feed(struct smtpreply *r, struct str in,
 		      enum smtpreply_result *result);
 
-/* Has part of a reply been taken? */
-bool smtpreply_begun(const struct smtpreply *r);
-
 /* Cut the next line off *text and give what stands behind its code; false at
  * the end. */
 bool smtpreply_line(struct str *text, struct str *line);
