@@ -380,7 +380,8 @@ ask_about_originals(struct question *qu, const struct rewrite *w)
 			continue;
 		if (map_put(&seen, original, r) < 0)
 			qu->failed = true;
-		ask_about(qu, original, r->orcpt, r->notify);
+		ask_about(qu, original, r->orcpt,
+			  r->notify & (uint8_t)~NOTIFY_EXPANDED);
 	}
 	map_fini(&seen);
 }

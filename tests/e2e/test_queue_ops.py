@@ -220,7 +220,8 @@ def test_requeue_after_the_alias_changed(make_instance):
     aliases.write_text(f"team@posthouse.test {BOB}, {ALICE}\n")
     i.start()
     block(i)
-    one = send(i, ["team@posthouse.test"])
+    one = send(i, ["team@posthouse.test"], sender="",
+               rcpt_options=["NOTIFY=SUCCESS,FAILURE"])
     wait_deferred(i, 1)
     i.mailbox("alice").wait(1)
     assert [r["address"] for r in rows(i)[0]["recipients"]] == [BOB]
