@@ -576,6 +576,18 @@ message_remove_again(struct active *a)
 	io_submit(a->m->q->io, IO_OTHER, &remove_kind, &a->job);
 }
 
+/* deliver finds what it has delivered, other hosts do not. */
+static bool
+went_out(const struct active *a)
+{
+	uint32_t i;
+
+	for (i = 0; i < a->nrcpts; i++)
+		if (a->rcpts[i].to.type == RCPT_REMOTE)
+			return true;
+	return false;
+}
+
 static void
 remove_run(struct io_job **v, size_t n)
 {
@@ -587,7 +599,8 @@ remove_run(struct io_job **v, size_t n)
 		/* What was not sent must not come back: its name goes at
 		 * once, its file is no spare. */
 		a->rc = spool_remove(a->m->q->spool, a->m->id, a->m->body,
-				     a->m->has_log || a->unsent, &a->err);
+				     a->m->has_log || a->unsent, went_out(a),
+				     &a->err);
 	}
 }
 

@@ -15,6 +15,23 @@ test_send(void **state)
 	assert_int_equal(w->q.active_bytes, 0);
 }
 
+/* What a host has taken is not sent again when qmgr is killed now. */
+static void
+test_sent_is_gone(void **state)
+{
+	struct world *w = *state;
+	char path[200];
+	struct stat st;
+	uint64_t id;
+
+	commit(w, 1, "a@b.c", "ra@x.test");
+	UNTIL(w, w->nstored == 1 && w->q.by_id.n == 0);
+	assert_true(qid_parse(str_of(w->stored[0]), &id));
+	snprintf(path, sizeof(path), "%s/msg/%02x/%s", w->dir,
+		 (unsigned)(id >> 8) & 255, w->stored[0]);
+	assert_true(stat(path, &st) < 0 || st.st_size == 0);
+}
+
 static void
 test_fail(void **state)
 {
@@ -529,17 +546,29 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_send),	     T(test_fail),
-		T(test_group),	     T(test_window_grows),
-		T(test_limits),	     T(test_deferred_transport),
-		T(test_rate_delay),  T(test_dead),
-		T(test_parked_rest), T(test_parked_orders),
-		T(test_two_sites),   T(test_parked_expires),
-		T(test_backlog),     T(test_backlog_dies),
-		T(test_many_sites),  T(test_kept),
-		T(test_killer),	     T(test_killer_of_many),
-		T(test_innocent),    T(test_delete_waiting),
-		T(test_leaving),     T(test_restart_remote),
+		T(test_send),
+		T(test_sent_is_gone),
+		T(test_fail),
+		T(test_group),
+		T(test_window_grows),
+		T(test_limits),
+		T(test_deferred_transport),
+		T(test_rate_delay),
+		T(test_dead),
+		T(test_parked_rest),
+		T(test_parked_orders),
+		T(test_two_sites),
+		T(test_parked_expires),
+		T(test_backlog),
+		T(test_backlog_dies),
+		T(test_many_sites),
+		T(test_kept),
+		T(test_killer),
+		T(test_killer_of_many),
+		T(test_innocent),
+		T(test_delete_waiting),
+		T(test_leaving),
+		T(test_restart_remote),
 		T(test_idle),
 	};
 

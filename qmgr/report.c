@@ -416,7 +416,7 @@ undo(struct report *r)
 			/* What stays is removed at the next start. */
 			(void)!spool_remove(sp, c->rec.head.id,
 					    (enum qfile_body)c->rec.head.body,
-					    true, &err);
+					    true, true, &err);
 		else if (c->rec.head.body == QFILE_BODY)
 			spool_body_discard(sp, c->rec.head.id);
 	}

@@ -257,12 +257,13 @@ reap_later(struct spool *sp, uint64_t id, enum qfile_body body)
 
 int
 spool_remove(struct spool *sp, uint64_t id, enum qfile_body body, bool has_log,
-	     struct err *err)
+	     bool at_once, struct err *err)
 {
 	unsigned d = spool_dir_of(id);
 	char name[SPOOL_NAME_MAX];
 
-	if (body == QFILE_INLINE && !has_log && spool_spare_put(sp, id))
+	if (body == QFILE_INLINE && !has_log &&
+	    spool_spare_put(sp, id, at_once))
 		return 0;
 	/* ENOENT: an earlier call got this far. */
 	if (fsx_unlink(sp->dir[d], spool_name(id, "", name)) < 0 &&

@@ -165,10 +165,11 @@ ERR_WARN_UNUSED int spool_log_read(struct spool *sp, uint64_t id, char **mem,
 
 /* The message is finished.  Its file goes, or is kept for the next message, at
  * once; that it does not come back is durable with the next spool_tidy(); a
- * body of its own goes after that. */
+ * body of its own goes after that.  at_once: until then it may come back with
+ * a power cut, but not when the process is killed. */
 ERR_WARN_UNUSED int spool_remove(struct spool *sp, uint64_t id,
 				 enum qfile_body body, bool has_log,
-				 struct err *err);
+				 bool at_once, struct err *err);
 
 /* Is there work for spool_tidy()? */
 bool spool_untidy(struct spool *sp);

@@ -58,7 +58,7 @@ ERR_WARN_UNUSED int spool_reserve_from(struct spool *sp, uint64_t next,
 				       struct err *err);
 
 /* Keep the file of a finished message; false: enough are kept. */
-bool spool_spare_put(struct spool *sp, uint64_t id);
+bool spool_spare_put(struct spool *sp, uint64_t id, bool at_once);
 /* A spare under a new id's name, empty and open for writing; -1: there is none.
  * Its name is durable with fsx_fsync() of the file. */
 int spool_spare_reuse(struct spool *sp, uint64_t id);

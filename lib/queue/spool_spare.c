@@ -12,7 +12,8 @@
  * elsewhere.  The id inside and the length tell (qfile_get_head()).
  *
  * A spare keeps its old name; so that it cannot come back as a message, it is
- * emptied within a second, like any mark.
+ * emptied within a second, like any mark, or at once where nobody would notice
+ * that it is delivered once more.
  */
 #include <fcntl.h>
 
@@ -20,21 +21,6 @@
 #include "queue/spool_int.h"
 
 enum { IDLE_ROUNDS = 5 };
-
-bool
-spool_spare_put(struct spool *sp, uint64_t id)
-{
-	bool room;
-
-	pthread_mutex_lock(&sp->lock);
-	room = sp->nspare < SPOOL_SPARES;
-	if (room) {
-		sp->spare[sp->nspare++] = (struct spool_spare){ id, false };
-		sp->fresh_spares++;
-	}
-	pthread_mutex_unlock(&sp->lock);
-	return room;
-}
 
 static bool
 take(struct spool *sp, uint64_t *id)
@@ -91,6 +77,24 @@ empty(struct spool *sp, uint64_t id)
 	rc = fsx_ftruncate(fd, 0);
 	fsx_close(fd);
 	return rc;
+}
+
+bool
+spool_spare_put(struct spool *sp, uint64_t id, bool at_once)
+{
+	bool room;
+
+	/* Before anybody else may take it. */
+	if (at_once && empty(sp, id) < 0)
+		return false;
+	pthread_mutex_lock(&sp->lock);
+	room = sp->nspare < SPOOL_SPARES;
+	if (room) {
+		sp->spare[sp->nspare++] = (struct spool_spare){ id, false };
+		sp->fresh_spares++;
+	}
+	pthread_mutex_unlock(&sp->lock);
+	return room;
 }
 
 static void

@@ -154,7 +154,8 @@ test_round_trip(void **state)
 	assert_int_equal(recover(r).messages, 1);
 	assert_int_equal(r->last.head.id, id);
 	assert_int_equal(r->last.size, 17);
-	assert_int_equal(spool_remove(r->sp, id, QFILE_INLINE, false, &err), 0);
+	assert_int_equal(
+		spool_remove(r->sp, id, QFILE_INLINE, false, false, &err), 0);
 	assert_int_equal(recover(r).messages, 0);
 }
 
@@ -259,7 +260,8 @@ test_body(void **state)
 			 -1);
 	/* The body goes once the name is durably gone, not before. */
 	assert_int_equal(
-		spool_remove(r->sp, m.head.id, QFILE_BODY, false, &err), 0);
+		spool_remove(r->sp, m.head.id, QFILE_BODY, false, false, &err),
+		0);
 	assert_true(open_msg(r, m.head.id, ".b", O_RDONLY) >= 0);
 	assert_true(spool_untidy(r->sp));
 	assert_int_equal(spool_tidy(r->sp, &err), 0);

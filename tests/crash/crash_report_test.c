@@ -198,7 +198,8 @@ report(struct run *r, struct parent *p)
 	}
 	if (pick(r, 6) == 0) { /* another report of the same round failed */
 		(void)!spool_remove(r->sp, c->head.id,
-				    (enum qfile_body)c->head.body, true, &err);
+				    (enum qfile_body)c->head.body, true, true,
+				    &err);
 		return;
 	}
 	memset(slot.child, 0, sizeof(slot.child));
@@ -252,7 +253,8 @@ work_on(struct run *r, struct parent *p)
 		report(r, p);
 	if (!is_settled(p))
 		return;
-	while (spool_remove(r->sp, p->head.id, QFILE_INLINE, false, &err) < 0)
+	while (spool_remove(r->sp, p->head.id, QFILE_INLINE, false, pick(r, 2),
+			    &err) < 0)
 		assert_true(r->faults);
 	p->queued = false;
 }
@@ -268,7 +270,7 @@ send_child(struct run *r, struct child *c)
 			assert_true(r->faults);
 	c->sent_at = fsx_mem_nops();
 	while (spool_remove(r->sp, c->head.id, (enum qfile_body)c->head.body,
-			    false, &err) < 0)
+			    false, pick(r, 2), &err) < 0)
 		assert_true(r->faults);
 	c->queued = false;
 }

@@ -398,7 +398,8 @@ work_on(struct run *r, struct model *m)
 		write_results(r, m, &h, before);
 		return;
 	}
-	while (spool_remove(r->sp, m->id, m->body, m->has_log, &err) < 0)
+	while (spool_remove(r->sp, m->id, m->body, m->has_log, m->id & 1,
+			    &err) < 0)
 		assert_true(r->faults);
 	m->queued = false;
 }
@@ -442,7 +443,7 @@ redeliver(void *arg, const struct spool_found *f)
 			 (unsigned long long)f->head.id);
 	assert_int_equal(spool_remove(r->sp, f->head.id,
 				      (enum qfile_body)t.head.body, f->has_log,
-				      &err),
+				      false, &err),
 			 0);
 	free(t.mem);
 	return 0;
