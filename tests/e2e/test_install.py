@@ -24,7 +24,8 @@ done
 exec "$@"
 """
 DAEMONS = {"master", "logd", "smtpd", "submitd", "qmgr", "router", "keyd",
-           "tlsd_mx", "tlsd_user", "authd", "pamd", "login", "spawner"}
+           "tlsd_mx", "tlsd_user", "authd", "pamd", "login", "spawner",
+           "smtp", "dnsd", "dialer"}
 
 
 def inside(tree, *argv):

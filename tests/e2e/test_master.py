@@ -313,7 +313,7 @@ def tree():
         (path / "bin").mkdir()
         for f in ("master", "logd", "smtpd", "submitd", "qmgr", "router",
                   "keyd", "tlsd_mx", "tlsd_user", "authd", "pamd", "login",
-                  "spawner", "posthouse"):
+                  "spawner", "smtp", "dnsd", "dialer", "posthouse"):
             shutil.copy(ph.BIN / f, path / "bin" / f)
         yield path
 

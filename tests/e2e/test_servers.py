@@ -3,6 +3,9 @@
 records, dead and unwilling hosts, kept connections, LMTP."""
 
 import concurrent.futures
+import os
+import pathlib
+import tempfile
 import threading
 
 import posthouse as ph
@@ -349,11 +352,16 @@ def test_lmtp_over_tcp(world):
 
 
 @pytest.mark.dev
-def test_lmtp_over_a_local_socket(world, tmp_path):
-    tmp_path.chmod(0o755)
-    for d in tmp_path.parents[:2]:
-        d.chmod(0o755)
-    path = tmp_path / "lmtp"
+@pytest.fixture
+def open_dir():
+    """A directory that every process can reach."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as d:
+        os.chmod(d, 0o755)
+        yield pathlib.Path(d)
+
+
+def test_lmtp_over_a_local_socket(world, open_dir):
+    path = open_dir / "lmtp"
     replies = {".": lambda s, rcpt: "452 4.2.2 full"
                if rcpt.startswith("full@") else None}
     server = world.serve(path=path, lmtp=True, replies=replies)
