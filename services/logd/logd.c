@@ -30,6 +30,8 @@ struct source {
 	struct list link;
 	struct logd *g;
 	struct event *ev;
+	struct loop_flush late;
+	bool last; /* read after all others of a turn */
 	char name[32];
 	bool mailbox; /* its lines are in Dovecot's words */
 };
@@ -39,6 +41,7 @@ source_free(struct source *s)
 {
 	evutil_socket_t fd = event_get_fd(s->ev);
 
+	loop_flush_cancel(&s->late);
 	list_remove(&s->link);
 	event_free(s->ev);
 	close(fd);
@@ -119,16 +122,14 @@ take_frame(struct source *s, struct msghdr *mh, size_t n)
 /* What waits, up to a number of frames, so that no sender starves the others;
  * an empty frame is EOF: the last writer is gone. */
 static void
-on_source(evutil_socket_t fd, short what, void *arg)
+read_source(struct source *s)
 {
 	_Alignas(8) char space[FRAMES_A_TURN][CMSG_SPACE(sizeof(struct ucred))];
 	struct mmsghdr mm[FRAMES_A_TURN] = { 0 };
 	struct iovec iov[FRAMES_A_TURN];
-	struct source *s = arg;
 	bool gone = false;
 	int i, n;
 
-	(void)what;
 	for (i = 0; i < FRAMES_A_TURN; i++) {
 		iov[i] = (struct iovec){ s->g->frames[i], LOG_FRAME_MAX };
 		mm[i].msg_hdr.msg_iov = &iov[i];
@@ -136,8 +137,8 @@ on_source(evutil_socket_t fd, short what, void *arg)
 		mm[i].msg_hdr.msg_control = space[i];
 		mm[i].msg_hdr.msg_controllen = sizeof(space[i]);
 	}
-	n = recvmmsg(fd, mm, FRAMES_A_TURN, MSG_DONTWAIT | MSG_CMSG_CLOEXEC,
-		     NULL);
+	n = recvmmsg(event_get_fd(s->ev), mm, FRAMES_A_TURN,
+		     MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		gone = true;
 	for (i = 0; i < n && !gone; i++) {
@@ -147,6 +148,27 @@ on_source(evutil_socket_t fd, short what, void *arg)
 	}
 	if (gone)
 		source_free(s);
+}
+
+static void
+on_late(struct loop_flush *f)
+{
+	read_source(LIST_OF(f, struct source, late));
+}
+
+/* Programs that read the log want a message's "client=" before its "from=": of
+ * what has come meanwhile, qmgr's lines are the answer to the others'. */
+static void
+on_source(evutil_socket_t fd, short what, void *arg)
+{
+	struct source *s = arg;
+
+	(void)fd;
+	(void)what;
+	if (s->last)
+		loop_flush_want(&s->g->d->loop, &s->late);
+	else
+		read_source(s);
 }
 
 static void
@@ -161,6 +183,8 @@ add_source(struct logd *g, struct str name, int fd)
 	if (!s || !str_copy(s->name, sizeof(s->name), shown))
 		goto fail;
 	s->g = g;
+	loop_flush_init(&s->late, on_late);
+	s->last = str_eq(name, STR("qmgr"));
 	s->mailbox = str_eq(name, STR("login")) || str_eq(name, STR("authd")) ||
 		     str_eq(name, STR("imapd")) || str_eq(name, STR("pop3d"));
 	s->ev = event_new(g->d->loop.base, fd, EV_READ | EV_PERSIST, on_source,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The programs that read Postfix's and Dovecot's logs understand ours."""
 
+import concurrent.futures
 import re
 import smtplib
 
@@ -152,3 +153,27 @@ def test_fail2ban_sees_failed_logins(named):
         assert any(words in line for line in lines), (words, lines)
     assert not any("Login:" in line for line in lines)
     assert matches(named.dir / "log" / "mail.log", "dovecot") == lines
+
+
+def test_client_comes_before_from(make_instance):
+    """For pflogsumm a message without a client has no size."""
+    i = make_instance()
+
+    def send(_):
+        with smtplib.SMTP("127.0.0.1", i.smtp_port, timeout=30) as s:
+            s.ehlo("client.example.com")
+            for _ in range(50):
+                s.sendmail(SENDER, [i.address("alice")], Letter().bytes)
+
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        list(pool.map(send, range(6)))
+    i.mailbox("alice").wait(300)
+    ph.wait_for(lambda: i.log_text().count(": removed") == 300, "the end")
+    clients_seen, froms = set(), 0
+    for m in re.finditer(r": (\w+): (client|from)=", i.log_text()):
+        if m[2] == "client":
+            clients_seen.add(m[1])
+        else:
+            froms += 1
+            assert m[1] in clients_seen
+    assert froms == 300
