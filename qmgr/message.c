@@ -292,6 +292,7 @@ int
 message_found(struct qmgr *q, const struct spool_found *f)
 {
 	struct message *m = message_new(q, &f->head, f->size);
+	uint64_t latest = clock_wall_us() + q->set.retry.max_us;
 	char id[QID_MAX];
 
 	if (!m)
@@ -311,7 +312,10 @@ message_found(struct qmgr *q, const struct spool_found *f)
 		m->reason = f->msg.reason;
 		message_enter(m, MESSAGE_HELD);
 	} else {
-		message_defer(m, f->msg.next_try_us);
+		/* Later only where the clock was wrong. */
+		message_defer(m, f->msg.next_try_us < latest
+					 ? f->msg.next_try_us
+					 : latest);
 	}
 	return 0;
 }

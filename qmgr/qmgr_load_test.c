@@ -54,7 +54,7 @@ test_list_many(void **state)
 	assert_int_equal(w->done.status, 0);
 	assert_int_equal(w->done.count, 2);
 	assert_int_equal(w->nrow_rcpts, 20000);
-	assert_string_equal(w->row_text, "2.0.0 as the test wants");
+	assert_string_equal(w->row_text, "as the test wants");
 	/* A ctl that reads no more does not stay in memory. */
 	chan_pause(w->admin);
 	chan_send(w->admin, 9, &msg_queue_def,
@@ -252,7 +252,7 @@ test_result_is_kept(void **state)
 	w->deliver = NULL;
 	UNTIL(w, w->ndelivered == 1 && !list_empty(&w->q.stuck));
 	order(w, QUEUE_FLUSH, "ALL");
-	assert_int_equal(w->done.count, 0);
+	assert_int_equal(w->done.count, 1);
 	message_mark_round(&w->q); /* not yet its time */
 	/* The report of the failure is on disk, but no message yet. */
 	assert_int_equal(w->q.by_id.n, 1);
