@@ -51,6 +51,7 @@ def test_relayhost(hub, relayhost, by):
     assert not any(s.connections for s in servers.values())
 
 
+@pytest.mark.dev
 def test_relayhost_is_for_others_only(hub):
     """Neither for what is ours, nor where transport_maps knows better; a
     relay domain goes there as well."""
@@ -108,6 +109,7 @@ def test_sender_dependent_transport(hub):
 
 # -- fallback relays
 
+@pytest.mark.dev
 def test_fallback_relay(hub):
     """Where nobody answers, where the DNS does not, where there is no such
     domain (postconf(5)); what a server refuses for good is refused."""
@@ -157,6 +159,7 @@ def test_no_fallback_relay(world, domain, dsn, text):  # noqa: F811
 
 # -- transports that are none
 
+@pytest.mark.dev
 def test_transports_of_the_house(world):  # noqa: F811
     """error:, retry:, discard:, with a status of their own or without."""
     i = world.make(transport_maps="inline:{ "
@@ -186,6 +189,19 @@ def test_transports_of_the_house(world):  # noqa: F811
     assert status["a@never.test"]["Status"] == "5.7.1"
     assert "no mail for them" in status["a@never.test"]["Diagnostic-Code"]
     assert "a@thrown.test" not in status and "a@later.test" not in status
+
+
+def test_soft_bounce(world):  # noqa: F811
+    """Neither what the DNS says nor what a table says fails for good."""
+    i = world.make(soft_bounce="yes", virtual_alias_maps="inline:{ "
+                   "{ all@posthouse.test = a@null.example.test, "
+                   "a@no.such.test, a@never.test } }",
+                   transport_maps="inline:{ { never.test = error:5.7.1 no } }")
+    send(i, "all@posthouse.test")
+    waits(i, "a@null.example.test", "Domain", "SOFTBOUNCE", r"4\.1\.10")
+    waits(i, "a@no.such.test", "Host or domain", "SOFTBOUNCE", r"4\.4\.4")
+    waits(i, "a@never.test", "no", "SOFTBOUNCE", r"4\.7\.1")
+    assert "status=bounced" not in i.log_text()
 
 
 # -- what the sender learns
