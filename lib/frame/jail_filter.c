@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -283,8 +284,9 @@ deny_signals(scmp_filter_ctx ctx, int *rc)
 			  UINT32_MAX, owners[i], rc);
 }
 
-/* Sockets of other families or types than the row names.  The type's upper
- * bits are flags. */
+/* Sockets of other families, types or protocols than the row names.  The
+ * type's upper bits are flags.  A stream may be MPTCP or SCTP, too, which have
+ * ports that Landlock's rules for TCP say nothing of. */
 static void
 deny_sockets(scmp_filter_ctx ctx, unsigned c, int *rc)
 {
@@ -292,7 +294,7 @@ deny_sockets(scmp_filter_ctx ctx, unsigned c, int *rc)
 		(uint64_t)(unsigned)~(SOCK_CLOEXEC | SOCK_NONBLOCK);
 	const uint64_t first = c & CALLS_DIAL ? AF_UNIX : AF_INET;
 	const uint64_t second = c & CALLS_CONNECT ? AF_INET6 : first;
-	uint64_t type;
+	uint64_t type, protocol;
 	unsigned family;
 
 	for (family = 0; family < AF_MAX; family++)
@@ -308,6 +310,14 @@ deny_sockets(scmp_filter_ctx ctx, unsigned c, int *rc)
 		    !(type == SOCK_DGRAM && c & CALLS_UDP))
 			deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket),
 				  1, type_mask, type, rc);
+	for (protocol = 1; protocol < IPPROTO_UDP; protocol++)
+		if (protocol != IPPROTO_TCP)
+			note(rc, seccomp_rule_add(
+					 ctx, SCMP_ACT_KILL_PROCESS,
+					 SCMP_SYS(socket), 1,
+					 SCMP_CMP(2, SCMP_CMP_EQ, protocol)));
+	note(rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(socket),
+				  1, SCMP_CMP(2, SCMP_CMP_GT, IPPROTO_UDP)));
 }
 
 static int

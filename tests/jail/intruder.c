@@ -281,6 +281,14 @@ make_kernel_socket(const struct scene *s)
 	return make_socket_of(AF_NETLINK, SOCK_DGRAM);
 }
 
+/* Landlock's ports are those of TCP alone. */
+static bool
+make_multipath_socket(const struct scene *s)
+{
+	(void)s;
+	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP) >= 0;
+}
+
 static bool
 make_packet_socket(const struct scene *s)
 {
@@ -574,6 +582,8 @@ static const struct attempt attempts[] = {
 	  make_udp_socket },
 	{ "make_raw_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
 	  make_raw_socket },
+	{ "make_multipath_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
+	  make_multipath_socket },
 	{ "make_kernel_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
 	  make_kernel_socket },
 	{ "make_packet_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
