@@ -320,6 +320,19 @@ deny_sockets(scmp_filter_ctx ctx, unsigned c, int *rc)
 				  1, SCMP_CMP(2, SCMP_CMP_GT, IPPROTO_UDP)));
 }
 
+/* To send on a socket that is not connected connects it, past Landlock
+ * (tcp(7), TCP_FASTOPEN). dnsd is let: libunbound may do so. */
+static void
+deny_fast_open(scmp_filter_ctx ctx, int *rc)
+{
+	deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(sendto), 3, MSG_FASTOPEN,
+		  MSG_FASTOPEN, rc);
+	deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(sendmsg), 2,
+		  MSG_FASTOPEN, MSG_FASTOPEN, rc);
+	deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(sendmmsg), 3,
+		  MSG_FASTOPEN, MSG_FASTOPEN, rc);
+}
+
 static int
 load_deny_list(const struct jail *j)
 {
@@ -349,6 +362,8 @@ load_deny_list(const struct jail *j)
 					   SCMP_SYS(setgroups), 1,
 					   SCMP_CMP(0, SCMP_CMP_NE, 0)));
 	}
+	if (c & CALLS_CONNECT && !(c & CALLS_UDP))
+		deny_fast_open(ctx, &rc);
 	if (c & (CALLS_FORK | CALLS_PAIR)) {
 		/* Only local pairs. */
 		note(&rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,

@@ -289,6 +289,20 @@ make_multipath_socket(const struct scene *s)
 	return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP) >= 0;
 }
 
+/* It connects, and Landlock does not see it. */
+static bool
+send_to_open(const struct scene *s)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(1),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	(void)s;
+	return sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+		      (struct sockaddr *)&in, sizeof(in)) >= 0;
+}
+
 static bool
 make_packet_socket(const struct scene *s)
 {
@@ -584,6 +598,7 @@ static const struct attempt attempts[] = {
 	  make_raw_socket },
 	{ "make_multipath_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
 	  make_multipath_socket },
+	{ "send_to_open", DEATH, CALLS_CONNECT, CALLS_UDP, send_to_open },
 	{ "make_kernel_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
 	  make_kernel_socket },
 	{ "make_packet_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,

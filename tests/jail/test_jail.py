@@ -24,7 +24,7 @@ CALLS_FORK = 16
 DEADLY = (
     "make_socket", "make_local_socket", "make_local_datagram_socket",
     "make_udp_socket", "make_raw_socket", "make_multipath_socket",
-    "make_kernel_socket", "make_packet_socket", "listen_for_others", "run_program", "trace_other", "mount_something",
+    "send_to_open", "make_kernel_socket", "make_packet_socket", "listen_for_others", "run_program", "trace_other", "mount_something",
     "make_process", "signal_other", "signal_thread_of_other",
     "signal_by_descriptor", "signal_by_descriptor_of_thread",
     "read_memory_of_other", "new_namespace", "kernel_programs",
