@@ -57,7 +57,7 @@ const struct param common_params[] = {
 	{ .name = "transports",
 	  .kind = PARAM_LIST,
 	  .def = "",
-	  .users = ROUTER,
+	  .users = ROUTER | CTL,
 	  .text = "Names of further ways to send mail, beside smtp, lmtp and "
 		  "relay, for use in transport_maps and the like. Each NAME "
 		  "is based on what NAME_transport says (smtp, which is the "
