@@ -10,7 +10,10 @@
 #include "base/log.h"
 #include "report.h"
 
-enum { LOCK_WAIT_S = 10 };
+enum {
+	LOCK_WAIT_S = 10,
+	BIG_MAX = 1000, /* each of those has a descriptor */
+};
 
 static struct settings
 read_settings(const struct params *p)
@@ -27,6 +30,7 @@ read_settings(const struct params *p)
 		.memory = (uint64_t)params_num(p, "qmgr_message_memory_limit"),
 		.active_max = (unsigned)params_num(p,
 						   "qmgr_message_active_limit"),
+		.big_max = BIG_MAX,
 		.threads = (unsigned)params_num(p, "qmgr_commit_threads"),
 		.targets_max = (unsigned)params_num(p, "default_process_limit"),
 		.body_max = (uint64_t)params_num(p, "message_size_limit"),

@@ -11,7 +11,6 @@
 #include "report.h"
 
 enum {
-	BIG_MAX = 1000,	   /* messages in hand with a body in its own file */
 	RCPT_GUESS = 64,   /* bytes of a recipient in the envelope */
 	LOADING_MAX = 128, /* messages being read at the same time */
 	UNREADABLE_S = 60, /* a file that could not be read: again after */
@@ -200,7 +199,7 @@ has_room(const struct qmgr *q, enum qfile_body body)
 {
 	return !q->draining && q->nactive < q->set.active_max &&
 	       q->active_bytes < q->set.memory &&
-	       (body == QFILE_INLINE || q->nbig < BIG_MAX);
+	       (body == QFILE_INLINE || q->nbig < q->set.big_max);
 }
 
 static void activate(struct active *a);

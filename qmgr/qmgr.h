@@ -23,6 +23,7 @@ struct settings {
 	uint64_t memory;       /* qmgr_message_memory_limit */
 	uint64_t body_max;     /* of a streamed body; 0: no limit */
 	unsigned active_max;   /* qmgr_message_active_limit */
+	unsigned big_max;      /* of those, with a body in its own file */
 	unsigned threads;      /* qmgr_commit_threads */
 	unsigned targets_max;  /* default_process_limit */
 	unsigned idle_s;       /* of a delivery channel nobody uses */

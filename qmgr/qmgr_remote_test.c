@@ -132,6 +132,29 @@ test_window_grows(void **state)
 }
 
 static void
+test_window_reload(void **state)
+{
+	struct world *w = *state;
+	struct site *s;
+
+	w->remote.fate = FATE_WAIT;
+	commit_some(w, "x.test", 8);
+	UNTIL(w, w->remote.nwait == 5);
+	s = the_site(w, "x.test");
+	w->q.set.site.window.limit = 2;
+	sites_reload(&w->q);
+	while (w->remote.nwait > 2)
+		answer_one(w, FATE_OK);
+	UNTIL(w, s->busy == 2);
+	turn_for(w, 20);
+	assert_int_equal(w->remote.nsent, 5);
+	w->remote.fate = FATE_OK;
+	while (w->remote.nwait)
+		answer_one(w, FATE_OK);
+	UNTIL(w, w->q.by_id.n == 0);
+}
+
+static void
 test_limits(void **state)
 {
 	struct world *w = *state;
@@ -244,7 +267,7 @@ test_parked_rest(void **state)
 	/* What is known of its host can be seen. */
 	order(w, QUEUE_LIST, w->stored[5]);
 	assert_int_equal(w->rows_state, QUEUE_DEFERRED);
-	assert_string_equal(w->row_text, "4.4.1 delivery temporarily "
+	assert_string_equal(w->row_text, "delivery temporarily "
 					 "suspended: connect to x");
 	/* The administrator's wish counts, also for one. */
 	w->remote.down = NULL;
@@ -546,29 +569,18 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_send),
-		T(test_sent_is_gone),
-		T(test_fail),
-		T(test_group),
-		T(test_window_grows),
-		T(test_limits),
-		T(test_deferred_transport),
-		T(test_rate_delay),
-		T(test_dead),
-		T(test_parked_rest),
-		T(test_parked_orders),
-		T(test_two_sites),
-		T(test_parked_expires),
-		T(test_backlog),
-		T(test_backlog_dies),
-		T(test_many_sites),
-		T(test_kept),
-		T(test_killer),
-		T(test_killer_of_many),
-		T(test_innocent),
-		T(test_delete_waiting),
-		T(test_leaving),
-		T(test_restart_remote),
+		T(test_send),	      T(test_sent_is_gone),
+		T(test_fail),	      T(test_group),
+		T(test_window_grows), T(test_window_reload),
+		T(test_limits),	      T(test_deferred_transport),
+		T(test_rate_delay),   T(test_dead),
+		T(test_parked_rest),  T(test_parked_orders),
+		T(test_two_sites),    T(test_parked_expires),
+		T(test_backlog),      T(test_backlog_dies),
+		T(test_many_sites),   T(test_kept),
+		T(test_killer),	      T(test_killer_of_many),
+		T(test_innocent),     T(test_delete_waiting),
+		T(test_leaving),      T(test_restart_remote),
 		T(test_idle),
 	};
 

@@ -285,6 +285,35 @@ test_stream_deferred(void **state)
 	assert_int_equal(w->last_body, BODIES);
 }
 
+/* Large messages to a host that takes its time are not all that is done. */
+static void
+test_stream_backlog(void **state)
+{
+	struct world *w = *state;
+	uint64_t id;
+	unsigned i;
+
+	w->q.set.big_max = 10;
+	w->q.set.site.window.initial = w->q.set.site.window.limit = 1;
+	w->remote.fate = FATE_WAIT;
+	for (i = 0; i < 16; i++)
+		stream(w, 100 + i, 1000, false, "r1@x.test", 100);
+	UNTIL(w, w->nstored == 16 && w->remote.nwait == 1);
+	w->fate = FATE_TEMP;
+	commit(w, 1, "a@b.c", "v1@x");
+	UNTIL(w, w->ndelivered == 1 && w->nstored == 17);
+	assert_true(qid_parse(str_of(w->stored[16]), &id));
+	UNTIL(w, message_find(&w->q, id)->state == MESSAGE_DEFERRED);
+	w->fate = FATE_OK;
+	order(w, QUEUE_FLUSH, w->stored[16]);
+	UNTIL(w, w->ndelivered == 2);
+	w->remote.fate = FATE_OK;
+	while (w->remote.nwait)
+		answer_one(w, FATE_OK);
+	UNTIL(w, w->q.by_id.n == 0);
+	assert_int_equal(w->q.nactive + w->q.nbig + w->q.active_bytes, 0);
+}
+
 static void
 test_stream_abort(void **state)
 {
@@ -418,6 +447,7 @@ main(void)
 		T(test_worker_dies),
 		T(test_stream),
 		T(test_stream_deferred),
+		T(test_stream_backlog),
 		T(test_stream_abort),
 		T(test_stream_abort_credit),
 		T(test_stream_parts_limit),

@@ -47,11 +47,15 @@ sites_reload(struct qmgr *q)
 {
 	struct transport *t;
 	struct list *it;
+	struct site *s;
+	size_t i;
 
 	list_for_each (it, &q->sites.transports) {
 		t = LIST_OF(it, struct transport, link);
 		site_rule_load(&t->rule, q, t->name);
 	}
+	for (i = 0; (s = map_next(&q->sites.by_key, &i));)
+		window_limit(&s->window, &s->transport->rule.window);
 }
 
 /* --- sites ---------------------------------------------------------------- */
@@ -296,12 +300,26 @@ sites_next(struct qmgr *q)
 	return NULL;
 }
 
+static bool
+is_big(const struct sending *sn)
+{
+	return sn->a->m->body != QFILE_INLINE;
+}
+
+/* It is in todo now. */
+static void
+count_todo(struct site *s, const struct sending *sn)
+{
+	s->ntodo++;
+	s->nbig += is_big(sn);
+	s->todo_bytes += sn->share;
+}
+
 void
 site_add(struct site *s, struct sending *sn)
 {
 	list_append(&s->todo, &sn->link);
-	s->ntodo++;
-	s->todo_bytes += sn->share;
+	count_todo(s, sn);
 	step(s);
 }
 
@@ -312,6 +330,7 @@ site_drop(struct site *s)
 
 	list_remove(&sn->link);
 	s->ntodo--;
+	s->nbig -= is_big(sn);
 	s->todo_bytes -= sn->share;
 	return sn;
 }
@@ -335,8 +354,7 @@ site_put_back(struct site *s, struct sending *sn)
 	s->busy--;
 	s->transport->busy--;
 	list_prepend(&s->todo, &sn->link);
-	s->ntodo++;
-	s->todo_bytes += sn->share;
+	count_todo(s, sn);
 	step(s);
 }
 
@@ -468,11 +486,13 @@ site_of(const struct active *a)
 /* One site may have what it likes while there is much room, and never the last
  * of it. */
 static bool
-is_greedy(const struct site *s)
+is_greedy(const struct site *s, const struct message *m)
 {
 	const struct qmgr *q = s->q;
 
 	return s->ntodo + q->nactive > q->set.active_max ||
+	       (m->body != QFILE_INLINE &&
+		s->nbig + q->nbig > q->set.big_max) ||
 	       s->todo_bytes + q->active_bytes > q->set.memory;
 }
 
@@ -483,7 +503,7 @@ site_is_shut(const struct site *s, const struct message *m)
 		return true;
 	if (m->woken)
 		return false;
-	return s->state == SITE_PROBING || s->nparked || is_greedy(s);
+	return s->state == SITE_PROBING || s->nparked || is_greedy(s, m);
 }
 
 bool

@@ -83,6 +83,7 @@ static const struct settings settings = {
 	.retry = { .min_us = 300000000, .max_us = 4000000000 },
 	.memory = 1 << 24,
 	.active_max = 1000,
+	.big_max = 1000,
 	.threads = 3,
 	.targets_max = 10,
 	.idle_s = 60,

@@ -103,6 +103,12 @@ window_reset(struct window *w, const struct window_rule *r, unsigned busy)
 }
 
 void
+window_limit(struct window *w, const struct window_rule *r)
+{
+	w->n = within(r, w->n);
+}
+
+void
 window_success(struct window *w, const struct window_rule *r, unsigned busy)
 {
 	w->cohorts = 0;

@@ -35,6 +35,8 @@ struct window {
 
 /* At the start, and when a dead destination is back; busy: deliveries out. */
 void window_reset(struct window *w, const struct window_rule *r, unsigned busy);
+/* The rule has changed. */
+void window_limit(struct window *w, const struct window_rule *r);
 /* A delivery ended; busy counts it as well. */
 void window_success(struct window *w, const struct window_rule *r,
 		    unsigned busy);
