@@ -546,7 +546,7 @@ tell(struct trace *t, struct ctl *c)
 	return 1;
 }
 
-/* An id, or an address or Message-ID with or without <>. */
+/* An id, or an address or Message-ID with or without <>, as the log has it. */
 static void
 set_key(struct trace *t, const char *arg)
 {
@@ -554,6 +554,7 @@ set_key(struct trace *t, const char *arg)
 	t->by_id = trace_is_id(t->key);
 	if (str_starts(t->key, STR("<")) && str_ends(t->key, STR(">")))
 		t->key = str_mem(arg + 1, t->key.n - 2);
+	keep(t, &t->key, str_of(LOGQ(t->key)));
 }
 
 int

@@ -70,6 +70,14 @@ def test_delivered_deferred_and_aliased(make_instance):
     assert "nosuchfile" in trace(i, "--log", "/nosuchfile", one, status=66)
 
 
+def test_strange_address(make_instance):
+    i = make_instance()
+    strange = r'"o\"\\ x@y"@far.test'
+    one = send(i, [ALICE], sender=f"<{strange}>")
+    i.wait_log(f"{one}: removed")
+    assert one in trace(i, strange)
+
+
 def test_many_sessions_before(make_instance):
     """What the log says of others takes no memory."""
     i = make_instance(start=False)
