@@ -10,12 +10,7 @@
 
 #include "base/fsx_mem.h"
 
-enum { FD_BASE = 1 << 20, FDS = 4096, NONE = UINT32_MAX, NAME_BUCKETS = 8192 };
-
-struct name {
-	struct name *next;
-	char text[];
-};
+enum { FD_BASE = 1 << 20, FDS = 4096, NONE = UINT32_MAX };
 
 struct mem_fd {
 	bool used, append, can_read, can_write, locked;
@@ -29,7 +24,6 @@ static struct {
 	struct memfs fs;
 	struct mem_fd fd[FDS];
 	int last_fd;
-	struct name *names[NAME_BUCKETS]; /* all there ever were, once */
 	bool recording;
 	struct memfs_op *op;
 	size_t nops, op_size;
@@ -38,204 +32,6 @@ static struct {
 	bool half; /* the next write fails */
 	uint64_t free_bytes;
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER, .free_bytes = 1ull << 40 };
-
-static void *
-must(void *p)
-{
-	if (!p)
-		BUG("out of memory");
-	return p;
-}
-
-/* The one copy of a name, so that names are compared by their addresses. */
-static const char *
-intern(const char *name)
-{
-	uint32_t h = 2166136261u; /* FNV-1a */
-	const char *c;
-	struct name *n;
-
-	for (c = name; *c; c++)
-		h = (h ^ (unsigned char)*c) * 16777619u;
-	h %= NAME_BUCKETS;
-	for (n = disk.names[h]; n; n = n->next)
-		if (strcmp(n->text, name) == 0)
-			return n->text;
-	n = must(malloc(sizeof(*n) + (size_t)(c - name) + 1));
-	memcpy(n->text, name, (size_t)(c - name) + 1);
-	n->next = disk.names[h];
-	disk.names[h] = n;
-	return n->text;
-}
-
-/* --- a file system as a value --------------------------------------------- */
-
-static uint32_t
-node_new(struct memfs *fs, uint32_t id, bool dir)
-{
-	while (fs->n <= id) {
-		if (fs->n == fs->size) {
-			fs->size = fs->size ? fs->size * 2 : 512;
-			fs->v = must(
-				reallocarray(fs->v, fs->size, sizeof(*fs->v)));
-		}
-		fs->v[fs->n++] = (struct memfs_node){ 0 };
-	}
-	fs->v[id].dir = dir;
-	return id;
-}
-
-void
-memfs_init(struct memfs *fs)
-{
-	*fs = (struct memfs){ 0 };
-	node_new(fs, 0, true);
-	fs->v[0].nlink = 1;
-}
-
-void
-memfs_fini(struct memfs *fs)
-{
-	uint32_t i;
-
-	for (i = 0; i < fs->n; i++) {
-		free(fs->v[i].v);
-		free(fs->v[i].data);
-	}
-	free(fs->v);
-	*fs = (struct memfs){ 0 };
-}
-
-void
-memfs_copy(struct memfs *to, const struct memfs *from)
-{
-	uint32_t i;
-
-	*to = (struct memfs){ .n = from->n, .size = from->n };
-	to->v = must(calloc(from->n + 1u, sizeof(*to->v)));
-	for (i = 0; i < from->n; i++) {
-		struct memfs_node *t = &to->v[i];
-		const struct memfs_node *f = &from->v[i];
-
-		*t = *f;
-		if (f->v) {
-			t->size = f->n;
-			t->v = must(calloc(f->n + 1u, sizeof(*t->v)));
-		}
-		if (f->n && f->v && t->v)
-			memcpy(t->v, f->v, f->n * sizeof(*t->v));
-		t->room = f->len;
-		t->data = NULL;
-		if (f->len)
-			t->data = memcpy(must(malloc(f->len)), f->data, f->len);
-	}
-}
-
-static struct memfs_entry *
-lookup(const struct memfs *fs, uint32_t dir, const char *name)
-{
-	const struct memfs_node *d = &fs->v[dir];
-	uint32_t i;
-
-	name = intern(name);
-
-	for (i = 0; i < d->n; i++)
-		if (d->v[i].name == name)
-			return &d->v[i];
-	return NULL;
-}
-
-static void
-enter_name(struct memfs *fs, uint32_t dir, const char *name, uint32_t node)
-{
-	struct memfs_node *d = &fs->v[dir];
-
-	if (d->n == d->size) {
-		d->size = d->size ? d->size * 2 : 8;
-		d->v = must(reallocarray(d->v, d->size, sizeof(*d->v)));
-	}
-	d->v[d->n++] = (struct memfs_entry){ intern(name), node };
-	d->changes++;
-	fs->v[node].nlink++;
-}
-
-static void
-drop_name(struct memfs *fs, uint32_t dir, struct memfs_entry *e)
-{
-	struct memfs_node *d = &fs->v[dir];
-
-	fs->v[e->node].nlink--;
-	*e = d->v[--d->n];
-	d->changes++;
-}
-
-static void
-set_len(struct memfs_node *f, size_t len)
-{
-	if (len > f->room) {
-		f->room = len * 2;
-		f->data = must(realloc(f->data, f->room));
-	}
-	if (len > f->len)
-		memset(f->data + f->len, 0, len - f->len);
-	f->len = len;
-}
-
-/* Is node a directory that is (still) there? */
-static bool
-is_dir(const struct memfs *fs, uint32_t node)
-{
-	return node < fs->n && fs->v[node].dir && fs->v[node].nlink;
-}
-
-void
-memfs_apply(struct memfs *fs, const struct memfs_op *op)
-{
-	struct memfs_entry *e, *old;
-
-	switch (op->kind) {
-	case MEMFS_CREATE:
-	case MEMFS_MKDIR:
-		node_new(fs, op->node, op->kind == MEMFS_MKDIR);
-		if (is_dir(fs, op->dir) && !lookup(fs, op->dir, op->name))
-			enter_name(fs, op->dir, op->name, op->node);
-		break;
-	case MEMFS_WRITE:
-		node_new(fs, op->node, false);
-		if (fs->v[op->node].len < op->at + op->data.n)
-			set_len(&fs->v[op->node], op->at + op->data.n);
-		memcpy(fs->v[op->node].data + op->at, op->data.p, op->data.n);
-		break;
-	case MEMFS_TRUNC:
-		node_new(fs, op->node, false);
-		set_len(&fs->v[op->node], op->at);
-		break;
-	case MEMFS_UNLINK:
-		e = is_dir(fs, op->dir) ? lookup(fs, op->dir, op->name) : NULL;
-		if (e && e->node == op->node)
-			drop_name(fs, op->dir, e);
-		break;
-	case MEMFS_RENAME:
-		e = is_dir(fs, op->dir) ? lookup(fs, op->dir, op->name) : NULL;
-		if (!e || e->node != op->node || !is_dir(fs, op->to_dir))
-			break;
-		drop_name(fs, op->dir, e);
-		old = lookup(fs, op->to_dir, op->to_name);
-		if (old)
-			drop_name(fs, op->to_dir, old);
-		enter_name(fs, op->to_dir, op->to_name, op->node);
-		break;
-	case MEMFS_LINK:
-		if (is_dir(fs, op->to_dir) && op->node < fs->n &&
-		    !lookup(fs, op->to_dir, op->to_name))
-			enter_name(fs, op->to_dir, op->to_name, op->node);
-		break;
-	case MEMFS_SYNC:
-	case MEMFS_SYNCFS:
-	case MEMFS_NOTE:
-		break;
-	}
-}
 
 /* --- the record ----------------------------------------------------------- */
 
@@ -248,17 +44,17 @@ record(const struct memfs_op *op)
 		return;
 	if (disk.nops == disk.op_size) {
 		disk.op_size = disk.op_size ? disk.op_size * 2 : 1024;
-		disk.op = must(
+		disk.op = memfs_must(
 			reallocarray(disk.op, disk.op_size, sizeof(*disk.op)));
 	}
 	o = &disk.op[disk.nops++];
 	*o = *op;
 	if (op->name)
-		o->name = must(strdup(op->name));
+		o->name = memfs_must(strdup(op->name));
 	if (op->to_name)
-		o->to_name = must(strdup(op->to_name));
+		o->to_name = memfs_must(strdup(op->to_name));
 	if (op->data.n)
-		o->data.p = memcpy(must(malloc(op->data.n)), op->data.p,
+		o->data.p = memcpy(memfs_must(malloc(op->data.n)), op->data.p,
 				   op->data.n);
 }
 
@@ -461,7 +257,7 @@ walk(int dirfd, const char *path, char last[256], int *code)
 			BUG("path %s", path);
 		if (str_eq(part, STR(".")) || !str_copy(last, 256, part))
 			continue;
-		e = lookup(&disk.fs, dir, last);
+		e = memfs_lookup(&disk.fs, dir, last);
 		*code = !e ? ENOENT : !disk.fs.v[e->node].dir ? ENOTDIR : 0;
 		if (*code)
 			return NONE;
@@ -488,7 +284,7 @@ find(int dirfd, const char *path, int *code)
 
 	if (dir == NONE || strcmp(last, ".") == 0)
 		return dir;
-	e = lookup(&disk.fs, dir, last);
+	e = memfs_lookup(&disk.fs, dir, last);
 	*code = ENOENT;
 	return e ? e->node : NONE;
 }
@@ -652,12 +448,12 @@ fsx_opendir(int dirfd, const char *name)
 		return NULL;
 	}
 	d = &disk.fs.v[node];
-	out = must(calloc(1, sizeof(*out)));
+	out = memfs_must(calloc(1, sizeof(*out)));
 	out->n = d->n;
-	out->names = must(calloc(d->n + 1u, sizeof(*out->names)));
-	out->types = must(calloc(d->n + 1u, 1));
+	out->names = memfs_must(calloc(d->n + 1u, sizeof(*out->names)));
+	out->types = memfs_must(calloc(d->n + 1u, 1));
 	for (i = 0; i < d->n; i++) {
-		out->names[i] = must(strdup(d->v[i].name));
+		out->names[i] = memfs_must(strdup(d->v[i].name));
 		out->types[i] = disk.fs.v[d->v[i].node].dir ? DT_DIR : DT_REG;
 	}
 	done(0, 0);
@@ -742,7 +538,7 @@ fsx_writev(int fd, const struct iovec *iov, int niov)
 
 	for (i = 0; i < niov; i++)
 		n += iov[i].iov_len;
-	all = must(malloc(n + 1));
+	all = memfs_must(malloc(n + 1));
 	for (i = 0; i < niov; i++) {
 		if (iov[i].iov_len)
 			memcpy(all + at, iov[i].iov_base, iov[i].iov_len);
@@ -819,7 +615,7 @@ fsx_mkdir(int dirfd, const char *name, mode_t mode)
 	op.dir = walk(dirfd, name, last, &code);
 	if (op.dir == NONE)
 		return done(-1, code);
-	if (strcmp(last, ".") == 0 || lookup(&disk.fs, op.dir, last))
+	if (strcmp(last, ".") == 0 || memfs_lookup(&disk.fs, op.dir, last))
 		return done(-1, EEXIST);
 	op.name = last;
 	op.node = disk.fs.n;
@@ -840,7 +636,7 @@ unlink_kind(int dirfd, const char *name, bool dir)
 	op.dir = walk(dirfd, name, last, &code);
 	if (op.dir == NONE)
 		return done(-1, code);
-	e = lookup(&disk.fs, op.dir, last);
+	e = memfs_lookup(&disk.fs, op.dir, last);
 	if (!e)
 		return done(-1, ENOENT);
 	if (disk.fs.v[e->node].dir != dir)
@@ -882,10 +678,10 @@ move(int olddir, const char *old, int newdir, const char *name, bool replace,
 	op.to_dir = walk(newdir, name, to, &code);
 	if (op.to_dir == NONE)
 		return done(-1, code);
-	e = lookup(&disk.fs, op.dir, from);
+	e = memfs_lookup(&disk.fs, op.dir, from);
 	if (!e)
 		return done(-1, ENOENT);
-	if (!replace && lookup(&disk.fs, op.to_dir, to))
+	if (!replace && memfs_lookup(&disk.fs, op.to_dir, to))
 		return done(-1, EEXIST);
 	op.name = from;
 	op.to_name = to;
