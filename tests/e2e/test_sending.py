@@ -13,7 +13,7 @@ from clients import Letter
 from mtas import loopback_address
 from mx import Mx
 from test_logs import pflogsumm, totals
-from test_ways import renew
+from test_servers import renew
 
 ALICE = f"alice@{ph.DOMAIN}"
 

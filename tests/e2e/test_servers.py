@@ -77,6 +77,14 @@ def send(i, *to, **kw):
     return letter
 
 
+def renew(i):
+    """A reload, and no worker of before it is there any more."""
+    old = set(i.pids()["smtp"])
+    i.reload()
+    ph.wait_for(lambda: (now := set(i.pids().get("smtp", ()))) and
+                not now & old, "new workers")
+
+
 def arrived(server, letter, seconds=20):
     def there():
         return [m for m in server.mails if letter.mark.encode() in m[2]]
@@ -226,13 +234,13 @@ def test_relayhost_and_fallback(world):
     i = world.make(relayhost=f"[mx.example.test]:{relay.port}")
     arrived(relay, send(i, "someone@no.such.domain.test"))
     i.set(relayhost="[nothing.example.test]")
-    i.reload()
+    renew(i)
     send(i, "deferred@no.such.domain.test")
     i.wait_log(r"to=<deferred@no.such.domain.test>.*dsn=4.3.5, "
                "status=deferred")
     i.set(relayhost=f"[mx.example.test]:1",
           smtp_fallback_relay=f"[backup.example.test]:{relay.port}")
-    i.reload()
+    renew(i)
     backup = world.serve(world.backup, relay.port)
     arrived(backup, send(i, "other@no.such.domain.test"))
 

@@ -12,7 +12,7 @@ import posthouse as ph
 import pytest
 import zone
 from clients import Letter
-from test_servers import arrived, send, world  # noqa: F401 (a fixture)
+from test_servers import arrived, renew, send, world  # noqa: F401 (a fixture)
 
 # hub's MX is not its address.
 HUB = "hub MX 10 mx\nhub A {backup}\n"
@@ -281,14 +281,6 @@ def test_reports_of_a_dead_dns(make_instance, answer):
 
 
 # -- several addresses
-
-def renew(i):
-    """A reload, and no worker of before it is there any more."""
-    old = set(i.pids()["smtp"])
-    i.reload()
-    ph.wait_for(lambda: (now := set(i.pids().get("smtp", ()))) and
-                not now & old, "new workers")
-
 
 def test_addresses_of_one_host(hub):
     """The next address of the host, then the next host; no more than
