@@ -466,8 +466,11 @@ const struct param smtp_params[] = {
 		  "smtp_sender_dependent_authentication says so (also as "
 		  "@domain); the name of the host; the destination as it is "
 		  "written in the route or relayhost "
-		  "([mail.example.com]:587). Without a colon the value is a "
-		  "user whose password is empty. The files are read by "
+		  "([mail.example.com]:587). Prefer that one: a host's name "
+		  "may come from somebody's MX record, and its password is "
+		  "then shown under the TLS policy of his domain. Without a "
+		  "colon the value is a user whose password is empty. The "
+		  "files are read by "
 		  "router: its user, posthouse-router, should be their owner, "
 		  "and nobody else able to read them." },
 	{ .name = "smtp_sender_dependent_authentication",
