@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Power cuts and failing disks over reports: messages fail for some of their
- * recipients, reports of that are stored, named by their parents, released,
- * sent and forgotten, by the calls qmgr makes and in their order; then every
- * image that a power cut may leave is recovered from.  For each failed
- * recipient of an accepted message there must be exactly one of: the failure
- * still to be reported, or one report.  Never neither, never both.
+ * recipients, are delivered to others, whose senders want to know of it or not,
+ * are given one more recipient or deleted by the administrator; reports are
+ * stored, named by their parents, released, sent and forgotten, by the calls
+ * qmgr makes and in their order; then every image that a power cut may leave is
+ * recovered from.  For each recipient of an accepted message that is to be
+ * reported there must be exactly one of: still to do or to be reported, or one
+ * report.  Never neither, never both.
  *
  * POSTHOUSE_CRASH_SAMPLE: how many images (default 2000; 0: all);
  * POSTHOUSE_CRASH_SEED: repeats a run.
@@ -32,7 +34,12 @@ struct parent {
 	struct qfile_msg slot;
 	size_t acked; /* operations recorded before it was acknowledged */
 	bool queued;
+	uint32_t n;	/* recipients: RCPTS - 1, then one more */
+	size_t added;	/* operations recorded before that was */
+	size_t deleted; /* before the administrator deleted it */
 	uint8_t state[RCPTS];
+	bool silent[RCPTS]; /* nobody wants to know that it was delivered */
+	size_t done[RCPTS]; /* operations recorded before that was marked */
 };
 
 struct child {
@@ -55,6 +62,7 @@ struct run {
 	size_t cut;
 	const char *what;
 	bool found[PARENTS];
+	uint32_t nafter[PARENTS];
 	uint8_t after[PARENTS][RCPTS]; /* states */
 	bool waiting[CHILDREN];
 };
@@ -94,7 +102,7 @@ accept_one(struct run *r)
 	struct parent *p = &r->p[r->np];
 	uint8_t about[5] = { 'P', (uint8_t)r->np };
 	struct spool_new new = {
-		.head = { .arrival_us = 1, .nrcpts = RCPTS },
+		.head = { .arrival_us = 1, .nrcpts = RCPTS - 1 },
 		.msg = { .state = QFILE_ACTIVE },
 		.sender = STR("sender@example.org"),
 		.rcpts = str_mem(about, sizeof(about)),
@@ -105,7 +113,10 @@ accept_one(struct run *r)
 	struct spool_new *v = &new;
 
 	new.head.id = spool_next_id(r->sp);
-	*p = (struct parent){ .acked = SIZE_MAX };
+	*p = (struct parent){ .acked = SIZE_MAX,
+			      .added = SIZE_MAX,
+			      .deleted = SIZE_MAX,
+			      .n = RCPTS - 1 };
 	r->np++;
 	if (!new.head.id)
 		return;
@@ -162,7 +173,7 @@ store_child(struct run *r, struct child *c)
 	return new.rc;
 }
 
-/* All that failed and is not reported yet; the second of two may fail. */
+/* All that is to be reported and is not yet; the second of two may fail. */
 static void
 report(struct run *r, struct parent *p)
 {
@@ -179,15 +190,17 @@ report(struct run *r, struct parent *p)
 	*c = (struct child){ .parent = (uint32_t)(p - r->p) };
 	slot.seq++;
 	slot.reports++;
-	for (i = 0; i < RCPTS; i++)
-		if (p->state[i] == QFILE_GAVE_UP) {
+	for (i = 0; i < p->n; i++)
+		if (p->state[i] == QFILE_GAVE_UP || p->state[i] == QFILE_SENT) {
 			c->rcpts |= (uint8_t)(1u << i);
-			marks[n++] =
-				(struct spool_mark){ i,
-						     { .seq = slot.seq,
-						       .state = QFILE_REPORTED,
-						       .reports =
-							       slot.reports } };
+			marks[n++] = (struct spool_mark){
+				i,
+				{ .seq = slot.seq,
+				  .state = p->state[i] == QFILE_SENT
+						   ? QFILE_DONE
+						   : QFILE_REPORTED,
+				  .reports = slot.reports }
+			};
 		}
 	if (!n)
 		return;
@@ -209,7 +222,7 @@ report(struct run *r, struct parent *p)
 		assert_true(r->faults);
 	p->slot = slot;
 	for (i = 0; i < n; i++)
-		p->state[marks[i].rcpt] = QFILE_REPORTED;
+		p->state[marks[i].rcpt] = marks[i].slot.state;
 	c->queued = true;
 }
 
@@ -218,45 +231,92 @@ is_settled(const struct parent *p)
 {
 	uint32_t i;
 
-	for (i = 0; i < RCPTS; i++)
-		if (p->state[i] != QFILE_REPORTED)
+	for (i = 0; i < p->n; i++)
+		if (p->state[i] != QFILE_REPORTED && p->state[i] != QFILE_DONE)
 			return false;
 	return true;
 }
 
-/* Some recipients fail; that is marked now or with the report, or the message
- * is put on hold with what it knows. */
+/* The administrator adds a recipient. */
+static void
+add_rcpt(struct run *r, struct parent *p)
+{
+	uint8_t about[5] = { 'P', (uint8_t)(p - r->p) };
+	struct spool_edit e = {
+		.sender = STR("other@example.org"),
+		.rcpts = str_mem(about, sizeof(about)),
+		.nrcpts = RCPTS,
+		.rcpt_state = p->state, /* the new one is to do */
+		.msg = p->slot,
+	};
+	struct qfile_head head;
+	struct err err;
+
+	if (p->n == RCPTS)
+		return;
+	e.msg.seq++;
+	if (spool_rewrite(r->sp, p->head.id, &e, &head, &err) < 0) {
+		assert_true(r->faults);
+		return;
+	}
+	p->head = head;
+	p->slot = e.msg;
+	p->n = RCPTS;
+	p->added = fsx_mem_nops();
+}
+
+static void
+remove_parent(struct run *r, struct parent *p, bool deleted)
+{
+	struct err err;
+
+	if (deleted)
+		p->deleted = fsx_mem_nops();
+	while (spool_remove(r->sp, p->head.id, QFILE_INLINE, deleted,
+			    pick(r, 2), &err) < 0)
+		assert_true(r->faults);
+	p->queued = false;
+}
+
+/* Some recipients come to an end; that is marked now or with the report, or the
+ * message is put on hold with what it knows. */
 static void
 work_on(struct run *r, struct parent *p)
 {
+	static const uint8_t ends[] = { QFILE_GAVE_UP, QFILE_SENT, QFILE_DONE };
 	struct spool_mark marks[RCPTS];
+	bool at_once = pick(r, 2);
 	struct err err;
 	size_t n = 0;
 	uint32_t i;
 
-	for (i = 0; i < RCPTS; i++)
+	for (i = 0; i < p->n; i++)
 		if (p->state[i] == QFILE_TODO && pick(r, 3) == 0) {
-			p->state[i] = QFILE_GAVE_UP;
+			p->state[i] = ends[pick(r, 3)];
+			p->silent[i] = p->state[i] == QFILE_DONE;
+			at_once |= p->silent[i];
 			marks[n++] = (struct spool_mark){
-				i, { .seq = 1, .state = QFILE_GAVE_UP }
+				i, { .seq = 1, .state = p->state[i] }
 			};
 		}
-	if (n && pick(r, 2))
+	if (n && at_once)
 		while (spool_mark(r->sp, &p->head, marks, n, NULL, &err) < 0)
 			assert_true(r->faults);
+	for (i = 0; i < n; i++)
+		p->done[marks[i].rcpt] = fsx_mem_nops();
 	if (pick(r, 4) == 0) {
 		p->slot.seq++;
 		while (spool_mark(r->sp, &p->head, NULL, 0, &p->slot, &err) < 0)
 			assert_true(r->faults);
 	}
+	if (pick(r, 4) == 0)
+		add_rcpt(r, p);
 	if (pick(r, 3))
 		report(r, p);
-	if (!is_settled(p))
-		return;
-	while (spool_remove(r->sp, p->head.id, QFILE_INLINE, false, pick(r, 2),
-			    &err) < 0)
-		assert_true(r->faults);
-	p->queued = false;
+	if (is_settled(p))
+		remove_parent(r, p, false);
+	else if (pick(r, 20) == 0)
+		remove_parent(r, p, true);
 }
 
 static void
@@ -322,7 +382,8 @@ found(void *arg, const struct spool_found *f)
 		r->waiting[i] = true;
 	} else {
 		r->found[i] = true;
-		memcpy(r->after[i], t.rcpt_state, RCPTS);
+		r->nafter[i] = t.head.nrcpts;
+		memcpy(r->after[i], t.rcpt_state, t.head.nrcpts);
 	}
 	free(t.mem);
 	return 0;
@@ -338,6 +399,34 @@ reports_of(const struct run *r, uint32_t parent, uint32_t rcpt)
 		n += r->c[i].parent == parent && r->c[i].rcpts & 1u << rcpt &&
 		     (r->waiting[i] || r->c[i].sent_at <= r->cut);
 	return n;
+}
+
+static void
+check_rcpt(const struct run *r, uint32_t i, uint32_t j)
+{
+	bool open = r->found[i] && j < r->nafter[i] &&
+		    r->after[i][j] != QFILE_DONE &&
+		    r->after[i][j] != QFILE_REPORTED;
+	const struct parent *p = &r->p[i];
+	unsigned n = reports_of(r, i, j);
+
+	if (p->silent[j]) {
+		if (n || (open && p->done[j] <= r->cut))
+			fail_msg("cut %zu, %s: message %u, recipient %u: done, "
+				 "%u reports, %s",
+				 r->cut, r->what, i, j, n,
+				 open ? "to do again" : "not open");
+		return;
+	}
+	if (n == 0 && !open &&
+	    ((p->acked > r->cut && !r->found[i]) || p->deleted <= r->cut ||
+	     (j == RCPTS - 1 && p->added > r->cut)))
+		return; /* never accepted or added, or not wanted any more */
+	if (n + open != 1)
+		fail_msg("cut %zu, %s: message %u, recipient %u: %u reports, "
+			 "%s",
+			 r->cut, r->what, i, j, n,
+			 open ? "and open" : "not open");
 }
 
 static void
@@ -357,20 +446,8 @@ restart_and_check(struct run *r, size_t cut, const char *what)
 	    spool_recover(r->sp, found, r, &counts, &err) < 0)
 		fail_msg("cut %zu, %s: %s", cut, what, err.text);
 	for (i = 0; i < r->np; i++)
-		for (j = 0; j < RCPTS; j++) {
-			bool open = r->found[i] &&
-				    (r->after[i][j] == QFILE_TODO ||
-				     r->after[i][j] == QFILE_GAVE_UP);
-			unsigned n = reports_of(r, i, j);
-
-			if (r->p[i].acked > cut && !r->found[i] && n == 0)
-				continue; /* never accepted */
-			if (n + open != 1)
-				fail_msg("cut %zu, %s: message %u, recipient "
-					 "%u: %u reports, %s",
-					 cut, what, i, j, n,
-					 open ? "and open" : "not open");
-		}
+		for (j = 0; j < RCPTS; j++)
+			check_rcpt(r, i, j);
 	/* A second start finds the same: what was removed stays so. */
 	close_spool(r);
 	assert_int_equal(open_spool(r, &err), 0);
