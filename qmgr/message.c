@@ -14,6 +14,7 @@ enum {
 	RCPT_GUESS = 64,   /* bytes of a recipient in the envelope */
 	LOADING_MAX = 128, /* messages being read at the same time */
 	UNREADABLE_S = 60, /* a file that could not be read: again after */
+	JUMP_S = 60,	   /* a clock that goes back further was set */
 	US = 1000000,
 };
 
@@ -520,10 +521,35 @@ load_done(struct io_job *j)
 	qmgr_drain_step(q);
 }
 
+/* Where the clock is set back, what waits does not wait for the time at which
+ * it was wrong. */
+static uint64_t
+look_at_clock(struct qmgr *q)
+{
+	uint64_t now = clock_wall_us(), back = 0;
+	struct message *m;
+	size_t i;
+
+	if (now + JUMP_S * (uint64_t)US < q->seen_us)
+		back = q->seen_us - now;
+	q->seen_us = now;
+	if (!back)
+		return now;
+	log_warn("the clock was set back by %llu s",
+		 (unsigned long long)(back / US));
+	for (i = 0; (m = map_next(&q->by_id, &i));)
+		if (heap_has(&m->due))
+			/* It is there: no memory is needed. */
+			(void)!heap_set(&q->due, &m->due,
+					m->due.key > back ? m->due.key - back
+							  : 0);
+	return now;
+}
+
 void
 message_schedule(struct qmgr *q)
 {
-	uint64_t now = 0;
+	uint64_t now = look_at_clock(q);
 	struct heap_item *top;
 	struct message *m;
 
@@ -531,7 +557,6 @@ message_schedule(struct qmgr *q)
 		m = LIST_OF(top, struct message, due);
 		if (!has_room(q, m->body) || q->nloading >= LOADING_MAX)
 			return; /* called again when there is room */
-		now = clock_wall_us();
 		if (top->key > now)
 			break;
 		heap_remove(&q->due, top);

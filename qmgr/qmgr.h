@@ -45,6 +45,7 @@ struct qmgr {
 	struct asker *router, *spawner; /* set by the owner */
 	struct map by_id;		/* every struct message */
 	struct heap due;		/* DEFERRED ones, by time of next try */
+	uint64_t seen_us;      /* wall clock, when they were looked at */
 	struct list unmarked;  /* struct active with results to be written */
 	struct list stuck;     /* whose results could not be written */
 	struct list reporting; /* struct report that asks router */

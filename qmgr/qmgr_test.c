@@ -285,6 +285,27 @@ test_stream_deferred(void **state)
 	assert_int_equal(w->last_body, BODIES);
 }
 
+/* The clock was ten days ahead: nothing waits until then. */
+static void
+test_clock_back(void **state)
+{
+	uint64_t now = clock_wall_us(), ahead = now + 864000000000, id;
+	struct world *w = *state;
+	struct message *m;
+
+	w->fate = FATE_TEMP;
+	clock_fix_wall_us(ahead);
+	commit(w, 1, "a@b.c", "v1@x");
+	UNTIL(w, w->ndelivered == 1 && w->q.nactive == 0);
+	assert_true(qid_parse(str_of(w->stored[0]), &id));
+	m = message_find(&w->q, id);
+	assert_true(m->due.key > ahead);
+	clock_fix_wall_us(now);
+	message_schedule(&w->q);
+	assert_in_range(m->due.key, now, now + settings.retry.max_us);
+	clock_fix_wall_us(0);
+}
+
 /* Large messages to a host that takes its time are not all that is done. */
 static void
 test_stream_backlog(void **state)
@@ -447,6 +468,7 @@ main(void)
 		T(test_worker_dies),
 		T(test_stream),
 		T(test_stream_deferred),
+		T(test_clock_back),
 		T(test_stream_backlog),
 		T(test_stream_abort),
 		T(test_stream_abort_credit),
