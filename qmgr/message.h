@@ -65,6 +65,7 @@ struct rcpt {
 	uint32_t reports; /* the generation that settled it */
 	bool dirty;	  /* state not in the file yet */
 	bool tried;	  /* last is of this activation */
+	bool noted;	  /* last's text is in the log file */
 	struct result last;
 	char *mem; /* what last's slices point into */
 };

@@ -42,6 +42,31 @@ test_unconfirmed(void **state)
 	assert_string_equal(w->last_path, "vsender@x/");
 }
 
+/* Why one failed is known after a crash while others are still tried. */
+static void
+test_reason_kept(void **state)
+{
+	struct world *w = *state;
+	struct qlog r = { 0 };
+	struct str log;
+	struct err err;
+	uint64_t id;
+	char *mem;
+
+	w->fate = FATE_WAIT;
+	commit(w, 1, "vsender@x", "v1@x lnobody");
+	UNTIL(w, w->nstored == 1 && w->q.nsent == 1);
+	assert_true(qid_parse(str_of(w->stored[0]), &id));
+	UNTIL(w, message_find(&w->q, id)->active->ndirty);
+	UNTIL(w, !message_find(&w->q, id)->active->ndirty);
+	assert_int_equal(spool_log_read(w->q.spool, id, &mem, &log, &err), 0);
+	assert_true(qlog_next(id, &log, &r));
+	assert_int_equal(r.rcpt, 1);
+	assert_true(str_eq(qlog_split(r.text).text, STR("no such user")));
+	free(mem);
+	assert_true(message_find(&w->q, id)->has_log);
+}
+
 static void
 test_router_away(void **state)
 {
@@ -155,11 +180,9 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_unconfirmed),
-		T(test_router_away),
-		T(test_router_away_after_success),
-		T(test_drain),
-		T(test_large),
+		T(test_unconfirmed), T(test_reason_kept),
+		T(test_router_away), T(test_router_away_after_success),
+		T(test_drain),	     T(test_large),
 		T(test_generations),
 	};
 

@@ -219,6 +219,34 @@ result_text(struct pool *pool, const struct result *res)
 			 STR_FMT(res->reply));
 }
 
+static bool
+has_failed(const struct rcpt *r)
+{
+	return r->tried && r->last.class != DELIVER_OK;
+}
+
+/* Of those that have just failed for good; the others are still being tried,
+ * and the loop may write to them. */
+static uint32_t
+add_failures(const struct active *a, struct qlog *v, struct pool *pool,
+	     uint64_t now)
+{
+	struct rcpt *r;
+	uint32_t n = 0;
+	size_t i;
+
+	for (i = 0; i < a->nmarks; i++) {
+		r = &a->rcpts[a->marks[i].rcpt];
+		if (r->state != QFILE_GAVE_UP || !has_failed(r) || r->noted)
+			continue;
+		v[n] = (struct qlog){ a->marks[i].rcpt, r->last.class, now,
+				      result_text(pool, &r->last) };
+		n += v[n].text.p != NULL;
+		r->noted = true;
+	}
+	return n;
+}
+
 static void
 add_texts(struct active *a)
 {
@@ -229,16 +257,18 @@ add_texts(struct active *a)
 	uint32_t i, n = 0;
 
 	pool_init(&pool, TEXTS_MAX);
-	for (i = 0; v && i < a->nrcpts; i++) {
+	if (v && !a->final)
+		n = add_failures(a, v, &pool, now);
+	for (i = 0; v && a->final && i < a->nrcpts; i++) {
 		const struct result *last = &a->rcpts[i].last;
 
-		if (!a->rcpts[i].tried || last->class == DELIVER_OK)
+		if (!has_failed(&a->rcpts[i]) || a->rcpts[i].noted)
 			continue;
 		v[n] = (struct qlog){ i, last->class, now,
 				      result_text(&pool, last) };
 		n += v[n].text.p != NULL;
 	}
-	if (v && a->dialog.n)
+	if (v && a->final && a->dialog.n)
 		v[n++] = (struct qlog){ QLOG_MESSAGE, DELIVER_TEMP, now,
 					last_lines(a->dialog) };
 	/* Texts are for people: without them the state is still right. */
@@ -256,8 +286,7 @@ mark_run(struct io_job **v, size_t n)
 	struct qfile_head h = { .id = a->m->id, .spool_id = a->m->spool_id };
 
 	(void)n;
-	if (a->final)
-		add_texts(a);
+	add_texts(a);
 	if (a->nomem)
 		a->rc = err_sys(&a->err, ENOMEM, "marking");
 	else
@@ -320,6 +349,8 @@ mark_done(struct io_job *j)
 	size_t i;
 
 	a->marking = false;
+	for (i = 0; i < a->nmarks; i++)
+		a->m->has_log |= a->rcpts[a->marks[i].rcpt].noted;
 	if (a->rc < 0) {
 		for (i = 0; i < a->nmarks; i++)
 			a->rcpts[a->marks[i].rcpt].dirty = true;
