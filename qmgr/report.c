@@ -134,6 +134,7 @@ plan_delay(struct report *r, uint64_t now)
 		return;
 	if (!a->sender.n || is_double_bounce(a) || !any_has(a, BOUNCE_DELAY)) {
 		m->flags |= QFILE_WARNED; /* nobody wants to know */
+		r->a->slot.flags |= QFILE_WARNED;
 		return;
 	}
 	plan(r, BOUNCE_DELAY, false, a->sender);

@@ -569,6 +569,9 @@ stop(struct world *w)
 	int i;
 
 	qmgr_fini(&w->q);
+	/* Whatever was in hand, all of it is accounted for. */
+	assert_int_equal(w->q.nactive + w->q.nbig, 0);
+	assert_int_equal(w->q.active_bytes, 0);
 	for (i = 0; i < 4; i++) /* delivery processes see that it is gone */
 		loop_turn(&w->loop, false);
 	asker_free(w->q.router);
