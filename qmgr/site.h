@@ -60,7 +60,7 @@ struct site {
 	size_t nparked, todo_bytes;
 	size_t nuntold; /* of nparked: the log does not know why */
 	unsigned ntodo, busy;
-	unsigned nbig; /* of ntodo: the body is in its own file */
+	unsigned nbig;	 /* of ntodo: the body is in its own file */
 	unsigned nwoken; /* messages on their way here from parked */
 	/* Connections that workers keep for it, as far as is known. */
 	uint8_t kept[SITE_KEPT];
