@@ -46,9 +46,6 @@ start(struct daemon *d, struct err *err)
 
 	h->loop = &d->loop;
 	h->ports = w->ports;
-	h->relayhost = params_has(&d->params, "relayhost")
-			       ? params_str(&d->params, "relayhost")
-			       : STR("");
 	h->dns = dns_client_new(d);
 	h->router = asker_new(d, SVC_ROUTER, NULL, NULL, d);
 	h->tls = tls_client_new(d, SVC_TLSD_MX, NULL, NULL);

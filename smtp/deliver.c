@@ -172,18 +172,35 @@ failed(struct delivery *d)
 		d->end.site = SEND_SITE_FAILED;
 }
 
+/* Is the nexthop the domain of one of those who are written to?  Else it comes
+ * from relayhost or a table. */
+static bool
+is_theirs(const struct letter *l)
+{
+	struct str domain;
+	uint32_t i;
+
+	for (i = 0; i < l->nrcpts; i++) {
+		domain = l->rcpts[i].to.address;
+		domain = str_from(domain, (size_t)(str_rfind(domain, '@') + 1));
+		if (str_ieq(domain, l->nexthop))
+			return true;
+	}
+	return false;
+}
+
 /* There are no servers.  What is wrong with our own configuration must not
- * return mail (as in Postfix). */
+ * return mail (Postfix defers so for relayhost; here for tables as well). */
 static void
 destination_fault(struct delivery *d, enum deliver_class class, const char *dsn,
 		  struct str text)
 {
-	bool ours =
-		d->in_fallback || str_eq(d->letter->nexthop, d->hub->relayhost);
+	bool ours = d->in_fallback || !is_theirs(d->letter);
 
 	if (class == DELIVER_PERM && ours) {
 		log_warn("%s configuration problem: %s",
-			 d->in_fallback ? "smtp_fallback_relay" : "relayhost",
+			 d->in_fallback ? "smtp_fallback_relay"
+					: "relayhost or transport",
 			 LOGQ(text));
 		class = DELIVER_TEMP;
 		dsn = "4.3.5";

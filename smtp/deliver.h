@@ -18,7 +18,6 @@ struct hub {
 	struct tls_client *tls;
 	struct own own;
 	struct kept kept;
-	struct str relayhost;
 	const uint16_t *ports; /* that may be connected to, up to 0; NULL:
 				  any */
 	unsigned within_ms;    /* a delivery is over by then, however its

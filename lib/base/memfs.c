@@ -178,7 +178,9 @@ memfs_apply(struct memfs *fs, const struct memfs_op *op)
 		node_new(fs, op->node, false);
 		if (fs->v[op->node].len < op->at + op->data.n)
 			set_len(&fs->v[op->node], op->at + op->data.n);
-		memcpy(fs->v[op->node].data + op->at, op->data.p, op->data.n);
+		if (op->data.n && fs->v[op->node].data)
+			memcpy(fs->v[op->node].data + op->at, op->data.p,
+			       op->data.n);
 		break;
 	case MEMFS_TRUNC:
 		node_new(fs, op->node, false);
