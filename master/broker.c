@@ -206,6 +206,24 @@ retire_older(struct child *c)
 	c->replaces = false;
 }
 
+/* Workers that are configured no longer serve until somebody else has their
+ * sockets. */
+static void
+retire_surplus(struct child *c)
+{
+	unsigned workers = master_workers(c->m, c->svc);
+	struct list *it, *next;
+
+	for (it = c->m->children.next; it != &c->m->children; it = next) {
+		struct child *k = LIST_OF(it, struct child, link);
+
+		next = it->next;
+		if (k->svc == c->svc && workers && k->worker >= workers &&
+		    k->worker % workers == c->worker)
+			child_retire(k);
+	}
+}
+
 static void
 on_ready(struct child *c)
 {
@@ -214,6 +232,7 @@ on_ready(struct child *c)
 	c->state = CHILD_READY;
 	if (c->replaces)
 		retire_older(c);
+	retire_surplus(c);
 	broker_serve(c->m, c->svc->id);
 	master_progress(c->m);
 }

@@ -15,7 +15,7 @@
 #include "frame/msg_control.h"
 #include "master.h"
 
-enum { ARGS_MAX = 160 };
+enum { ARGS_MAX = 640 }; /* one worker may have the sockets of all */
 
 /* The command line being built: "NAME=FD" each. */
 struct args {
@@ -171,13 +171,9 @@ build_args(struct child *c, struct args *a)
 		add_arg(a, "root", m->log_dir, false);
 	list_for_each (it, &m->listeners) {
 		struct listener *l = LIST_OF(it, struct listener, link);
-		struct str rest = str_of(c->svc->listens), word;
 
-		while (str_token(&rest, " ", &word))
-			if ((l->worker == c->worker ||
-			     l->worker == ALL_WORKERS) &&
-			    str_eq(word, str_of(l->param)))
-				add_arg(a, l->param, l->fd, false);
+		if (listener_is_of(l, c))
+			add_arg(a, l->param, l->fd, false);
 	}
 	return 0;
 }
@@ -384,13 +380,9 @@ lend_listeners(struct child *c)
 	list_for_each (it, &c->m->listeners) {
 		struct listener *l = LIST_OF(it, struct listener, link);
 		struct msg_table msg = { str_of(l->param), l->fd };
-		struct str rest = str_of(c->svc->listens), word;
 
-		while (str_token(&rest, " ", &word))
-			if (l->worker == c->worker &&
-			    str_eq(word, str_of(l->param)))
-				chan_send(sibling->control, 0, &msg_table_def,
-					  &msg);
+		if (l->worker != ALL_WORKERS && listener_is_of(l, c))
+			chan_send(sibling->control, 0, &msg_table_def, &msg);
 	}
 }
 

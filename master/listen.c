@@ -147,6 +147,21 @@ open_path(struct master *m, const struct listener *l, struct err *err)
 	return unix_listen(&place, err);
 }
 
+bool
+listener_is_of(const struct listener *l, const struct child *c)
+{
+	unsigned workers = master_workers(c->m, c->svc);
+	struct str rest = str_of(c->svc->listens), word;
+
+	if (l->worker != ALL_WORKERS &&
+	    (!workers || l->worker % workers != c->worker))
+		return false;
+	while (str_token(&rest, " ", &word))
+		if (str_eq(word, str_of(l->param)))
+			return true;
+	return false;
+}
+
 static int
 want(struct master *m, const struct listener *wanted, struct err *err)
 {
@@ -183,7 +198,7 @@ static int
 want_address(struct master *m, const char *param, struct str item,
 	     unsigned workers, struct err *err)
 {
-	struct listener l = { .param = param };
+	struct listener l = { .param = param }, *more;
 	char text[ADDR_TEXT_MAX];
 
 	if (addr_parse_port(item, &l.addr, err) < 0)
@@ -192,6 +207,11 @@ want_address(struct master *m, const char *param, struct str item,
 	for (; l.worker < workers; l.worker++)
 		if (want(m, &l, err) < 0)
 			return -1;
+	/* Clients that nobody has accepted yet would end with the socket: those
+	 * of workers that are no more are shared among the others. */
+	for (; workers && l.worker < WORKERS_MAX; l.worker++)
+		if ((more = find(m, param, l.at, l.worker)))
+			more->keep = true;
 	return 0;
 }
 

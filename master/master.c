@@ -182,15 +182,17 @@ static void
 reload_child(struct child *c)
 {
 	struct master *m = c->m;
+	unsigned workers = master_workers(m, c->svc);
 	struct msg_config msg;
 	struct child *fresh;
 
 	if (c->svc->id == SVC_MASTER || c->state == CHILD_DRAINING)
 		return;
+	if (c->worker >= workers && workers && c->svc->listens && c->pid > 0)
+		return; /* until another is READY with its sockets */
 	/* One worker less; or a replacement that has not come up by now, of
 	 * the configuration before: the one it was to replace gets another. */
-	if (c->worker >= master_workers(m, c->svc) ||
-	    (c->replaces && has_older(c))) {
+	if (c->worker >= workers || (c->replaces && has_older(c))) {
 		child_retire(c);
 		return;
 	}

@@ -217,6 +217,9 @@ int sealed_memfd(const char *name, struct str content);
 /* Make the set of listening sockets what m->conf says, keeping what is there
  * already; -1 (with lines in out) changes nothing. */
 int listeners_update(struct master *m, struct buf *out);
+/* Is it to accept there? Sockets of workers that are configured no longer are
+ * shared among the others. */
+bool listener_is_of(const struct listener *l, const struct child *c);
 /* Close them all; their names in the file system go, too. */
 void listeners_close(struct master *m);
 

@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -121,6 +122,29 @@ def test_workers_more_and_fewer_under_sessions(make_instance):
     for s in held:
         s.close()
     wait_states(i, "smtpd", ["ready"] * 2)
+
+
+def test_fewer_workers_while_clients_come(make_instance):
+    """Who is connected, but not accepted yet, is greeted by another worker."""
+    i = make_instance(smtpd_workers="4")
+    greetings, over = [], threading.Event()
+
+    def come():
+        while not over.is_set():
+            greetings.append(said(i.smtp_port))
+
+    threads = [threading.Thread(target=come) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for n in (1, 4, 3, 2, 4, 1):
+        i.set(smtpd_workers=n)
+        i.reload()
+        wait_states(i, "smtpd", ["ready"] * n)
+    over.set()
+    for t in threads:
+        t.join()
+    assert len(greetings) > 100
+    assert all((g or b"").startswith(b"220 ") for g in greetings)
 
 
 def sockets(pid):
