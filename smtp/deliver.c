@@ -696,8 +696,7 @@ on_end(void *arg, enum session_end why, const struct fault *f)
 	note_end(d, f);
 	if (why != SESSION_LOCAL)
 		failed(d);
-	d->no_login = why == SESSION_REFUSED && d->plan.has_auth &&
-		      str_starts(f->text, STR("SASL authentication failed"));
+	d->no_login = why == SESSION_NO_LOGIN;
 	if (why == SESSION_NO_TLS && may_go_plain(d)) {
 		say_last(d);
 		d->plan.tls.level = TLS_PLAN_NONE;

@@ -326,7 +326,7 @@ session_ended(struct session *s, enum session_end why, const struct fault *f)
 		mail_fail(s, f);
 	session_hold(s);
 	s->ops->end(s->arg, why, f);
-	if (why == SESSION_REFUSED && s->conn)
+	if ((why == SESSION_REFUSED || why == SESSION_NO_LOGIN) && s->conn)
 		(void)!conn_write(s->conn, STR("QUIT\r\n"));
 	session_free(s);
 	session_release(s);

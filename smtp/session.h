@@ -36,17 +36,19 @@ struct session_plan {
 };
 
 enum session_end {
-	SESSION_LOST,	 /* the connection ended, or the server said 421, or
-			    broke the protocol */
-	SESSION_REFUSED, /* greeting, EHLO or AUTH was refused: not this server
-			    now; fault.class PERM: as a whole (5yz greeting) */
-	SESSION_NO_TLS,	 /* the handshake failed, or STARTTLS was refused: with
-			    level TLS_MAY another connection without TLS may
-			    work */
-	SESSION_LOCAL,	 /* no memory, tlsd away: says nothing of the server */
-	SESSION_STALE,	 /* a session that had been kept was closed by the
-			    server before it answered anything to this
-			    letter: try again on a new connection */
+	SESSION_LOST,	  /* the connection ended, or the server said 421, or
+			     broke the protocol */
+	SESSION_REFUSED,  /* greeting or EHLO was refused: not this server now;
+			     fault.class PERM: as a whole (5yz greeting) */
+	SESSION_NO_TLS,	  /* the handshake failed, or STARTTLS was refused: with
+			     level TLS_MAY another connection without TLS may
+			     work */
+	SESSION_NO_LOGIN, /* the password was refused, or there is no way to
+			     log in */
+	SESSION_LOCAL,	  /* no memory, tlsd away: says nothing of the server */
+	SESSION_STALE,	  /* a session that had been kept was closed by the
+			     server before it answered anything to this
+			     letter: try again on a new connection */
 };
 
 struct session_ops {

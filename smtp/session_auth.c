@@ -19,7 +19,7 @@ failed(struct session *s, const char *why)
 		      "SASL authentication failed; cannot authenticate to "
 		      "server %s: %s",
 		      s->who, why);
-	session_ended(s, SESSION_REFUSED, &f);
+	session_ended(s, SESSION_NO_LOGIN, &f);
 }
 
 void
@@ -127,7 +127,7 @@ refused(struct session *s)
 
 	f = words_reply(s, s->plan.set->sasl.soft_bounce,
 			"SASL authentication failed; server ", " said");
-	session_ended(s, SESSION_REFUSED, &f);
+	session_ended(s, SESSION_NO_LOGIN, &f);
 }
 
 void

@@ -147,7 +147,7 @@ on_end(void *arg, enum session_end why, const struct fault *f)
 	static const char *const names[] = {
 		[SESSION_LOST] = "lost",     [SESSION_REFUSED] = "refused",
 		[SESSION_NO_TLS] = "no-tls", [SESSION_LOCAL] = "local",
-		[SESSION_STALE] = "stale",
+		[SESSION_STALE] = "stale",   [SESSION_NO_LOGIN] = "no-login",
 	};
 	static const char *const classes[] = { "OK", "TEMP", "PERM" };
 	struct bed *b = arg;

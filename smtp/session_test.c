@@ -729,23 +729,23 @@ static const struct row rows[] = {
 	{ "wrong password", &one,
 	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH PLAIN\n"
 	  "<* AUTH\n> 535 5.7.8 wrong\n< QUIT\n",
-	  "refused(TEMP 4.7.8 SASL authentication failed; server " WHO
+	  "no-login(TEMP 4.7.8 SASL authentication failed; server " WHO
 	  " said: 535 5.7.8 wrong)",
 	  .user = "u" },
 	{ "AUTH not offered", &one, HELLO "< QUIT\n",
-	  "refused(TEMP 4.7.0 SASL authentication failed; cannot authenticate "
+	  "no-login(TEMP 4.7.0 SASL authentication failed; cannot authenticate "
 	  "to server " WHO ": ",
 	  .user = "u" },
 	{ "a challenge that is no base64", &one,
 	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH LOGIN\n"
 	  "<* AUTH\n> 334 ???\n",
-	  "refused(TEMP 4.7.0 SASL authentication failed; cannot "
+	  "no-login(TEMP 4.7.0 SASL authentication failed; cannot "
 	  "authenticate",
 	  .user = "u" },
 	{ "challenges without end", &one,
 	  "> 220 a\n< EHLO us.test\n> 250-a\n> 250 AUTH PLAIN\n"
 	  "<* AUTH\n> 334 \n",
-	  "refused(TEMP 4.7.0 SASL authentication failed; cannot "
+	  "no-login(TEMP 4.7.0 SASL authentication failed; cannot "
 	  "authenticate",
 	  .user = "u" },
 	{ "closed at AUTH", &one,
