@@ -253,10 +253,43 @@ is_8bit(struct str s)
 	return any & 0x8080808080808080;
 }
 
+/* What of a piece stands before the empty line; last: the byte before it. */
+static struct str
+header_part(struct str piece, char *last)
+{
+	size_t i;
+
+	for (i = 0; i < piece.n; i++) {
+		if (piece.p[i] == '\n' && *last == '\n')
+			break;
+		*last = piece.p[i];
+	}
+	return str_head(piece, i);
+}
+
 bool
 text_header_is_8bit(const struct letter *l)
 {
-	return is_8bit(l->header);
+	char piece[TEXT_READ], last = '\n';
+	struct str s, part;
+	uint64_t at = 0;
+	ssize_t got;
+
+	if (l->header.n || l->body_fd < 0)
+		return is_8bit(l->header);
+	/* A big one stands in the file. */
+	for (; at < l->body_len; at += (size_t)got) {
+		got = read_piece(l, at, l->body_len, piece, NULL);
+		if (got < 0)
+			return false;
+		s = str_mem(piece, (size_t)got);
+		part = header_part(s, &last);
+		if (is_8bit(part))
+			return true;
+		if (part.n < s.n)
+			return false;
+	}
+	return false;
 }
 
 enum text_bits

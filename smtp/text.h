@@ -59,7 +59,8 @@ enum text_bits { TEXT_7BIT, TEXT_8BIT, TEXT_UNKNOWN };
 /* Has it bytes above 127?  UNKNOWN only if read is false and it is a file that
  * would have to be read, or it cannot be read. */
 enum text_bits text_bits(const struct letter *l, bool read);
-/* Has the header such bytes? */
+/* Has the header such bytes?  False if it cannot be read: nor will it be sent.
+ */
 bool text_header_is_8bit(const struct letter *l);
 
 #endif

@@ -291,7 +291,44 @@ test_bits(void **state)
 	l = letter_of(STR("A: b\n"), STR("\n12345678\xc3\xbc\n"), fd);
 	assert_int_equal(text_bits(&l, false), TEXT_UNKNOWN);
 	assert_int_equal(text_bits(&l, true), TEXT_8BIT);
+	assert_false(text_header_is_8bit(&l));
 	close(fd);
+}
+
+/* A header too big for the queue file stands in front of the body. */
+static void
+check_header_in_file(size_t pad, const char *header, const char *body,
+		     bool is_8bit)
+{
+	struct letter l;
+	struct buf b;
+	int fd;
+
+	buf_init(&b, (size_t)2 * TEXT_READ);
+	buf_add_c(&b, "A: ");
+	while (b.n < pad)
+		buf_add_c(&b, "b");
+	buf_addf(&b, "\n%s\n%s", header, body);
+	fd = file_of(buf_str(&b));
+	l = letter_of(STR(""), buf_str(&b), fd);
+	assert_int_equal(text_header_is_8bit(&l), is_8bit);
+	close(fd);
+	buf_fini(&b);
+}
+
+static void
+test_header_in_file(void **state)
+{
+	size_t pad;
+
+	(void)state;
+	/* The empty line before, across and after the end of a piece. */
+	for (pad = TEXT_READ - 20; pad < TEXT_READ + 3; pad++) {
+		check_header_in_file(pad, "", "\xc3\xbc\n", false);
+		check_header_in_file(pad, "B: c\n", "\xc3\xbc\n", false);
+		check_header_in_file(pad, "B: \xc3\xbc\n", "plain\n", true);
+		check_header_in_file(pad, "B: \xc3\xbc\n", "", true);
+	}
 }
 
 /* A server that takes seven bits gets seven bits, dots and all. */
@@ -359,6 +396,7 @@ main(void)
 		cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_bdat_has_no_dots),
 		cmocka_unit_test(test_bits),
+		cmocka_unit_test(test_header_in_file),
 		cmocka_unit_test(test_seven),
 		cmocka_unit_test(test_short_file),
 	};
