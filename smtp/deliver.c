@@ -141,6 +141,22 @@ finish(struct delivery *d)
 
 /* --- faults --------------------------------------------------------------- */
 
+static void
+set_last(struct delivery *d, enum deliver_class class, const char *dsn,
+	 struct str text)
+{
+	(void)snprintf(d->last_text, sizeof(d->last_text), "%.*s",
+		       STR_FMT(text));
+	d->last = (struct fault){
+		.class = class,
+		.dsn = str_of(dsn),
+		.text = str_of(d->last_text),
+		.reply = STR(""),
+	};
+}
+
+static const struct letter_server nobody = { "none", "" };
+
 /* Of the way to a server, not of one that was spoken to. */
 static void fault(struct delivery *d, enum deliver_class class, const char *dsn,
 		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
@@ -149,19 +165,14 @@ static void
 fault(struct delivery *d, enum deliver_class class, const char *dsn,
       const char *fmt, ...)
 {
+	char text[TEXT_MAX + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(d->last_text, sizeof(d->last_text), fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	d->last = (struct fault){
-		.class = class,
-		.dsn = str_of(dsn),
-		.text = str_of(d->last_text),
-		.reply = STR(""),
-	};
-	letter_note_all(d->letter, &(struct letter_server){ "none", "" },
-			&d->last);
+	set_last(d, class, dsn, str_of(text));
+	letter_note_all(d->letter, &nobody, &d->last);
 }
 
 /* The destination could not be reached, as far as this server goes. */
@@ -189,21 +200,38 @@ is_theirs(const struct letter *l)
 	return false;
 }
 
-/* There are no servers.  What is wrong with our own configuration must not
- * return mail (Postfix defers so for relayhost; here for tables as well). */
+/* What is wrong with our own configuration must not return mail (Postfix defers
+ * so for relayhost; here for tables as well).  Where a server has said "later",
+ * its words tell more. */
+static void
+configuration_fault(struct delivery *d, struct str text)
+{
+	const struct letter_rcpt *r;
+	uint32_t i;
+
+	log_warn("%s configuration problem: %s",
+		 d->in_fallback ? "smtp_fallback_relay"
+				: "relayhost or transport",
+		 LOGQ(text));
+	failed(d);
+	set_last(d, DELIVER_TEMP, "4.3.5", text);
+	for (i = 0; i < d->letter->nrcpts; i++) {
+		r = &d->letter->rcpts[i];
+		if (!r->has_result || r->result.class != DELIVER_TEMP ||
+		    !r->mta.n)
+			letter_note(d->letter, i, &nobody, &d->last);
+	}
+}
+
+/* There are no servers. */
 static void
 destination_fault(struct delivery *d, enum deliver_class class, const char *dsn,
 		  struct str text)
 {
-	bool ours = d->in_fallback || !is_theirs(d->letter);
-
-	if (class == DELIVER_PERM && ours) {
-		log_warn("%s configuration problem: %s",
-			 d->in_fallback ? "smtp_fallback_relay"
-					: "relayhost or transport",
-			 LOGQ(text));
-		class = DELIVER_TEMP;
-		dsn = "4.3.5";
+	if (class == DELIVER_PERM &&
+	    (d->in_fallback || !is_theirs(d->letter))) {
+		configuration_fault(d, text);
+		return;
 	}
 	if (class == DELIVER_TEMP)
 		failed(d);
