@@ -49,12 +49,14 @@ drop_file(struct imap_append *a)
 
 /* mailbox [flags] [date], up to where the literal stood. */
 static bool
-read_args(struct imap_in *in, struct str *name, struct imap_append *a)
+read_args(struct imap_session *s, struct imap_in *in, struct str *name,
+	  struct imap_append *a)
 {
 	bool keywords;
 
 	a->date = (int64_t)(clock_wall_us() / 1000000);
-	if (!imap_space(in) || !imap_astring(in, name) || !imap_space(in))
+	if (!imap_space(in) || !imap_mailbox_arg(s, in, name) ||
+	    !imap_space(in))
 		return false;
 	if (imap_peek(in) == '(' &&
 	    (!imap_flag_list(in, false, &a->flags, &keywords) ||
@@ -105,7 +107,7 @@ imap_append_start(struct imap_session *s, struct imap_in *in)
 	s->append = a;
 	a->left = s->in.literal;
 	s->stage = STAGE_APPEND;
-	if (!read_args(in, &name, a)) {
+	if (!read_args(s, in, &name, a)) {
 		imap_reply_bad(s, in);
 	} else if (open_append(s, a, name)) {
 		if (!s->in.nonsync)

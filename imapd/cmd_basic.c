@@ -4,6 +4,15 @@
 #include "base/log.h"
 #include "commands.h"
 
+/* What login says before it is login's. */
+void
+imap_put_capabilities(const struct imap_session *s, struct buf *b)
+{
+	(void)s;
+	buf_add_c(b, "IMAP4rev1 LITERAL+ IDLE NAMESPACE UIDPLUS MOVE "
+		     "SPECIAL-USE UNSELECT ENABLE ID CHILDREN");
+}
+
 void
 imap_cmd_capability(struct imap_session *s, struct imap_in *in)
 {
@@ -11,7 +20,9 @@ imap_cmd_capability(struct imap_session *s, struct imap_in *in)
 		imap_reply_bad(s, in);
 		return;
 	}
-	buf_addf(imap_out(s), "* CAPABILITY %s\r\n", imap_capabilities);
+	buf_add_c(imap_out(s), "* CAPABILITY ");
+	imap_put_capabilities(s, imap_out(s));
+	buf_add_c(imap_out(s), "\r\n");
 	imap_reply(s, "OK Capability completed");
 }
 
@@ -45,19 +56,41 @@ imap_cmd_authenticated(struct imap_session *s, struct imap_in *in)
 	imap_reply(s, "BAD Already logged in");
 }
 
-/* RFC 5161: none of our capabilities needs it, so none is enabled. */
+/* True: the client knows it, and it was not on. */
+static bool
+enable_one(struct imap_session *s, struct str name)
+{
+	if (str_ieq(name, STR("CONDSTORE")) && !s->condstore)
+		return s->condstore = true;
+	if (str_ieq(name, STR("QRESYNC")) && !s->qresync)
+		return s->qresync = s->condstore = true; /* RFC 7162 3.2.3 */
+	if (str_ieq(name, STR("UTF8=ACCEPT")) && !s->utf8)
+		return s->utf8 = true;
+	if (str_ieq(name, STR("IMAP4rev2")) && !s->rev2)
+		return s->rev2 = s->utf8 = true; /* RFC 9051 A.1 */
+	return false;
+}
+
+/* RFC 5161: all or nothing is done by the parser; what we do not know, or have
+ * enabled already, is not named. */
 void
 imap_cmd_enable(struct imap_session *s, struct imap_in *in)
 {
+	struct imap_in look = *in;
+	struct buf *out = imap_out(s);
 	struct str name;
 
 	do {
-		if (!imap_space(in) || !imap_atom(in, &name)) {
-			imap_reply_bad(s, in);
+		if (!imap_space(&look) || !imap_atom(&look, &name)) {
+			imap_reply_bad(s, &look);
 			return;
 		}
-	} while (!imap_at_end(in));
-	buf_add_c(imap_out(s), "* ENABLED\r\n");
+	} while (!imap_at_end(&look));
+	buf_add_c(out, "* ENABLED");
+	while (imap_space(in) && imap_atom(in, &name))
+		if (enable_one(s, name))
+			buf_addf(out, " %.*s", STR_FMT(name));
+	buf_add_c(out, "\r\n");
 	imap_reply(s, "OK Enabled");
 }
 

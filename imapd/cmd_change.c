@@ -287,7 +287,7 @@ copy(struct imap_session *s, struct imap_in *in, bool move)
 	size_t n;
 
 	if (!imap_space(in) || !imap_set(in, &set) || !imap_space(in) ||
-	    !imap_astring(in, &name) || !imap_end(in)) {
+	    !imap_mailbox_arg(s, in, &name) || !imap_end(in)) {
 		imap_reply_bad(s, in);
 		return;
 	}

@@ -6,7 +6,7 @@
 static bool
 one_name(struct imap_session *s, struct imap_in *in, struct str *name)
 {
-	if (imap_space(in) && imap_astring(in, name) && imap_end(in))
+	if (imap_space(in) && imap_mailbox_arg(s, in, name) && imap_end(in))
 		return true;
 	imap_reply_bad(s, in);
 	return false;
@@ -47,8 +47,8 @@ imap_cmd_rename(struct imap_session *s, struct imap_in *in)
 	struct str from, to;
 	struct err err;
 
-	if (!imap_space(in) || !imap_astring(in, &from) || !imap_space(in) ||
-	    !imap_astring(in, &to) || !imap_end(in))
+	if (!imap_space(in) || !imap_mailbox_arg(s, in, &from) ||
+	    !imap_space(in) || !imap_mailbox_arg(s, in, &to) || !imap_end(in))
 		imap_reply_bad(s, in);
 	else
 		answer(s, store_rename(s->user->store, from, to, &err), &err);

@@ -7,11 +7,6 @@
 #include "base/log.h"
 #include "session.h"
 
-/* RFC 3501 7.2.1; what login says before it is login's. */
-const char imap_capabilities[] =
-	"IMAP4rev1 LITERAL+ IDLE NAMESPACE UIDPLUS MOVE SPECIAL-USE UNSELECT "
-	"ENABLE ID CHILDREN";
-
 enum {
 	TURN_MS = 20,		/* a job's share of a turn of the loop */
 	STILL_HERE_MS = 120000, /* in IDLE, so that no NAT forgets us */
@@ -166,6 +161,7 @@ finish_command(struct imap_session *s)
 	pool_fini(&s->pool);
 	s->cmd = NULL;
 	s->uid = false;
+	s->typed = STR_NULL;
 	if (s->stage != STAGE_END)
 		s->stage = s->state == IMAP_LOGOUT ? STAGE_END : STAGE_READY;
 	imap_collect_reset(&s->in);
@@ -481,6 +477,18 @@ static const struct conn_ops ops = {
 /* --- life ------------------------------------------------------------------
  */
 
+static void
+greet(struct imap_session *s, struct str tag)
+{
+	if (tag.n)
+		conn_writef(s->conn, "%.*s OK", STR_FMT(tag));
+	else
+		conn_writef(s->conn, "* PREAUTH");
+	buf_add_c(imap_out(s), " [CAPABILITY ");
+	imap_put_capabilities(s, imap_out(s));
+	buf_addf(imap_out(s), "] %s\r\n", tag.n ? "Logged in" : "Ready");
+}
+
 struct imap_session *
 imap_session_new(struct imap_user *u, int fd, struct str tag,
 		 struct str pending, struct str client)
@@ -509,12 +517,7 @@ imap_session_new(struct imap_user *u, int fd, struct str tag,
 		return NULL;
 	}
 	conn_deadline(s->conn, u->timeout_ms);
-	if (tag.n)
-		conn_writef(s->conn, "%.*s OK [CAPABILITY %s] Logged in\r\n",
-			    STR_FMT(tag), imap_capabilities);
-	else
-		conn_writef(s->conn, "* PREAUTH [CAPABILITY %s] Ready\r\n",
-			    imap_capabilities);
+	greet(s, tag);
 	s->bytes_out = conn_unsent(s->conn);
 	return s;
 }

@@ -69,12 +69,19 @@ struct imap_session {
 	uint64_t bytes_in, bytes_out;
 	uint64_t idle_said_ms;
 	bool news; /* the mailbox may have changed (IDLE) */
+	/* What the client has enabled (RFC 5161, RFC 7162 3.1), for good. */
+	bool rev2; /* IMAP4rev2; utf8 is then set too */
+	bool utf8; /* UTF8=ACCEPT: strings are UTF-8, names of mailboxes too */
+	bool condstore; /* QRESYNC sets it too */
+	bool qresync;
 
 	/* the command at work */
 	const struct imap_command *cmd;
 	struct pool pool;
 	char tag[IMAP_TAG_MAX + 1];
 	bool uid;	  /* behind UID */
+	struct str typed; /* a mailbox's name as it came, if it was not in
+			     Net-Unicode's form; else .p is NULL */
 	struct buf reply; /* "OK text" */
 	/* a job: called until IMAP_DONE while output flows; end(), if set,
 	 * frees what it holds, also when the session is lost */
@@ -115,7 +122,8 @@ void imap_unselect(struct imap_session *s);
 void imap_bye(struct imap_session *s, const char *text);
 /* Go on soon (from a callback of somebody else). */
 void imap_wake(struct imap_session *s);
-extern const char imap_capabilities[];
+/* RFC 3501 7.2.1: the words after "CAPABILITY". */
+void imap_put_capabilities(const struct imap_session *s, struct buf *b);
 
 /* --- commands.c */
 enum imap_command_flags {
@@ -145,6 +153,19 @@ void imap_put_mailbox(struct buf *b, struct str s);
 void imap_put_flags(struct buf *b, uint8_t flags, bool recent);
 /* "17-Jul-1996 02:44:25 +0000", quoted */
 void imap_put_date_time(struct buf *b, int64_t t);
+
+/* --- names.c: names of mailboxes, between client and store */
+/* An argument; *name is as the store wants it (modified UTF-7), in the pool or
+ * the input.  A name that cannot be one is left for the store to refuse. */
+bool imap_mailbox_arg(struct imap_session *s, struct imap_in *in,
+		      struct str *name);
+/* A name of the store's, as this client reads it. */
+void imap_put_name(const struct imap_session *s, struct buf *b,
+		   struct str name);
+/* RFC 9051 6.3.2, 7.3.1: IMAP4rev2 shows the mailbox that was selected, by
+ * LIST, and under which other name it was asked for.  Says nothing to
+ * IMAP4rev1. */
+void imap_say_selected_name(struct imap_session *s, struct str name);
 
 /* --- append.c: the message behind APPEND's last literal */
 /* COLLECT_APPEND: look at the arguments, refuse or begin to receive. */

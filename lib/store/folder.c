@@ -297,6 +297,16 @@ folder_exists(struct store *st, const char *name)
 	return *path == '\0' || fsx_fstatat(st->mail, path, &sb) == 0;
 }
 
+bool
+store_exists(struct store *st, struct str name)
+{
+	char clean[STORE_NAME_MAX + 1];
+	struct err bad;
+
+	return store_name_check(name, clean, &bad) == 0 &&
+	       folder_exists(st, clean);
+}
+
 static int
 fill_folder(struct store *st, const char *path, struct err *err)
 {

@@ -219,6 +219,7 @@ const struct folder *folder_list_find(const struct folder_list *l,
 ERR_WARN_UNUSED int store_name_check(struct str name, char *out,
 				     struct err *err);
 
+bool store_exists(struct store *st, struct str name);
 /* All durable on return.  err->code: EEXIST, ENOENT, EPERM (INBOX),
  * ENOTEMPTY (a mere level with folders below). */
 ERR_WARN_UNUSED int store_create(struct store *st, struct str name,
