@@ -18,7 +18,7 @@ struct imap_append {
 	struct mailbox *mb;
 	struct store_append *file; /* NULL: failed, the reply is set */
 	uint64_t left;
-	uint8_t flags;
+	struct imap_flags flags;
 	int64_t date;
 };
 
@@ -52,15 +52,12 @@ static bool
 read_args(struct imap_session *s, struct imap_in *in, struct str *name,
 	  struct imap_append *a)
 {
-	bool keywords;
-
 	a->date = (int64_t)(clock_wall_us() / 1000000);
 	if (!imap_space(in) || !imap_mailbox_arg(s, in, name) ||
 	    !imap_space(in))
 		return false;
 	if (imap_peek(in) == '(' &&
-	    (!imap_flag_list(in, false, &a->flags, &keywords) ||
-	     !imap_space(in)))
+	    (!imap_flag_list(in, false, &a->flags) || !imap_space(in)))
 		return false;
 	if (imap_peek(in) == '"' &&
 	    (!imap_date_time(in, &a->date) || !imap_space(in)))
@@ -159,8 +156,8 @@ commit(struct imap_session *s, struct imap_append *a)
 	struct err err;
 	int rc;
 
-	rc = append_commit(a->file, imap_flags_to_store(a->flags), a->date,
-			   &uid, &err);
+	rc = append_commit(a->file, imap_flags_to_store(a->flags.flags),
+			   a->date, &uid, &err);
 	a->file = NULL;
 	if (rc < 0) {
 		imap_reply_err(s, &err);

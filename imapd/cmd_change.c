@@ -65,15 +65,13 @@ struct store_job {
 	uint32_t *uids;
 	size_t n, at;
 	char how; /* '+', '-', '=' */
-	uint8_t flags;
+	struct imap_flags flags;
 	bool silent, gone;
 };
 
 static bool
 read_store(struct imap_in *in, struct imap_set *set, struct store_job *j)
 {
-	bool keywords;
-
 	if (!imap_space(in) || !imap_set(in, set) || !imap_space(in))
 		return false;
 	j->how = imap_peek(in);
@@ -84,18 +82,18 @@ read_store(struct imap_in *in, struct imap_set *set, struct store_job *j)
 	j->silent = imap_word(in, "FLAGS.SILENT");
 	if (!j->silent && !imap_word(in, "FLAGS"))
 		return imap_fail(in, "FLAGS expected");
-	return imap_space(in) &&
-	       imap_flag_list(in, true, &j->flags, &keywords) && imap_end(in);
+	return imap_space(in) && imap_flag_list(in, true, &j->flags) &&
+	       imap_end(in);
 }
 
 static uint8_t
 changed(const struct store_job *j, uint8_t flags)
 {
 	if (j->how == '+')
-		return flags | j->flags;
+		return flags | j->flags.flags;
 	if (j->how == '-')
-		return flags & (uint8_t)~j->flags;
-	return j->flags;
+		return flags & (uint8_t)~j->flags.flags;
+	return j->flags.flags;
 }
 
 static void
@@ -124,7 +122,7 @@ step_store(struct imap_session *s)
 {
 	const uint64_t all = imap_flags_to_store(0xff);
 	struct store_job *j = s->job;
-	uint64_t set = imap_flags_to_store(j->flags), clear;
+	uint64_t set = imap_flags_to_store(j->flags.flags), clear;
 	struct message *m;
 	struct err err;
 	uint32_t uid;

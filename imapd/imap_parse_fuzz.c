@@ -19,8 +19,8 @@ try_all(struct str text, struct pool *pool)
 	struct search sr;
 	struct imap_set set;
 	struct str s;
-	uint8_t flags;
-	bool keyword;
+	struct imap_flags flags;
+	uint64_t modseq;
 	int64_t t;
 
 	in = start;
@@ -35,7 +35,9 @@ try_all(struct str text, struct pool *pool)
 	    imap_pattern_init(&pat, pool, STR(""), s))
 		(void)imap_match(&pat, STR("INBOX.a.b"));
 	in = start;
-	(void)imap_flag_list(&in, true, &flags, &keyword);
+	(void)imap_flag_list(&in, true, &flags);
+	in = start;
+	(void)imap_modseq(&in, true, &modseq);
 	in = start;
 	(void)imap_date_time(&in, &t);
 	in = start;

@@ -60,6 +60,95 @@ test_sets(void **state)
 }
 
 static void
+test_flags(void **state)
+{
+	static const struct {
+		const char *in, *want; /* NULL: refused */
+	} rows[] = {
+		{ "()", "0" },
+		{ "(\\Seen)", "8" },
+		{ "(\\SEEN \\deleted)", "12" },
+		{ "\\Seen \\Flagged", "10" },
+		{ "($Forwarded \\Answered NonJunk)", "1 $Forwarded NonJunk" },
+		{ "(work Work WORK)", "0 work" }, /* once, as first named */
+		{ "(\\Unknown)", "0" },
+		{ "(\\Recent)", NULL },
+		{ "(\\*)", NULL },
+		{ "(a]b)", NULL },
+		{ "(\\Seen  \\Seen)", NULL },
+		{ "(\\Seen", NULL },
+		{ "(\"a\")", NULL },
+		{ "(*)", NULL },
+	};
+	struct imap_flags flags;
+	struct imap_in in;
+	struct pool pool;
+	struct buf b;
+	size_t i, k;
+	bool ok;
+
+	(void)state;
+	buf_init(&b, 1000);
+	pool_init(&pool, 1000000);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		in = input(rows[i].in, &pool);
+		ok = imap_flag_list(&in, true, &flags);
+		assert_int_equal(ok && imap_at_end(&in), rows[i].want != NULL);
+		if (!rows[i].want)
+			continue;
+		buf_reset(&b);
+		buf_addf(&b, "%u", flags.flags);
+		for (k = 0; k < flags.nkeywords; k++)
+			buf_addf(&b, " %.*s", STR_FMT(flags.keywords[k]));
+		assert_string_equal(buf_cstr(&b), rows[i].want);
+	}
+	buf_reset(&b);
+	for (i = 0; i < IMAP_KEYWORD_MAX; i++)
+		buf_add_byte(&b, 'k');
+	in = input(buf_cstr(&b), &pool);
+	assert_true(imap_flag_list(&in, true, &flags));
+	buf_add_byte(&b, 'k');
+	in = input(buf_cstr(&b), &pool);
+	assert_false(imap_flag_list(&in, true, &flags));
+	pool_fini(&pool);
+	buf_fini(&b);
+}
+
+/* RFC 7162 7: 63 bits. */
+static void
+test_modseq(void **state)
+{
+	static const struct {
+		const char *in;
+		bool zero, ok;
+		uint64_t want;
+	} rows[] = {
+		{ "1", false, true, 1 },
+		{ "9223372036854775807", false, true, INT64_MAX },
+		{ "9223372036854775808", false, false, 0 },
+		{ "0", true, true, 0 },
+		{ "0", false, false, 0 },
+		{ "", true, false, 0 },
+		{ "-1", true, false, 0 },
+	};
+	struct imap_in in;
+	struct pool pool;
+	uint64_t got;
+	size_t i;
+
+	(void)state;
+	pool_init(&pool, 1000);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		in = input(rows[i].in, &pool);
+		assert_int_equal(imap_modseq(&in, rows[i].zero, &got),
+				 rows[i].ok);
+		if (rows[i].ok)
+			assert_int_equal(got, rows[i].want);
+	}
+	pool_fini(&pool);
+}
+
+static void
 test_strings(void **state)
 {
 	static const struct {
@@ -243,6 +332,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sets),
+		cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_modseq),
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_dates),
 		cmocka_unit_test(test_patterns),

@@ -210,6 +210,19 @@ imap_nz_number(struct imap_in *in, uint32_t *out)
 	       (*out > 0 || imap_fail(in, "Number must not be zero"));
 }
 
+bool
+imap_modseq(struct imap_in *in, bool zero, uint64_t *out)
+{
+	const char *start = in->p;
+
+	while (in->p < in->end && *in->p >= '0' && *in->p <= '9')
+		in->p++;
+	if (str_u64(str_mem(start, (size_t)(in->p - start)), INT64_MAX, out) <
+	    0)
+		return imap_fail(in, "Mod-sequence expected");
+	return *out || zero || imap_fail(in, "Mod-sequence must not be zero");
+}
+
 /* --- sequence sets ---------------------------------------------------------
  */
 
@@ -230,10 +243,15 @@ imap_set(struct imap_in *in, struct imap_set *out)
 	size_t commas = 1, i;
 	struct imap_range *r;
 
+	*out = (struct imap_set){ 0 };
+	if (imap_peek(in) == '$') {
+		in->p++;
+		out->saved = true;
+		return true;
+	}
 	for (i = 0;
 	     i < rest.n && strchr("0123456789*:,", rest.p[i]) && rest.p[i]; i++)
 		commas += rest.p[i] == ',';
-	out->n = 0;
 	if (commas > IMAP_RANGES_MAX)
 		return imap_fail(in, "Too many ranges");
 	out->v = pool_alloc(in->pool, commas * sizeof(*out->v));
@@ -357,39 +375,53 @@ imap_flags_of_store(uint64_t f)
 	return out;
 }
 
-bool
-imap_flag(struct imap_in *in, uint8_t *flag, bool *keyword)
+static bool
+add_keyword(struct imap_in *in, struct imap_flags *out, struct str name)
+{
+	size_t i;
+
+	if (name.n > IMAP_KEYWORD_MAX)
+		return imap_fail(in, "Keyword is too long");
+	for (i = 0; i < out->nkeywords; i++)
+		if (str_ieq(out->keywords[i], name))
+			return true;
+	if (!out->keywords)
+		out->keywords =
+			pool_alloc(in->pool, IMAP_LIST_MAX * sizeof(name));
+	if (!out->keywords)
+		return imap_fail(in, "Command is too large");
+	name = pool_str(in->pool, name);
+	if (!name.p)
+		return imap_fail(in, "Command is too large");
+	out->keywords[out->nkeywords++] = name;
+	return true;
+}
+
+static bool
+read_flag(struct imap_in *in, struct imap_flags *out)
 {
 	struct str name;
 	size_t i;
 
-	*flag = 0;
-	if (imap_peek(in) != '\\') {
-		*keyword = true;
-		return imap_atom(in, &name);
-	}
+	if (imap_peek(in) != '\\')
+		return imap_atom(in, &name) && add_keyword(in, out, name);
 	in->p++;
 	if (!imap_atom(in, &name))
 		return false;
 	for (i = 0; i < NFLAGS; i++)
 		if (str_ieq(name, str_of(flags[i].name)))
-			*flag = flags[i].flag;
-	if (str_ieq(name, STR("Recent")))
-		return imap_fail(in, "\\Recent cannot be set");
-	if (!*flag) /* flag-extension: none is defined that we keep */
-		*keyword = true;
-	return true;
+			out->flags |= flags[i].flag;
+	return !str_ieq(name, STR("Recent")) ||
+	       imap_fail(in, "\\Recent cannot be set");
 }
 
 bool
-imap_flag_list(struct imap_in *in, bool bare, uint8_t *out, bool *keywords)
+imap_flag_list(struct imap_in *in, bool bare, struct imap_flags *out)
 {
 	bool parens = imap_peek(in) == '(';
-	uint8_t one;
 	size_t n = 0;
 
-	*out = 0;
-	*keywords = false;
+	*out = (struct imap_flags){ 0 };
 	if (parens)
 		in->p++;
 	else if (!bare)
@@ -399,9 +431,8 @@ imap_flag_list(struct imap_in *in, bool bare, uint8_t *out, bool *keywords)
 			return false;
 		if (n > IMAP_LIST_MAX)
 			return imap_fail(in, "Too many flags");
-		if (!imap_flag(in, &one, keywords))
+		if (!read_flag(in, out))
 			return false;
-		*out |= one;
 		if (!parens && imap_at_end(in))
 			return true;
 	}

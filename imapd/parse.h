@@ -16,6 +16,7 @@ enum {
 	IMAP_RANGES_MAX = 20000, /* of a sequence set */
 	IMAP_LIST_MAX = 500,	 /* items of FETCH, fields, ID pairs */
 	IMAP_SEARCH_KEYS_MAX = 1000,
+	IMAP_KEYWORD_MAX = 255, /* bytes of a keyword */
 };
 
 struct imap_in {
@@ -45,6 +46,8 @@ bool imap_nstring(struct imap_in *in, struct str *out);
 bool imap_list_mailbox(struct imap_in *in, struct str *out);
 bool imap_number(struct imap_in *in, uint32_t *out);
 bool imap_nz_number(struct imap_in *in, uint32_t *out);
+/* A mod-sequence (RFC 7162 7): 63 bits, 0 only if that may be. */
+bool imap_modseq(struct imap_in *in, bool zero, uint64_t *out);
 
 /* A sequence set: pairs as written, "*" is UINT32_MAX. */
 struct imap_range {
@@ -53,6 +56,8 @@ struct imap_range {
 struct imap_set {
 	struct imap_range *v;
 	size_t n;
+	bool saved; /* "$" (RFC 5182): what SEARCH has saved; no ranges */
+	bool uids;  /* for imap_view_resolve(): they are UIDs */
 };
 bool imap_set(struct imap_in *in, struct imap_set *out);
 /* "*" becomes max (0: the mailbox is empty, then such ranges vanish); ordered
@@ -69,11 +74,16 @@ enum {
 	IMAP_SEEN = 8,
 	IMAP_DRAFT = 16,
 };
-/* One flag; *keyword: it is one we do not keep (then *flag is 0). */
-bool imap_flag(struct imap_in *in, uint8_t *flag, bool *keyword);
-/* "(" flags ")"; bare: also without parentheses (STORE). */
-bool imap_flag_list(struct imap_in *in, bool bare, uint8_t *flags,
-		    bool *keywords);
+/* Flags as a client names them; a keyword stands in it once. */
+struct imap_flags {
+	uint8_t flags;	      /* IMAP_* */
+	struct str *keywords; /* in the pool */
+	size_t nkeywords;
+};
+/* "(" flags ")"; bare: also without parentheses (STORE).  \Recent is refused;
+ * other flags with a backslash that we do not know are left out, as
+ * PERMANENTFLAGS has said. */
+bool imap_flag_list(struct imap_in *in, bool bare, struct imap_flags *out);
 /* Maildir's letters and back; what IMAP does not know is left out. */
 uint64_t imap_flags_to_store(uint8_t flags);
 uint8_t imap_flags_of_store(uint64_t flags);
