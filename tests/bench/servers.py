@@ -165,9 +165,13 @@ class Posthouse:
                 f.write(f"{i.address(f'u{n}')} posthouse.test/u{n}/\n")
         self.host, self.port = "127.0.0.1", i.smtp_port
         self.imap_port, self.imaps_port = i.imap_port, i.imaps_port
+        self.pop3_port, self.mail_uid = i.pop3_port, i.vmail_uid
         self.submissions_port = i.submissions_port
         self.maildir = self.instance.mailbox("bench").path
         self.instance.start(wrapper=self.cgroup.wrapper)
+
+    def mailbox(self, user):
+        return self.instance.mailbox(user).path
 
     def version(self):
         r = ph.run(["git", "-C", ph.ROOT, "describe", "--always", "--dirty"],
@@ -301,7 +305,7 @@ class Postfix:
 
 
 DOVECOT_CONF = """\
-protocols = imap
+protocols = imap pop3
 listen = 127.0.0.1
 base_dir = {work}/run
 state_dir = {work}/state
@@ -333,6 +337,15 @@ service imap-login {{
   }}
   {login}
 }}
+service pop3-login {{
+  inet_listener pop3 {{
+    port = {pop3}
+  }}
+  inet_listener pop3s {{
+    port = 0
+  }}
+}}
+{more}
 """
 
 
@@ -343,6 +356,7 @@ class Dovecot:
     user = "u#"
     host = "127.0.0.1"
     login = ""
+    more = ""
 
     def __init__(self, work):
         self.trash = work / "trash"
@@ -352,14 +366,16 @@ class Dovecot:
         self._uids = ph.UidBlock()
         vmail = self._uids.base + 48
         os.chown(self.work / "mail", vmail, vmail)
-        self.imap_port, self.imaps_port = ph.free_ports(2)
+        self.mail_uid = vmail
+        self.imap_port, self.imaps_port, self.pop3_port = ph.free_ports(3)
         copy_certificates(self.work / "conf")
         (self.work / "conf" / "users").write_text("".join(
             f"u{n}:{{SHA512-CRYPT}}{HASH}\n" for n in range(USERS)))
         conf = self.work / "conf" / "dovecot.conf"
         conf.write_text(DOVECOT_CONF.format(
             work=self.work, uid=vmail, imap=self.imap_port,
-            imaps=self.imaps_port, login=self.login))
+            imaps=self.imaps_port, pop3=self.pop3_port, login=self.login,
+            more=self.more))
         self.cgroup = Cgroup(self.name)
         self._out = open(self.work / "log" / "out", "ab")
         self.process = subprocess.Popen(
@@ -377,6 +393,9 @@ class Dovecot:
                 return s.recv(100).startswith(b"* OK")
         except OSError:
             return False
+
+    def mailbox(self, user):
+        return self.work / "mail" / user
 
     def version(self):
         r = ph.run([PEER, "run", "dovecot", "dovecot", "--version"])
