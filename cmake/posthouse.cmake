@@ -53,8 +53,10 @@ function(ph_intruder name)
 	if(POSTHOUSE_FUZZ OR name STREQUAL "posthouse")
 		return()
 	endif()
+	file(GLOB intruder CONFIGURE_DEPENDS
+		${CMAKE_SOURCE_DIR}/tests/jail/intruder*.c)
 	add_executable(${name}-test EXCLUDE_FROM_ALL ${A_UNPARSED_ARGUMENTS}
-		${CMAKE_SOURCE_DIR}/tests/jail/intruder.c)
+		${intruder})
 	set_target_properties(${name}-test PROPERTIES OUTPUT_NAME ${name}
 		RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin/intruder)
 	target_link_libraries(${name}-test PRIVATE ${A_LINK} fsx)

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: ISC */
+/* What an intruder tries with files. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "intruder.h"
+
+static bool
+leave_root_directory(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_chroot, "/") == 0;
+}
+
+static bool
+change_parameters(const struct scene *s)
+{
+	return s->params >= 0 && (pwrite(s->params, "x", 1, 0) == 1 ||
+				  ftruncate(s->params, 0) == 0);
+}
+
+static bool
+read_outside(const struct scene *s)
+{
+	(void)s;
+	return open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+read_outside_by_dots(const struct scene *s)
+{
+	return openat(s->root >= 0 ? s->root : AT_FDCWD,
+		      "../../../../../../../etc/passwd",
+		      O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+/* Of root's files pamd may read those of PAM, and no others. */
+static bool
+read_other_files(const struct scene *s)
+{
+	static const char *const paths[] = {
+		"/",
+		"/etc",
+		"/etc/hostname",
+		"/root",
+		"/etc/ssl/private",
+		"/etc/ssl/openssl.cnf",
+		"/usr/lib",
+		"/proc/1/environ",
+		"/proc/self/environ",
+	};
+	bool any = false;
+	size_t i;
+
+	(void)s;
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		any |= open(paths[i], O_RDONLY | O_CLOEXEC) >= 0;
+	return any;
+}
+
+static bool
+read_shadow(const struct scene *s)
+{
+	(void)s;
+	return open("/etc/shadow", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+write_outside(const struct scene *s)
+{
+	(void)s;
+	return open("/var/tmp/posthouse-intruder",
+		    O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0;
+}
+
+/* A new file of its own; the name goes to name (32 bytes). */
+static bool
+new_file(const struct scene *s, const char *what, char *name)
+{
+	int fd;
+
+	snprintf(name, 32, ".%s%ld", what, (long)getpid());
+	fd = openat(s->root, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	return fd >= 0 && close(fd) == 0;
+}
+
+static bool
+remove_file(const struct scene *s)
+{
+	char name[32];
+
+	return new_file(s, "remove", name) && unlinkat(s->root, name, 0) == 0;
+}
+
+static bool
+replace_file(const struct scene *s)
+{
+	char a[32], b[32];
+
+	return new_file(s, "new", a) && new_file(s, "old", b) &&
+	       (renameat(s->root, a, s->root, b) == 0 ||
+		renameat2(s->root, a, s->root, b, 0) == 0 ||
+		renameat2(s->root, a, s->root, b, RENAME_EXCHANGE) == 0);
+}
+
+static bool
+mount_something(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_mount, "none", "/", "tmpfs", 0, NULL) == 0;
+}
+
+static bool
+open_how(const struct scene *s)
+{
+	(void)s;
+	return syscall(SYS_openat2, AT_FDCWD, "/", NULL, 0) >= 0;
+}
+
+static bool
+open_any(const struct scene *s)
+{
+	return openat(s->root >= 0 ? s->root : AT_FDCWD, "x",
+		      O_RDONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+open_to_write(const struct scene *s)
+{
+	return openat(s->root >= 0 ? s->root : AT_FDCWD, "x",
+		      O_WRONLY | O_CLOEXEC) >= 0;
+}
+
+static bool
+own_file(const struct scene *s)
+{
+	char name[32];
+	int fd;
+
+	snprintf(name, sizeof(name), ".intruder%ld", (long)getpid());
+	fd = openat(s->root, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || write(fd, "x", 1) != 1 || close(fd) < 0)
+		return false;
+	/* deliver may not: remove_file. */
+	return unlinkat(s->root, name, 0) == 0 || s->svc->calls & CALLS_DELIVER;
+}
+
+static bool
+own_list(const struct scene *s)
+{
+	int fd = openat(s->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && close(fd) == 0;
+}
+
+const struct attempt attempts_files[] = {
+	{ "leave_root_directory", HELD, 0, CALLS_FORK, leave_root_directory },
+	{ "change_parameters", HELD, 0, 0, change_parameters },
+	{ "read_outside", HELD, CALLS_READ, CALLS_LIBC, read_outside },
+	{ "read_outside_by_dots", HELD, CALLS_READ, CALLS_LIBC,
+	  read_outside_by_dots },
+	{ "read_other_files", HELD, CALLS_LIBC, 0, read_other_files },
+	{ "read_shadow", WORKS, CALLS_LIBC, 0, read_shadow },
+	{ "write_outside", HELD, CALLS_WRITE, 0, write_outside },
+	{ "remove_file", HELD, CALLS_DELIVER, 0, remove_file },
+	{ "replace_file", HELD, CALLS_DELIVER, 0, replace_file },
+	{ "own_file", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
+	  own_file },
+	{ "own_list", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
+	  own_list },
+	{ "mount_something", DEATH, 0, 0, mount_something },
+	{ "open_how", DEATH, 0, 0, open_how },
+	{ "open_any", DEATH, 0, CALLS_READ | CALLS_WRITE, open_any },
+	{ "open_to_write", DEATH, 0, CALLS_WRITE, open_to_write },
+	{ 0 },
+};
