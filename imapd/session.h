@@ -45,14 +45,6 @@ enum imap_stage {
 	STAGE_END,    /* to be freed */
 };
 
-/* What the client has enabled (RFC 5161), or asked for in a way that does. */
-enum imap_enabled {
-	IMAP_CONDSTORE = 1,
-	IMAP_QRESYNC = 2, /* never without IMAP_CONDSTORE */
-	IMAP_REV2 = 4,	  /* RFC 9051 */
-	IMAP_UTF8 = 8,	  /* RFC 6855 */
-};
-
 enum imap_done { IMAP_MORE, IMAP_DONE };
 
 enum {
@@ -72,7 +64,6 @@ struct imap_session {
 	char client[64];
 	enum imap_state state;
 	enum imap_stage stage;
-	unsigned enabled; /* enum imap_enabled */
 	struct imap_collector in;
 	struct imap_view view; /* view.mb NULL: none selected */
 	uint64_t bytes_in, bytes_out;
