@@ -39,19 +39,26 @@ yes_if(bool yes)
 static bool
 part_has(struct message_at *a, struct search_key *k, const struct mime_part *p)
 {
+	struct text_needle *needle = &k->needle;
+	struct text_scan scan;
 	struct text_body b;
 	char part[16384];
 	struct err err;
 	ssize_t n;
 
-	text_body_init(&b, &k->find, text_encoding_of(p->encoding),
+	needle->found = false;
+	if (text_scan_init(&scan, &needle, 1) < 0)
+		return false;
+	text_body_init(&b, &scan, text_encoding_of(p->encoding),
 		       imf_param_get(p->params, STR("charset")));
 	reader_range(&a->c->reader, p->body_raw, p->body_raw_end);
-	while (!k->find.found && (n = reader_get_raw(&a->c->reader, part,
-						     sizeof(part), &err)) > 0)
-		text_body_feed(&b, str_mem(part, (size_t)n));
+	while ((n = reader_get_raw(&a->c->reader, part, sizeof(part), &err)) >
+	       0)
+		if (!text_body_feed(&b, str_mem(part, (size_t)n)))
+			break;
 	text_body_fini(&b);
-	return k->find.found;
+	text_scan_fini(&scan);
+	return needle->found;
 }
 
 static bool

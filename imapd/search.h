@@ -38,13 +38,12 @@ struct search_key {
 	uint8_t flag;
 	uint32_t num;
 	int64_t day;
-	struct text_find find;	      /* of text */
-	struct search_key *next_text; /* all keys with a find */
+	struct text_needle needle; /* of text */
 };
 
 struct search {
 	struct search_key *top;
-	struct search_key *texts; /* by next_text */
+	size_t texts;
 	size_t keys;
 	bool bad_charset;
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "keys.h"
 #include "mail/utf8.h"
 #include "search.h"
 
@@ -68,22 +69,20 @@ key_new(struct imap_in *in, struct search *sr, enum search_kind kind)
 static bool
 read_text(struct imap_in *in, struct search *sr, struct search_key *k)
 {
-	size_t n = 0;
-	struct search_key *t;
+	struct buf folded;
+	bool ok;
 
-	for (t = sr->texts; t; t = t->next_text)
-		n++;
-	if (n >= SEARCH_TEXTS_MAX)
+	if (sr->texts++ >= SEARCH_TEXTS_MAX)
 		return imap_fail(in, "Too many search keys");
 	if (!imap_space(in) || !imap_astring(in, &k->text))
 		return false;
 	if (!utf8_is_valid(k->text))
 		return imap_fail(in, "Text is not UTF-8");
-	if (text_find_init(&k->find, k->text) < 0)
-		return imap_fail(in, "Text is too long");
-	k->next_text = sr->texts;
-	sr->texts = k;
-	return true;
+	buf_init(&folded, 100000);
+	ok = text_fold_needle(&folded, k->text) == 0;
+	k->needle.folded = pool_str(in->pool, buf_str(&folded));
+	buf_fini(&folded);
+	return (ok && k->needle.folded.p) || imap_fail(in, "Text is too long");
 }
 
 static bool
@@ -247,11 +246,7 @@ imap_search_parse(struct imap_in *in, struct search *out)
 void
 imap_search_fini(struct search *sr)
 {
-	struct search_key *k;
-
-	for (k = sr->texts; k; k = k->next_text)
-		text_find_fini(&k->find);
-	sr->texts = NULL;
+	(void)sr;
 }
 
 void
@@ -273,10 +268,9 @@ value_has(struct search_key *k, struct str value)
 	struct buf text;
 	bool found;
 
-	buf_init(&text, MIME_HEADER_MAX * 4);
-	text_decode_header(&text, value);
-	text_find_reset(&k->find);
-	found = text_find_utf8(&k->find, buf_str(&text));
+	buf_init(&text, MIME_HEADER_MAX * 16);
+	imap_keys_text(&text, -1, value);
+	found = str_search(buf_str(&text), k->needle.folded) >= 0;
 	buf_fini(&text);
 	return found;
 }

@@ -28,6 +28,10 @@ test_headers(void **state)
 		{ "=?utf-8?x?y?=", "=?utf-8?x?y?=" },
 		{ "a=?b", "a=?b" },
 		{ "=?utf-8?q?=zz=4?=", "=zz=4" },
+		{ "=?utf-8?q?a=C3?= =?UTF-8?b?vGI=?=", "a\xc3\xbc"
+						       "b" },
+		{ "=?utf-8?q?a=C3?= =?koi8-r?q?b?=", "a\xc3\x83"
+						     "b" },
 	};
 	struct buf b;
 	size_t i;
@@ -43,21 +47,27 @@ test_headers(void **state)
 }
 
 static bool
-body_has(const char *needle, enum text_encoding e, const char *charset,
+body_has(const char *text, enum text_encoding e, const char *charset,
 	 const char *body, size_t step)
 {
+	struct text_needle needle = { 0 }, *needles = &needle;
 	struct str in = str_of(body);
-	struct text_find f;
+	struct text_scan f;
 	struct text_body b;
-	bool found = false;
+	struct buf folded;
 
-	assert_int_equal(text_find_init(&f, str_of(needle)), 0);
+	buf_init(&folded, 1000);
+	assert_int_equal(text_fold_needle(&folded, str_of(text)), 0);
+	needle.folded = buf_str(&folded);
+	assert_int_equal(text_scan_init(&f, &needles, 1), 0);
 	text_body_init(&b, &f, e, str_of(charset));
 	for (; in.n; in = str_from(in, step))
-		found = text_body_feed(&b, str_head(in, step));
+		if (!text_body_feed(&b, str_head(in, step)))
+			break;
 	text_body_fini(&b);
-	text_find_fini(&f);
-	return found;
+	text_scan_fini(&f);
+	buf_fini(&folded);
+	return needle.found;
 }
 
 static void
@@ -97,31 +107,94 @@ test_bodies(void **state)
 					 rows[i].needle, rows[i].body, step);
 }
 
-/* Longer than the window, found over its edges. */
+/* Longer than the window, found over its edges; the first needle is there, the
+ * second is not. */
 static void
 test_windows(void **state)
 {
-	struct text_find f;
+	struct text_needle v[] = { { STR("ABCAB"), false },
+				   { STR("ABCABC"), false } };
+	struct text_needle *needles[] = { &v[0], &v[1] };
+	struct text_scan f;
 	struct buf text;
-	size_t at;
+	size_t at, limit;
 
 	(void)state;
 	buf_init(&text, 100000);
-	assert_int_equal(text_find_init(&f, STR("abcab")), 0);
-	for (at = TEXT_WINDOW - 10; at < TEXT_WINDOW + 10; at++) {
+	assert_int_equal(text_scan_init(&f, needles, 2), 0);
+	limit = f.size;
+	for (at = limit - 100; at < limit + 20; at++) {
+		v[0].found = v[1].found = false;
 		buf_reset(&text);
 		while (text.n < at)
 			buf_add_c(&text, "x");
 		buf_add_c(&text, "abcABx");
-		text_find_reset(&f);
-		assert_true(text_find_utf8(&f, buf_str(&text)));
-		text.n -= 2;
-		text_find_reset(&f);
-		assert_false(text_find_utf8(&f, buf_str(&text)));
+		text_scan_reset(&f);
+		assert_int_equal(f.left, 2);
+		text_scan_utf8(&f, buf_str(&text));
+		text_scan_end(&f);
+		assert_true(v[0].found);
+		assert_false(v[1].found);
+		/* It stays found in the next text. */
+		text_scan_reset(&f);
+		assert_int_equal(f.left, 1);
+		text_scan_utf8(&f, STR("aBcAbC"));
+		text_scan_end(&f);
+		assert_true(v[1].found);
 	}
-	text_find_fini(&f);
-	assert_int_equal(text_find_init(&f, STR("\xff")), -1);
+	text_scan_fini(&f);
 	buf_fini(&text);
+}
+
+/* RFC 5051 */
+static void
+test_fold(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "aZ09~", "AZ09~" },
+		{ "gr\u00fcn", "GRU\u0308N" },
+		{ "gru\u0308n", "GRU\u0308N" },
+		{ "\u00df", "\u00df" },
+		{ "\u03c3\u03c2\u03a3", "\u03a3\u03a3\u03a3" },
+		{ "\u0130", "I\u0307" },
+		{ "\u0131", "I" },
+		{ "\ufb01", "FI" },
+		{ "\uff21\uff42", "AB" },
+		{ "\u01c6", "DZ\u030c" },
+		{ "\u043f\u0440", "\u041f\u0420" },
+		{ "\u65e5\u672c", "\u65e5\u672c" },
+		{ "\U0001d538", "A" },
+		{ "caf\xe9", "CAFE\u0301" },
+	};
+	char once[TEXT_FOLDED_MAX];
+	struct buf b, again;
+	int32_t c;
+	size_t i, n;
+
+	(void)state;
+	buf_init(&b, 1000);
+	buf_init(&again, 1000);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		buf_reset(&b);
+		text_fold(&b, str_of(rows[i].in));
+		assert_string_equal(buf_cstr(&b), rows[i].want);
+	}
+	for (c = 1; c < 0x110000; c++) {
+		if (c == 0xd800)
+			c = 0xe000;
+		n = text_fold_char(once, c);
+		assert_true(n > 0 && n <= TEXT_FOLDED_MAX);
+		buf_reset(&again);
+		text_fold(&again, str_mem(once, n));
+		if (!str_eq(buf_str(&again), str_mem(once, n)))
+			fail_msg("U+%04X", (unsigned)c);
+	}
+	buf_reset(&b);
+	assert_int_equal(text_fold_needle(&b, STR("\xff")), -1);
+	buf_fini(&again);
+	buf_fini(&b);
 }
 
 int
@@ -131,6 +204,7 @@ main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_bodies),
 		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_fold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

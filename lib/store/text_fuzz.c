@@ -5,32 +5,54 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
+/* Found at once and found in portions is the same. */
+static bool
+in_body(struct text_scan *f, enum text_encoding e, struct str charset,
+	struct str text, size_t step)
+{
+	struct text_body b;
+
+	f->needles[0]->found = false;
+	text_body_init(&b, f, e, charset);
+	for (; text.n; text = str_from(text, step))
+		if (!text_body_feed(&b, str_head(text, step)))
+			break;
+	text_body_fini(&b);
+	return f->needles[0]->found;
+}
+
 /* First line: charset; second: needle; the rest: a header's value and a body,
  * in each encoding. */
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct str rest = str_mem(data, n), charset, needle;
-	struct text_find f;
-	struct text_body b;
-	struct buf out;
+	struct str rest = str_mem(data, n), charset, text;
+	struct text_needle needle = { 0 }, *needles = &needle;
+	struct text_scan f;
+	struct buf out, folded;
+	bool found;
 	int e;
 
-	if (!str_cut(&rest, '\n', &charset) || !str_cut(&rest, '\n', &needle))
+	if (!str_cut(&rest, '\n', &charset) || !str_cut(&rest, '\n', &text))
 		return 0;
-	buf_init(&out, 10 * n + 100);
+	buf_init(&out, 100 * n + 200);
+	buf_init(&folded, 100 * n + 200);
 	text_decode_header(&out, rest);
-	BUG_ON(!utf8_is_valid(buf_str(&out)));
-	if (text_find_init(&f, needle) == 0) {
-		(void)text_find_utf8(&f, buf_str(&out));
+	BUG_ON(buf_overflown(&out) || !utf8_is_valid(buf_str(&out)));
+	if (text_fold_needle(&folded, text) == 0) {
+		needle.folded = buf_str(&folded);
+		BUG_ON(text_scan_init(&f, &needles, 1) < 0);
+		text_scan_utf8(&f, buf_str(&out));
+		text_scan_end(&f);
 		for (e = TEXT_PLAIN; e <= TEXT_QP; e++) {
-			text_body_init(&b, &f, (enum text_encoding)e, charset);
-			text_body_feed(&b, str_head(rest, n / 3));
-			text_body_feed(&b, str_from(rest, n / 3));
-			text_body_fini(&b);
+			found = in_body(&f, (enum text_encoding)e, charset,
+					rest, n);
+			BUG_ON(in_body(&f, (enum text_encoding)e, charset, rest,
+				       n / 3 + 1) != found);
 		}
-		text_find_fini(&f);
+		text_scan_fini(&f);
 	}
+	buf_fini(&folded);
 	buf_fini(&out);
 	return 0;
 }
