@@ -9,8 +9,9 @@ void
 imap_put_capabilities(const struct imap_session *s, struct buf *b)
 {
 	(void)s;
-	buf_add_c(b, "IMAP4rev1 LITERAL+ IDLE NAMESPACE UIDPLUS MOVE "
-		     "SPECIAL-USE UNSELECT ENABLE ID CHILDREN");
+	buf_add_c(b, "IMAP4rev1 LITERAL+ IDLE NAMESPACE UIDPLUS MOVE UNSELECT "
+		     "ENABLE ID CHILDREN SPECIAL-USE CREATE-SPECIAL-USE "
+		     "LIST-EXTENDED LIST-STATUS STATUS=SIZE");
 }
 
 void

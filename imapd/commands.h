@@ -26,6 +26,10 @@ bool imap_targets(struct imap_session *s, struct imap_set *set, uint32_t **uids,
 /* The UIDs as a sequence set: "1:3,7". */
 void imap_put_uid_set(struct buf *b, const uint32_t *uids, size_t n);
 
+/* A STATUS response of LIST; nothing if it cannot be had. */
+void imap_say_status_of(struct imap_session *s, struct str name,
+			unsigned items);
+
 /* Remove the messages of the view that are in the set (of UIDs, not resolved)
  * and \\Deleted. */
 ERR_WARN_UNUSED int imap_expunge_set(struct imap_session *s,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "fetch.h"
-#include "match.h"
+#include "list.h"
 #include "search.h"
 #include "session.h"
 
@@ -17,6 +17,8 @@ try_all(struct str text, struct pool *pool)
 	struct imap_pattern pat;
 	struct fetch_items items;
 	struct search sr;
+	struct list_request list;
+	unsigned items_wanted, uses;
 	struct imap_set set;
 	struct str s;
 	struct imap_flags flags;
@@ -31,9 +33,16 @@ try_all(struct str text, struct pool *pool)
 	in = start;
 	(void)imap_astring(&in, &s);
 	in = start;
-	if (imap_list_mailbox(&in, &s) &&
-	    imap_pattern_init(&pat, pool, STR(""), s))
+	if (imap_list_mailbox(&in, &s) && imap_pattern_init(&pat, s))
 		(void)imap_match(&pat, STR("INBOX.a.b"));
+	in = start;
+	if (imap_list_parse(&in, &list))
+		BUG_ON(list.n == 0 || list.n > IMAP_PATTERNS_MAX);
+	in = start;
+	if (imap_status_items(&in, &items_wanted))
+		BUG_ON(items_wanted == 0);
+	in = start;
+	(void)imap_create_params(&in, &uses);
 	in = start;
 	(void)imap_flag_list(&in, true, &flags);
 	in = start;

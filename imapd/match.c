@@ -3,13 +3,11 @@
 #include "store/store.h"
 
 bool
-imap_pattern_init(struct imap_pattern *p, struct pool *pool,
-		  struct str reference, struct str mailbox)
+imap_pattern_init(struct imap_pattern *p, struct str text)
 {
-	p->text = pool_strf(pool, "%.*s%.*s", STR_FMT(reference),
-			    STR_FMT(mailbox));
-	p->has_percent = p->text.p && str_find(p->text, '%') >= 0;
-	return p->text.p && p->text.n <= IMAP_PATTERN_MAX;
+	p->text = text;
+	p->has_percent = text.p && str_find(text, '%') >= 0;
+	return text.p && text.n <= IMAP_PATTERN_MAX;
 }
 
 /*
@@ -22,16 +20,17 @@ imap_match(const struct imap_pattern *p, struct str name)
 	bool reach[IMAP_PATTERN_MAX + 1] = { true }, before, here;
 	/* INBOX is one name in any case (RFC 3501 5.1). */
 	bool inbox = str_eq(name, STR("INBOX"));
+	bool any = true;
 	size_t i, k;
 	char c, want;
 
 	for (k = 0; k < p->text.n; k++)
 		if (reach[k] && strchr("*%", p->text.p[k]) && p->text.p[k])
 			reach[k + 1] = true;
-	for (i = 0; i < name.n; i++) {
+	for (i = 0; i < name.n && any; i++) {
 		c = name.p[i];
 		before = reach[0];
-		reach[0] = false;
+		reach[0] = any = false;
 		for (k = 0; k < p->text.n; k++) {
 			want = p->text.p[k];
 			here = reach[k + 1];
@@ -45,6 +44,7 @@ imap_match(const struct imap_pattern *p, struct str name)
 					       (inbox ? ascii_upper(want) == c
 						      : want == c);
 			before = here;
+			any |= reach[k + 1];
 		}
 	}
 	return reach[p->text.n];

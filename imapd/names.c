@@ -88,7 +88,7 @@ imap_put_name(const struct imap_session *s, struct buf *b, struct str name)
 }
 
 void
-imap_say_selected_name(struct imap_session *s, struct str name)
+imap_say_name(struct imap_session *s, struct str name, struct str old)
 {
 	struct buf *out = imap_out(s);
 
@@ -96,9 +96,9 @@ imap_say_selected_name(struct imap_session *s, struct str name)
 		return;
 	buf_addf(out, "* LIST () \"%c\" ", STORE_SEPARATOR);
 	imap_put_name(s, out, name);
-	if (s->typed.p) {
+	if (old.p) {
 		buf_add_c(out, " (\"OLDNAME\" (");
-		put_utf8(out, s->typed);
+		put_utf8(out, old);
 		buf_add_c(out, "))");
 	}
 	buf_add_c(out, "\r\n");

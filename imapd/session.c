@@ -56,9 +56,10 @@ imap_reply_err(struct imap_session *s, const struct err *err)
 		int code;
 		const char *response; /* RFC 5530 */
 	} rows[] = {
-		{ EEXIST, "[ALREADYEXISTS] " }, { ENOENT, "[NONEXISTENT] " },
-		{ EPERM, "[CANNOT] " },		{ EINVAL, "[CANNOT] " },
-		{ ENOSPC, "[OVERQUOTA] " },	{ EDQUOT, "[OVERQUOTA] " },
+		{ EEXIST, "[ALREADYEXISTS] " },	 { ENOENT, "[NONEXISTENT] " },
+		{ EPERM, "[CANNOT] " },		 { EINVAL, "[CANNOT] " },
+		{ ENOTEMPTY, "[HASCHILDREN] " }, { ENOSPC, "[OVERQUOTA] " },
+		{ EDQUOT, "[OVERQUOTA] " },
 	};
 	const char *response = "";
 	size_t i;

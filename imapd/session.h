@@ -162,10 +162,10 @@ bool imap_mailbox_arg(struct imap_session *s, struct imap_in *in,
 /* A name of the store's, as this client reads it. */
 void imap_put_name(const struct imap_session *s, struct buf *b,
 		   struct str name);
-/* RFC 9051 6.3.2, 7.3.1: IMAP4rev2 shows the mailbox that was selected, by
- * LIST, and under which other name it was asked for.  Says nothing to
- * IMAP4rev1. */
-void imap_say_selected_name(struct imap_session *s, struct str name);
+/* Tell a client that has enabled IMAP4rev2, by LIST, which mailbox this is: the
+ * one selected (RFC 9051 6.3.2; old is s->typed then), or one that has another
+ * name now (6.3.9.7).  old: UTF-8, .p NULL: none.  Others are told nothing. */
+void imap_say_name(struct imap_session *s, struct str name, struct str old);
 
 /* --- append.c: the message behind APPEND's last literal */
 /* COLLECT_APPEND: look at the arguments, refuse or begin to receive. */

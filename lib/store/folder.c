@@ -125,14 +125,10 @@ add_parents(struct folder_list *l, struct err *err)
 	ptrdiff_t dot;
 
 	for (i = 0; i < n; i++) {
-		if (l->v[i].attrs & FOLDER_SUBSCRIBED &&
-		    l->v[i].attrs & FOLDER_NOSELECT)
-			continue; /* only wished for */
 		name = str_of(l->v[i].name);
 		while ((dot = str_rfind(name, STORE_SEPARATOR)) > 0) {
 			name.n = (size_t)dot;
-			if (list_add(l, name, FOLDER_NOSELECT | FOLDER_CHILDREN,
-				     err) < 0)
+			if (list_add(l, name, FOLDER_NOSELECT, err) < 0)
 				return -1;
 			name.p = l->v[i].name; /* the array may have moved */
 		}
@@ -218,8 +214,8 @@ store_list(struct store *st, struct folder_list *out, struct err *err)
 
 	*out = (struct folder_list){ 0 };
 	if (list_add(out, STR("INBOX"), 0, err) < 0 ||
-	    add_dirs(st, out, err) < 0 || add_parents(out, err) < 0 ||
-	    add_subscribed(st, out, err) < 0) {
+	    add_dirs(st, out, err) < 0 || add_subscribed(st, out, err) < 0 ||
+	    add_parents(out, err) < 0) {
 		folder_list_fini(out);
 		return -1;
 	}
@@ -237,7 +233,10 @@ store_list(struct store *st, struct folder_list *out, struct err *err)
 			break;
 		}
 	}
-	return 0;
+	if (uses_apply(st, out, err) == 0)
+		return 0;
+	folder_list_fini(out);
+	return -1;
 }
 
 int
@@ -338,6 +337,13 @@ out:
 int
 store_create(struct store *st, struct str name, struct err *err)
 {
+	return store_create_for(st, name, 0, err);
+}
+
+int
+store_create_for(struct store *st, struct str name, unsigned uses,
+		 struct err *err)
+{
 	char clean[STORE_NAME_MAX + 1], path[STORE_NAME_MAX + 2];
 
 	if (store_name_check(name, clean, err) < 0)
@@ -345,6 +351,9 @@ store_create(struct store *st, struct str name, struct err *err)
 	if (folder_exists(st, clean))
 		return err_set(err, ERR_PERM, EEXIST, "Mailbox exists");
 	store_dir_of(clean, path);
+	/* First: a use without a folder says nothing. */
+	if (uses_set(st, clean, uses, err) < 0)
+		return -1;
 	if (fsx_mkdir(st->mail, path, 0700) < 0)
 		return err_sys(err, errno, "%s", path);
 	if (fill_folder(st, path, err) < 0)
@@ -402,7 +411,7 @@ store_delete(struct store *st, struct str name, struct err *err)
 	mb = store_find_open(st, clean);
 	if (mb)
 		store_forget(mb);
-	if (sync_mail(st, err) < 0)
+	if (sync_mail(st, err) < 0 || uses_set(st, clean, 0, err) < 0)
 		return -1;
 	fd = fsx_open(st->mail, gone, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
@@ -453,7 +462,7 @@ rename_tree(struct store *st, const struct folder_list *all, const char *from,
 {
 	char name[STORE_NAME_MAX + 1];
 	size_t i, done = 0;
-	int rc = 0;
+	int rc = uses_copy(st, from, to, err);
 
 	for (i = 0; rc == 0 && i < all->n; i++) {
 		if (all->v[i].attrs & FOLDER_NOSELECT ||
@@ -463,7 +472,7 @@ rename_tree(struct store *st, const struct folder_list *all, const char *from,
 		done = i;
 	}
 	if (rc == 0)
-		return sync_mail(st, err);
+		return sync_mail(st, err) < 0 ? -1 : uses_forget(st, from, err);
 	/* Take back what was renamed before the one that failed. */
 	for (i = 0; i < done; i++) {
 		struct err undo;

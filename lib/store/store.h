@@ -196,7 +196,20 @@ enum folder_attr {
 	FOLDER_NOSELECT = 1, /* only a level above others */
 	FOLDER_CHILDREN = 2,
 	FOLDER_SUBSCRIBED = 4,
+	/* what it is for (RFC 6154) */
+	FOLDER_ARCHIVE = 8,
+	FOLDER_DRAFTS = 16,
+	FOLDER_JUNK = 32,
+	FOLDER_SENT = 64,
+	FOLDER_TRASH = 128,
+	FOLDER_USES = FOLDER_ARCHIVE | FOLDER_DRAFTS | FOLDER_JUNK |
+		      FOLDER_SENT | FOLDER_TRASH,
 };
+extern const struct store_use {
+	const char *name; /* "\Sent" */
+	unsigned attr;
+} store_uses[]; /* ended by NULL */
+
 struct folder {
 	char *name;
 	unsigned attrs;
@@ -206,8 +219,9 @@ struct folder_list {
 	size_t n, size;
 };
 
-/* All folders, with the levels above them; subscribed names that do not exist
- * are in it with FOLDER_SUBSCRIBED | FOLDER_NOSELECT. */
+/* All folders, and names that do not exist, with FOLDER_NOSELECT: those that
+ * stand above others (FOLDER_CHILDREN if one of them exists), and those that
+ * are subscribed. */
 ERR_WARN_UNUSED int store_list(struct store *st, struct folder_list *out,
 			       struct err *err);
 void folder_list_fini(struct folder_list *l);
@@ -224,6 +238,9 @@ bool store_exists(struct store *st, struct str name);
  * ENOTEMPTY (a mere level with folders below). */
 ERR_WARN_UNUSED int store_create(struct store *st, struct str name,
 				 struct err *err);
+/* uses: of FOLDER_USES; it goes along with a rename. */
+ERR_WARN_UNUSED int store_create_for(struct store *st, struct str name,
+				     unsigned uses, struct err *err);
 ERR_WARN_UNUSED int store_delete(struct store *st, struct str name,
 				 struct err *err);
 /* With all folders below; INBOX: its messages move to a new folder. */

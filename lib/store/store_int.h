@@ -86,6 +86,18 @@ struct known {
 };
 void known_clear(struct mailbox *mb);
 
+/* --- use.c */
+/* Add to each folder of the list what it is for. */
+ERR_WARN_UNUSED int uses_apply(struct store *st, struct folder_list *l,
+			       struct err *err);
+ERR_WARN_UNUSED int uses_set(struct store *st, const char *name, unsigned uses,
+			     struct err *err);
+/* What from and the folders below it are for, the same under to. */
+ERR_WARN_UNUSED int uses_copy(struct store *st, const char *from,
+			      const char *to, struct err *err);
+ERR_WARN_UNUSED int uses_forget(struct store *st, const char *tree,
+				struct err *err);
+
 /* --- watch.c */
 void watch_open(struct store *st);
 void watch_close(struct store *st);
