@@ -151,6 +151,14 @@ fsx_lock(int fd, bool wait)
 }
 
 int
+fsx_unlock(int fd)
+{
+	struct flock fl = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_SETLK, &fl);
+}
+
+int
 fsx_futimens(int fd, const struct timespec ts[2])
 {
 	return futimens(fd, ts);

@@ -49,6 +49,7 @@ int fsx_rename(int olddir, const char *old, int newdir, const char *name);
 int fsx_rename_new(int olddir, const char *old, int newdir, const char *name);
 int fsx_link(int olddir, const char *old, int newdir, const char *name);
 int fsx_lock(int fd, bool wait); /* exclusive OFD lock on the whole file */
+int fsx_unlock(int fd);
 int fsx_futimens(int fd, const struct timespec ts[2]);
 /* A descriptor of this file that another process can read (SCM_RIGHTS); the
  * caller closes it with close(2). */

@@ -733,6 +733,19 @@ fsx_lock(int fd, bool wait)
 }
 
 int
+fsx_unlock(int fd)
+{
+	struct mem_fd *f;
+
+	if (!begin())
+		return -1;
+	f = fd_of(fd);
+	if (f)
+		f->locked = false;
+	return done(f ? 0 : -1, EBADF);
+}
+
+int
 fsx_futimens(int fd, const struct timespec ts[2])
 {
 	struct mem_fd *f;

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/index_state.h"
+
+/* The message is so now; true: somebody is to be told. */
+static bool
+become(struct state *s, struct message *to, const struct message *from)
+{
+	bool differ =
+		to->flags != from->flags || to->keywords != from->keywords;
+
+	state_count(s, to, false);
+	to->flags = from->flags;
+	to->keywords = from->keywords;
+	to->modseq = from->modseq;
+	to->disk = from->disk;
+	if (from->wsize != MESSAGE_UNKNOWN)
+		to->wsize = from->wsize;
+	if (from->mtime != MESSAGE_NO_TIME)
+		to->mtime = from->mtime;
+	state_count(s, to, true);
+	return differ;
+}
+
+static void
+vanish(struct state *s, struct message *m, uint64_t modseq)
+{
+	state_count(s, m, false);
+	m->gone = true;
+	m->modseq = modseq;
+	s->t.gone++;
+}
+
+/* Everything but the messages. */
+static void
+take_rest(struct state *s, struct state *other)
+{
+	struct keywords kw = s->kw;
+	struct history history = s->history;
+
+	s->kw = other->kw;
+	other->kw = kw;
+	s->history = other->history;
+	other->history = history;
+	s->stamp = other->stamp;
+	s->t.uidnext = other->t.uidnext;
+	s->t.recent_from = other->t.recent_from;
+	s->t.highestmodseq = other->t.highestmodseq;
+}
+
+bool
+state_merge(struct state *s, struct state *other, const struct index_ops *ops,
+	    void *arg)
+{
+	size_t slot, old = s->slots, from = 0;
+	const struct message *n, *m;
+
+	take_rest(s, other);
+	for (slot = 0; slot < old; slot++) {
+		m = state_at(s, slot);
+		while (from < other->slots &&
+		       (n = state_at(other, from))->uid < m->uid) {
+			if (!n->gone)
+				return false;
+			from++;
+		}
+		n = from < other->slots ? state_at(other, from) : NULL;
+		if (n && n->uid == m->uid)
+			from++;
+		else
+			n = NULL;
+		if (n && n->gone)
+			n = NULL;
+		if (m->gone && n)
+			return false;
+		if (m->gone)
+			continue;
+		if (!n) {
+			vanish(s, state_edit(s, slot), s->t.highestmodseq);
+			ops->changed(arg, slot);
+		} else if (become(s, state_edit(s, slot), n)) {
+			ops->changed(arg, slot);
+		}
+	}
+	for (; from < other->slots; from++) {
+		n = state_at(other, from);
+		if (n->gone)
+			continue;
+		if (state_add(s, n, state_base(other, n)) < 0)
+			return false;
+		ops->added(arg, s->slots - 1);
+	}
+	return true;
+}
