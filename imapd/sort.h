@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef IMAPD_SORT_H
+#define IMAPD_SORT_H
+
+#include "keys.h"
+#include "parse.h"
+
+/* SORT (RFC 5256, 5957): the order of messages, nothing of sessions. */
+enum imap_sort_by {
+	SORT_ARRIVAL,
+	SORT_CC,
+	SORT_DATE,
+	SORT_FROM,
+	SORT_SIZE,
+	SORT_SUBJECT,
+	SORT_TO,
+	SORT_DISPLAYFROM,
+	SORT_DISPLAYTO,
+};
+struct imap_sort_criterion {
+	enum imap_sort_by by;
+	bool reverse;
+};
+enum { SORT_CRITERIA_MAX = 20 };
+struct imap_sort_program {
+	struct imap_sort_criterion v[SORT_CRITERIA_MAX];
+	size_t n;
+	/* what the messages are asked for */
+	bool needs_keys, needs_size, needs_arrival;
+};
+/* "(" criteria ")" */
+bool imap_sort_parse(struct imap_in *in, struct imap_sort_program *out);
+
+/*
+ * The messages.  What is compared of one is a row of bytes, so made that
+ * memcmp() gives the order of the whole program; the first eight stand in the
+ * item.
+ */
+struct imap_sort_item {
+	uint64_t first;
+	uint32_t at, n; /* of the others, in bytes */
+	uint32_t number;
+};
+struct imap_sorter {
+	struct imap_sort_item *v;
+	size_t n, size;
+	struct buf bytes;
+	struct buf row; /* of the message being added */
+};
+void imap_sorter_init(struct imap_sorter *s);
+void imap_sorter_fini(struct imap_sorter *s);
+
+/* A message: numbers ascend from call to call; sent is the moment of its Date,
+ * or else of its arrival. -1: no memory. */
+struct imap_sort_values {
+	int64_t sent, arrival;
+	uint64_t size;
+	const struct imap_keys *keys;
+};
+int imap_sorter_add(struct imap_sorter *s, const struct imap_sort_program *p,
+		    uint32_t number, const struct imap_sort_values *m);
+/* v is in order; messages that are equal keep theirs. */
+void imap_sorter_run(struct imap_sorter *s);
+
+#endif
