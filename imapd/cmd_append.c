@@ -127,7 +127,7 @@ imap_append_start(struct imap_session *s, struct imap_in *in)
 static void
 take_body(struct imap_session *s, struct imap_append *a)
 {
-	struct str part = conn_input(s->conn);
+	struct str part = imap_input(s);
 	struct err err;
 
 	if (part.n > a->left)
@@ -142,7 +142,7 @@ take_body(struct imap_session *s, struct imap_append *a)
 	}
 	a->left -= part.n;
 	s->bytes_in += part.n;
-	conn_consume(s->conn, part.n);
+	imap_consume(s, part.n);
 	if (a->left == 0) {
 		a->phase = TAIL;
 		imap_collect_resume(&s->in);
@@ -200,8 +200,8 @@ imap_append_input(struct imap_session *s)
 		take_body(s, a);
 		return;
 	}
-	what = imap_collect(&s->in, conn_input(s->conn), &used);
-	conn_consume(s->conn, used);
+	what = imap_collect(&s->in, imap_input(s), &used);
+	imap_consume(s, used);
 	s->bytes_in += used;
 	if (what == COLLECT_CONTINUE) /* another literal: no such thing */
 		what = COLLECT_BARE;

@@ -9,6 +9,7 @@ const struct imap_command imap_commands[] = {
 	{ "ID", imap_cmd_id, 0 },
 	/* authenticated */
 	{ "ENABLE", imap_cmd_enable, 0 },
+	{ "COMPRESS", imap_cmd_compress, 0 },
 	{ "NAMESPACE", imap_cmd_namespace, 0 },
 	{ "SELECT", imap_cmd_select, CMD_NO_SYNC },
 	{ "EXAMINE", imap_cmd_examine, CMD_NO_SYNC },

@@ -12,8 +12,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * A client's bytes against a whole session.  The first byte: bit 0 INBOX is
  * selected first, bit 1 another client of the user sits in IDLE on INBOX, bit 2
  * mail arrives after each portion, bit 3 the messages have flags, bit 4 a disk
- * call fails, the second byte says which, bit 6 a small append limit.  A byte
- * 0x01 waits for the server's answers.
+ * call fails, the second byte says which, bit 5 behind COMPRESS what is sent is
+ * not compressed, bit 6 a small append limit.  A byte 0x01 waits for the
+ * server's answers; between two of them, behind COMPRESS, it is one block of
+ * DEFLATE.
  */
 
 /* The store is in order: it opens, and its folders. */
@@ -60,6 +62,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	testbed_init(&b, how & 8);
 	if (how & 64)
 		b.u.append_limit = 300;
+	b.plain = how & 32;
 	testbed_connect(&b, 0);
 	if (how & 2) {
 		testbed_connect(&b, 1);

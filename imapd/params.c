@@ -22,6 +22,17 @@ const struct param imapd_params[] = {
 	  .users = SVC_BIT(SVC_SPAWNER),
 	  .text = "The largest message that an IMAP client may store with "
 		  "APPEND." },
+	{ .name = "imapd_compress",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SVC_BIT(SVC_SPAWNER),
+	  .text = "Whether IMAP clients may ask for compression "
+		  "(COMPRESS=DEFLATE, RFC 4978). It saves most of the bytes of "
+		  "mailing lists and headers and costs processor time. Whoever "
+		  "can both send mail to a user and measure the length of what "
+		  "that user's client is sent under TLS might guess at parts "
+		  "of "
+		  "it; where that matters, say no." },
 	{ .name = "imapd_timeout",
 	  .kind = PARAM_TIME,
 	  .def = "30m",

@@ -19,18 +19,6 @@ static void pump(struct imap_session *s);
 /* --- replies ---------------------------------------------------------------
  */
 
-struct buf *
-imap_out(struct imap_session *s)
-{
-	return conn_out(s->conn);
-}
-
-bool
-imap_full(const struct imap_session *s)
-{
-	return conn_unsent(s->conn) >= IMAP_OUT_HIGH;
-}
-
 void
 imap_reply(struct imap_session *s, const char *fmt, ...)
 {
@@ -159,6 +147,7 @@ finish_command(struct imap_session *s)
 	buf_add_str(out, buf_str(&s->reply));
 	buf_add_c(out, "\r\n");
 	buf_reset(&s->reply);
+	imap_compress_begin(s);
 	pool_fini(&s->pool);
 	s->cmd = NULL;
 	s->uid = false;
@@ -302,7 +291,7 @@ end_idle(struct imap_session *s)
 static bool
 step_input(struct imap_session *s)
 {
-	struct str in = conn_input(s->conn);
+	struct str in = imap_input(s);
 	enum imap_collected what;
 	struct imap_in args;
 	size_t used;
@@ -310,11 +299,11 @@ step_input(struct imap_session *s)
 	if (in.n == 0)
 		return false;
 	what = imap_collect(&s->in, in, &used);
-	conn_consume(s->conn, used);
+	imap_consume(s, used);
 	s->bytes_in += used;
 	switch (what) {
 	case COLLECT_MORE:
-		return false;
+		return imap_has_input(s);
 	case COLLECT_CONTINUE:
 		buf_add_c(imap_out(s), "+ OK\r\n");
 		return true;
@@ -372,7 +361,7 @@ step(struct imap_session *s)
 	case STAGE_READY:
 		return step_input(s);
 	case STAGE_APPEND:
-		if (conn_input(s->conn).n == 0)
+		if (imap_input(s).n == 0)
 			return false;
 		imap_append_input(s);
 		return true;
@@ -399,7 +388,7 @@ static void
 pump(struct imap_session *s)
 {
 	uint64_t until = clock_mono_ms() + TURN_MS;
-	size_t before = conn_unsent(s->conn);
+	size_t before = imap_unsent(s);
 
 	while (!imap_full(s) && step(s)) {
 		if (clock_mono_ms() >= until) {
@@ -407,7 +396,8 @@ pump(struct imap_session *s)
 			break;
 		}
 	}
-	s->bytes_out += conn_unsent(s->conn) - before;
+	s->bytes_out += imap_unsent(s) - before;
+	imap_flush(s);
 	if (s->stage == STAGE_END)
 		say_goodbye(s);
 }
@@ -443,11 +433,20 @@ on_input(struct conn *c, void *arg)
 static void
 on_drained(struct conn *c, void *arg)
 {
+	struct imap_session *s = arg;
+
 	(void)c;
 	/* In the next turn, so that the others have theirs. */
-	if (((struct imap_session *)arg)->stage != STAGE_READY ||
-	    conn_input(c).n)
-		imap_wake(arg);
+	if (s->stage != STAGE_READY || imap_has_input(s))
+		imap_wake(s);
+}
+
+/* Outside the pump. */
+static void
+say_at_once(struct imap_session *s, const char *text)
+{
+	buf_add_c(imap_out(s), text);
+	imap_flush(s);
 }
 
 static void
@@ -461,8 +460,9 @@ on_end(struct conn *c, void *arg, enum conn_end why)
 	};
 	struct imap_session *s = arg;
 
+	(void)c;
 	if (why == CONN_DEADLINE) /* RFC 3501 5.4 */
-		conn_write(c, STR("* BYE Autologout; idle for too long\r\n"));
+		say_at_once(s, "* BYE Autologout; idle for too long\r\n");
 	log_info("imap(%s): Disconnected: %s in=%llu out=%llu", s->user->name,
 		 reasons[why], (unsigned long long)s->bytes_in,
 		 (unsigned long long)s->bytes_out);
@@ -477,6 +477,16 @@ static const struct conn_ops ops = {
 
 /* --- life ------------------------------------------------------------------
  */
+
+void
+imap_shut_down(struct imap_session *s)
+{
+	say_at_once(s, "* BYE Server is shutting down\r\n");
+	log_info("imap(%s): Disconnected: Shutting down in=%llu out=%llu",
+		 s->user->name, (unsigned long long)s->bytes_in,
+		 (unsigned long long)s->bytes_out);
+	imap_session_free(s);
+}
 
 static void
 greet(struct imap_session *s, struct str tag)
@@ -532,6 +542,7 @@ imap_session_free(struct imap_session *s)
 	imap_append_cancel(s);
 	imap_cache_clear(s);
 	imap_view_close(s);
+	imap_compress_free(s);
 	if (s->conn)
 		conn_close(s->conn);
 	if (s->wake)

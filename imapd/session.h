@@ -26,6 +26,7 @@ struct imap_user {
 	/* parameters */
 	size_t max_sessions;
 	uint64_t append_limit;
+	bool compress; /* COMPRESS is offered */
 	unsigned timeout_ms;
 };
 
@@ -89,7 +90,9 @@ struct imap_session {
 	void (*end)(struct imap_session *s);
 	void *job;
 	struct imap_append *append;
-	struct imap_cache *cache; /* the message fetched last */
+	struct imap_compress *compress; /* NULL: COMPRESS was not asked for */
+	bool compressed;		/* it counts */
+	struct imap_cache *cache;	/* the message fetched last */
 };
 
 /* --- user.c */
@@ -108,9 +111,6 @@ void imap_reply(struct imap_session *s, const char *fmt, ...)
 void imap_reply_bad(struct imap_session *s, const struct imap_in *in);
 /* "NO" with a response code that fits the error. */
 void imap_reply_err(struct imap_session *s, const struct err *err);
-struct buf *imap_out(struct imap_session *s);
-/* The output is full: a job returns IMAP_MORE. */
-bool imap_full(const struct imap_session *s);
 void imap_set_state(struct imap_session *s, enum imap_state st);
 /* Work in portions instead of answering at once. */
 void imap_job(struct imap_session *s,
@@ -120,10 +120,28 @@ void imap_job(struct imap_session *s,
 void imap_unselect(struct imap_session *s);
 /* Say good-bye and close. */
 void imap_bye(struct imap_session *s, const char *text);
+/* Say so and free it, now. */
+void imap_shut_down(struct imap_session *s);
 /* Go on soon (from a callback of somebody else). */
 void imap_wake(struct imap_session *s);
 /* RFC 3501 7.2.1: the words after "CAPABILITY". */
 void imap_put_capabilities(const struct imap_session *s, struct buf *b);
+
+/* --- compress.c: what goes to the client and comes from it, compressed or not
+ */
+struct buf *imap_out(struct imap_session *s);
+/* Bytes that were said and are not with the kernel. */
+size_t imap_unsent(const struct imap_session *s);
+/* The output is full: a job returns IMAP_MORE. */
+bool imap_full(const struct imap_session *s);
+/* What was said goes out.  The pump does it, so nobody else need. */
+void imap_flush(struct imap_session *s);
+struct str imap_input(struct imap_session *s);
+void imap_consume(struct imap_session *s, size_t n);
+bool imap_has_input(const struct imap_session *s);
+/* After the tagged reply of each command: COMPRESS counts from there. */
+void imap_compress_begin(struct imap_session *s);
+void imap_compress_free(struct imap_session *s);
 
 /* --- commands.c */
 enum imap_command_flags {

@@ -119,6 +119,103 @@ test_news_by_polling(void **state)
 	testbed_fini(&b);
 }
 
+/* RFC 4978 */
+static void
+test_compress(void **state)
+{
+	struct testbed b;
+	size_t plain;
+
+	(void)state;
+	testbed_init(&b, false);
+	testbed_connect(&b, 0);
+	testbed_say(&b, 0, STR("a COMPRESS\r\n"));
+	assert_said(&b, 0, "a BAD");
+	testbed_say(&b, 0, STR("a COMPRESS LZW\r\n"));
+	assert_said(&b, 0, "BAD COMPRESS: Only");
+	/* Not with something behind it, which nobody has compressed. */
+	testbed_say(&b, 0, STR("b COMPRESS DEFLATE\r\nc NOOP\r\n"));
+	assert_said(&b, 0, "b BAD");
+	assert_said(&b, 0, "c OK");
+	testbed_say(&b, 0, STR("d CAPABILITY\r\n"));
+	assert_said(&b, 0, " COMPRESS=DEFLATE");
+	plain = b.got[0].n;
+	testbed_say(&b, 0, STR("e COMPRESS DEFLATE\r\n"));
+	assert_true(b.packed[0]);
+	testbed_say(&b, 0, STR("f COMPRESS DEFLATE\r\n"));
+	assert_said(&b, 0, "f NO [COMPRESSIONACTIVE]");
+	testbed_say(&b, 0, STR("g CAPABILITY\r\n"));
+	assert_true(str_search(str_from(buf_str(&b.got[0]), plain),
+			       STR("COMPRESS=DEFLATE")) < 0);
+	testbed_say(&b, 0, STR("h SELECT INBOX\r\ni FETCH 1:* BODY[]\r\n"));
+	assert_said(&b, 0, "i OK");
+	testbed_say(&b, 0, STR("j APPEND INBOX {1000+}\r\n"));
+	for (plain = 0; plain < 100; plain++)
+		testbed_say(&b, 0, STR("Subject: x"));
+	testbed_say(&b, 0, STR("\r\nk LOGOUT\r\n"));
+	assert_said(&b, 0, "j OK [APPENDUID");
+	assert_said(&b, 0, "k OK");
+	assert_true(has_ended(&b));
+	testbed_fini(&b);
+}
+
+/* At rest the session forgets what it has said, not what it was told. */
+static void
+test_compressed_rest(void **state)
+{
+	struct testbed b;
+	uint64_t start;
+
+	(void)state;
+	testbed_init(&b, false);
+	testbed_connect(&b, 0);
+	testbed_say(&b, 0, STR("a COMPRESS DEFLATE\r\n"));
+	testbed_say(&b, 0, STR("b SELECT INBOX\r\n"));
+	start = clock_mono_ms();
+	while (clock_mono_ms() - start < 3300) {
+		usleep(100000);
+		testbed_settle(&b);
+	}
+	buf_reset(&b.got[0]);
+	testbed_say(&b, 0, STR("b SELECT INBOX\r\n"));
+	assert_said(&b, 0, "b OK");
+	testbed_say(&b, 0, STR("c IDLE\r\n"));
+	testbed_arrive(&b);
+	testbed_settle(&b);
+	assert_said(&b, 0, "* 4 EXISTS\r\n");
+	testbed_fini(&b);
+}
+
+/* What is no DEFLATE ends the session; a bomb is an ordinary long line. */
+static void
+test_compress_abuse(void **state)
+{
+	struct testbed b;
+	struct buf zeros;
+
+	(void)state;
+	testbed_init(&b, false);
+	testbed_connect(&b, 0);
+	testbed_say(&b, 0, STR("a COMPRESS DEFLATE\r\n"));
+	b.plain = true;
+	testbed_say(&b, 0, STR("\377\377 NOOP\r\n"));
+	assert_said(&b, 0, "* BYE");
+	assert_true(has_ended(&b));
+	testbed_fini(&b);
+
+	buf_init(&zeros, 1 << 24);
+	while (zeros.n < 1 << 23)
+		buf_add_c(&zeros, "0000000000000000");
+	testbed_init(&b, false);
+	testbed_connect(&b, 0);
+	testbed_say(&b, 0, STR("a COMPRESS DEFLATE\r\n"));
+	testbed_say(&b, 0, buf_str(&zeros));
+	assert_said(&b, 0, "* BYE Too much input");
+	assert_true(has_ended(&b));
+	testbed_fini(&b);
+	buf_fini(&zeros);
+}
+
 int
 main(void)
 {
@@ -126,6 +223,9 @@ main(void)
 		cmocka_unit_test(test_autologout),
 		cmocka_unit_test(test_no_autologout_at_work),
 		cmocka_unit_test(test_news_by_polling),
+		cmocka_unit_test(test_compress),
+		cmocka_unit_test(test_compressed_rest),
+		cmocka_unit_test(test_compress_abuse),
 	};
 
 	log_open(open("/dev/null", O_WRONLY | O_CLOEXEC), "imapd");

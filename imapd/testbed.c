@@ -10,7 +10,7 @@
 #include "base/fsx_mem.h"
 #include "testbed.h"
 
-enum { SETTLED = 12, TURNS_MAX = 5000, GOT_MAX = 1 << 28 };
+enum { SETTLED = 12, TURNS_MAX = 5000, GOT_MAX = 1 << 28, PORTION = 16384 };
 
 /* Names of files come again in each run: the disk keeps all there ever were. */
 static uint64_t random_state;
@@ -95,10 +95,28 @@ on_linger(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
+static void
+take(struct testbed *b, int i, struct str s)
+{
+	size_t used;
+
+	if (!b->packed[i]) {
+		BUG_ON(buf_add_str(&b->got[i], s) < 0);
+		b->packed[i] = str_ends(buf_str(&b->got[i]),
+					STR("OK DEFLATE active\r\n"));
+		return;
+	}
+	while (s.n || b->flate[i].more) {
+		BUG_ON(flate_get(&b->flate[i], s, &used, &b->got[i], PORTION) <
+		       0);
+		s = str_from(s, used);
+	}
+}
+
 static bool
 received(struct testbed *b)
 {
-	char *to;
+	char part[PORTION];
 	ssize_t n;
 	bool any = false;
 	int i;
@@ -106,13 +124,9 @@ received(struct testbed *b)
 	for (i = 0; i < 2; i++) {
 		if (b->client[i] < 0)
 			continue;
-		for (;;) {
-			to = buf_reserve(&b->got[i], 16384);
-			BUG_ON(!to);
-			n = recv(b->client[i], to, 16384, MSG_DONTWAIT);
-			if (n <= 0)
-				break;
-			b->got[i].n += (size_t)n;
+		while ((n = recv(b->client[i], part, sizeof(part),
+				 MSG_DONTWAIT)) > 0) {
+			take(b, i, str_mem(part, (size_t)n));
 			any = true;
 		}
 	}
@@ -131,8 +145,8 @@ testbed_settle(struct testbed *b)
 	BUG_ON(turns >= TURNS_MAX);
 }
 
-void
-testbed_say(struct testbed *b, int i, struct str s)
+static void
+send_all(struct testbed *b, int i, struct str s)
 {
 	ssize_t n;
 
@@ -144,6 +158,21 @@ testbed_say(struct testbed *b, int i, struct str s)
 		testbed_settle(b);
 	}
 	testbed_settle(b);
+}
+
+void
+testbed_say(struct testbed *b, int i, struct str s)
+{
+	struct buf packed;
+
+	if (!b->packed[i] || b->plain) {
+		send_all(b, i, s);
+		return;
+	}
+	buf_init(&packed, GOT_MAX);
+	BUG_ON(flate_put(&b->flate[i], s, &packed) < 0);
+	send_all(b, i, buf_str(&packed));
+	buf_fini(&packed);
 }
 
 void
@@ -164,8 +193,10 @@ testbed_init(struct testbed *b, bool flags)
 	int i;
 
 	*b = (struct testbed){ .client = { -1, -1 } };
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		buf_init(&b->got[i], GOT_MAX);
+		flate_init(&b->flate[i]);
+	}
 	random_state = 1;
 	clock_fix_wall_us(1700000000000000);
 	fill(b, flags);
@@ -175,6 +206,7 @@ testbed_init(struct testbed *b, bool flags)
 	b->u.name = "test";
 	b->u.max_sessions = 10;
 	b->u.append_limit = 100000;
+	b->u.compress = true;
 	b->u.timeout_ms = 1800000;
 	b->u.linger = evtimer_new(b->u.loop.base, on_linger, NULL);
 	b->u.store = store_open(b->root, "Maildir", "host", &err);
@@ -198,6 +230,8 @@ testbed_fini(struct testbed *b)
 	store_close(b->u.store);
 	event_free(b->u.linger);
 	loop_fini(&b->u.loop);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		buf_fini(&b->got[i]);
+		flate_fini(&b->flate[i]);
+	}
 }

@@ -2,6 +2,7 @@
 #ifndef IMAPD_TESTBED_H
 #define IMAPD_TESTBED_H
 
+#include "flate.h"
 #include "session.h"
 
 /*
@@ -12,6 +13,9 @@ struct testbed {
 	struct imap_user u;
 	int client[2];	   /* our ends of the connections, -1: none */
 	struct buf got[2]; /* what the server said */
+	bool packed[2];	   /* COMPRESS has been done; both ways go through */
+	struct flate flate[2];
+	bool plain; /* ... but what we send does not: no good client */
 	int root;
 	unsigned arrived;
 };

@@ -82,16 +82,8 @@ on_close(struct chan *c, void *arg)
 
 	(void)c;
 	u->spawner = NULL;
-	while ((it = u->sessions.next) != &u->sessions) {
-		struct imap_session *s = LIST_OF(it, struct imap_session, link);
-
-		conn_write(s->conn, STR("* BYE Server is shutting down\r\n"));
-		log_info("imap(%s): Disconnected: Shutting down in=%llu "
-			 "out=%llu",
-			 u->name, (unsigned long long)s->bytes_in,
-			 (unsigned long long)s->bytes_out);
-		imap_session_free(s);
-	}
+	while ((it = u->sessions.next) != &u->sessions)
+		imap_shut_down(LIST_OF(it, struct imap_session, link));
 	loop_stop(&u->loop);
 }
 
@@ -106,6 +98,7 @@ start(struct imap_user *u, const struct user_entry *e, struct err *err)
 	u->name = e->user;
 	u->max_sessions = (size_t)params_num(e->params, "imapd_session_limit");
 	u->append_limit = (uint64_t)params_num(e->params, "imapd_append_limit");
+	u->compress = params_num(e->params, "imapd_compress") != 0;
 	u->timeout_ms = (unsigned)params_num(e->params, "imapd_timeout") * 1000;
 	if (loop_init(&u->loop, err) < 0)
 		return -1;

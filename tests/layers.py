@@ -42,6 +42,7 @@ LIBRARIES = {
                  "lib/cert", "lib/password"},
     "unicode/": {"lib/store", "lib/password"},
     "idn2.h": {"smtp"},
+    "zlib.h": {"imapd"},
     "sasl/": {"lib/sasl", "services/authd", "smtp"},
     "unbound": {"services/dnsd"},
     "security/": {"services/pamd"},

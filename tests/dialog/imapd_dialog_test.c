@@ -44,6 +44,7 @@ begin(void *arg)
 	u->name = "test";
 	u->max_sessions = 10;
 	u->append_limit = 10000;
+	u->compress = true;
 	u->timeout_ms = 60000;
 	u->linger = evtimer_new(u->loop.base, on_linger, u);
 	u->store = store_open(b->root, ".", "test", &err);
