@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* APPEND: the message is written to disk as it comes. */
+/* APPEND: messages are written to disk as they come, and all become part of the
+ * mailbox at the end of the command, or none does (RFC 3502). */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -8,21 +9,38 @@
 #include "commands.h"
 
 enum append_phase {
-	BODY, /* bytes of the message */
-	TAIL, /* the end of the command's line */
-	SKIP, /* reading over all of it; the reply is set */
+	BODY, /* bytes of a message */
+	TAIL, /* the line behind it */
+};
+
+enum {
+	APPEND_MAX = 1, /* messages of one command: each has a file open */
+	SKIP_MAX = 268435456 /* bytes that are read over */,
 };
 
 struct imap_append {
 	enum append_phase phase;
 	struct mailbox *mb;
-	struct store_append *file; /* NULL: failed, the reply is set */
+	bool failed; /* the reply is set; what comes is read over */
+	/* the message that comes */
 	uint64_t left;
-	struct imap_flags flags;
-	int64_t date;
+	uint64_t skipped; /* of all */
+	bool literal8;
+	bool in_utf8; /* RFC 6855 4: it stands in "UTF8 (...)" */
+	char last;    /* its last byte so far */
+	/* those that are there, and it */
+	size_t n;
+	struct store_append *file[APPEND_MAX];
+	struct imap_flags flags[APPEND_MAX];
+	int64_t date[APPEND_MAX];
 };
 
-enum { SKIP_MESSAGE_MAX = 268435456 };
+static void
+drop_files(struct imap_append *a)
+{
+	while (a->n)
+		append_abort(a->file[--a->n]);
+}
 
 void
 imap_append_cancel(struct imap_session *s)
@@ -31,82 +49,125 @@ imap_append_cancel(struct imap_session *s)
 
 	if (!a)
 		return;
-	if (a->file)
-		append_abort(a->file);
+	drop_files(a);
 	if (a->mb)
 		mailbox_release(a->mb);
 	free(a);
 	s->append = NULL;
 }
 
-static void
-drop_file(struct imap_append *a)
+/* --- arguments -------------------------------------------------------------
+ */
+
+/* Their names stand in the command, which moves as it grows. */
+static bool
+keep_keywords(struct imap_in *in, struct imap_flags *f)
 {
-	if (a->file)
-		append_abort(a->file);
-	a->file = NULL;
+	size_t i;
+
+	for (i = 0; i < f->nkeywords; i++) {
+		f->keywords[i] = pool_str(in->pool, f->keywords[i]);
+		if (!f->keywords[i].p)
+			return imap_fail(in, "Command is too large");
+	}
+	return true;
 }
 
-/* mailbox [flags] [date], up to where the literal stood. */
+/* SP [flags SP] [date SP] ["UTF8 ("], up to where the literal stood. */
 static bool
-read_args(struct imap_session *s, struct imap_in *in, struct str *name,
-	  struct imap_append *a)
+read_options(struct imap_in *in, struct imap_append *a)
 {
-	a->date = (int64_t)(clock_wall_us() / 1000000);
-	if (!imap_space(in) || !imap_mailbox_arg(s, in, name) ||
-	    !imap_space(in))
+	struct imap_flags *flags = &a->flags[a->n];
+	int64_t *date = &a->date[a->n];
+
+	*flags = (struct imap_flags){ 0 };
+	*date = (int64_t)(clock_wall_us() / 1000000);
+	a->in_utf8 = false;
+	if (!imap_space(in))
 		return false;
 	if (imap_peek(in) == '(' &&
-	    (!imap_flag_list(in, false, &a->flags) || !imap_space(in)))
+	    (!imap_flag_list(in, false, flags) || !keep_keywords(in, flags) ||
+	     !imap_space(in)))
 		return false;
 	if (imap_peek(in) == '"' &&
-	    (!imap_date_time(in, &a->date) || !imap_space(in)))
+	    (!imap_date_time(in, date) || !imap_space(in)))
 		return false;
+	if (imap_word(in, "UTF8")) {
+		a->in_utf8 = true;
+		if (!imap_space(in) || !imap_char(in, '('))
+			return false;
+		if (!a->literal8)
+			return imap_fail(in, "UTF8 wants a literal8");
+	}
 	return imap_at_end(in) || imap_fail(in, "Syntax error");
 }
 
 static bool
-open_append(struct imap_session *s, struct imap_append *a, struct str name)
+open_box(struct imap_session *s, struct imap_append *a, struct str name)
 {
 	struct err err;
 
-	if (s->in.literal > s->user->append_limit) {
-		imap_reply(s, "NO [TOOBIG] Message is larger than %llu bytes",
-			   (unsigned long long)s->user->append_limit);
-		return false;
-	}
-	if (s->in.literal == 0) {
-		imap_reply(s, "NO Message is empty");
-		return false;
-	}
 	a->mb = mailbox_open(s->user->store, name, &err);
 	if (a->mb)
-		a->file = append_begin(a->mb, &err);
-	if (a->file)
 		return true;
-	if (!a->mb && err.code == ENOENT) /* RFC 3501 6.3.11 */
+	if (err.code == ENOENT) /* RFC 9051 6.3.12 */
 		imap_reply(s, "NO [TRYCREATE] No such mailbox");
 	else
 		imap_reply_err(s, &err);
 	return false;
 }
 
-void
-imap_append_start(struct imap_session *s, struct imap_in *in)
+/* Room for one more; false: the reply is set. */
+static bool
+open_file(struct imap_session *s, struct imap_append *a)
 {
-	struct imap_append *a = calloc(1, sizeof(*a));
-	struct str name;
+	struct err err;
 
-	if (!a) {
-		imap_bye(s, "Out of memory");
-		return;
+	if (a->left > s->user->append_limit) { /* RFC 7889 4 */
+		imap_reply(s, "NO [TOOBIG] Message is larger than %llu bytes",
+			   (unsigned long long)s->user->append_limit);
+		return false;
 	}
-	s->append = a;
+	if (a->left == 0) { /* RFC 3502 6.3.11: so a client takes it back */
+		imap_reply(s, "NO Message is empty");
+		return false;
+	}
+	a->file[a->n] = append_begin(a->mb, &err);
+	if (!a->file[a->n]) {
+		imap_reply_err(s, &err);
+		return false;
+	}
+	a->n++;
+	return true;
+}
+
+static void
+fail(struct imap_append *a)
+{
+	a->failed = true;
+	drop_files(a);
+}
+
+/* A message is announced: ask for it, read over it, or end the command. */
+static void
+next_message(struct imap_session *s, struct imap_append *a, struct imap_in *in,
+	     struct str name)
+{
+	a->phase = BODY;
 	a->left = s->in.literal;
-	s->stage = STAGE_APPEND;
-	if (!read_args(s, in, &name, a)) {
+	a->literal8 = s->in.literal8;
+	a->last = '\0';
+	if (a->failed) {
+		/* the reply is set */
+	} else if (a->n == APPEND_MAX) {
+		imap_reply(s, "NO [LIMIT] At most %d messages", APPEND_MAX);
+		fail(a);
+	} else if (!read_options(in, a)) {
 		imap_reply_bad(s, in);
-	} else if (open_append(s, a, name)) {
+		fail(a);
+	} else if ((!a->mb && !open_box(s, a, name)) || !open_file(s, a)) {
+		fail(a);
+	} else {
 		if (!s->in.nonsync)
 			buf_add_c(imap_out(s), "+ OK\r\n");
 		return;
@@ -115,31 +176,74 @@ imap_append_start(struct imap_session *s, struct imap_in *in)
 	if (!s->in.nonsync) {
 		s->stage = STAGE_SYNC;
 		imap_append_cancel(s);
-	} else if (s->in.literal > SKIP_MESSAGE_MAX) {
+	} else if ((a->skipped += a->left) > SKIP_MAX) {
 		imap_append_cancel(s);
 		imap_bye(s, "Message is too large");
-	} else {
-		a->phase = SKIP;
-		imap_collect_skip_message(&s->in);
 	}
+}
+
+void
+imap_append_start(struct imap_session *s, struct imap_in *in)
+{
+	struct imap_append *a = calloc(1, sizeof(*a));
+	struct str name = STR_NULL;
+
+	if (!a) {
+		imap_bye(s, "Out of memory");
+		return;
+	}
+	s->append = a;
+	s->stage = STAGE_APPEND;
+	if (!imap_space(in) || !imap_mailbox_arg(s, in, &name)) {
+		imap_reply_bad(s, in);
+		a->failed = true;
+	}
+	next_message(s, a, in, name);
+}
+
+/* --- the messages ----------------------------------------------------------
+ */
+
+/*
+ * What cannot be kept as it is.  A literal has no NUL (RFC 9051 4.3); a
+ * literal8 may, but files of messages here are lines, whose ends are no
+ * matter, so neither that nor a line end of LF alone could be given back
+ * (RFC 3516 4.4).
+ */
+static bool
+is_storable(const struct imap_append *a, struct str part)
+{
+	size_t i;
+
+	if (memchr(part.p, '\0', part.n))
+		return false;
+	if (!a->literal8 || a->in_utf8)
+		return true;
+	for (i = 0; i < part.n; i++)
+		if (part.p[i] == '\n' && (i ? part.p[i - 1] : a->last) != '\r')
+			return false;
+	return true;
 }
 
 static void
 take_body(struct imap_session *s, struct imap_append *a)
 {
-	struct str part = imap_input(s);
+	struct str part = str_head(imap_input(s), (size_t)a->left);
 	struct err err;
 
-	if (part.n > a->left)
-		part.n = (size_t)a->left;
-	if (a->file && memchr(part.p, '\0', part.n)) {
-		imap_reply(s, "NO [CANNOT] Message contains a NUL");
-		drop_file(a);
+	if (!a->failed && part.n && !is_storable(a, part)) {
+		imap_reply(s, a->literal8
+				      ? "NO [UNKNOWN-CTE] Binary messages "
+					"cannot be kept"
+				      : "NO [CANNOT] Message contains a NUL");
+		fail(a);
 	}
-	if (a->file && append_write(a->file, part, &err) < 0) {
+	if (!a->failed && append_write(a->file[a->n - 1], part, &err) < 0) {
 		imap_reply_err(s, &err);
-		drop_file(a);
+		fail(a);
 	}
+	if (part.n)
+		a->last = part.p[part.n - 1];
 	a->left -= part.n;
 	s->bytes_in += part.n;
 	imap_consume(s, part.n);
@@ -156,9 +260,9 @@ commit(struct imap_session *s, struct imap_append *a)
 	struct err err;
 	int rc;
 
-	rc = append_commit(a->file, imap_flags_to_store(a->flags.flags),
-			   a->date, &uid, &err);
-	a->file = NULL;
+	rc = append_commit(a->file[0], imap_flags_to_store(a->flags[0].flags),
+			   a->date[0], &uid, &err);
+	a->n = 0;
 	if (rc < 0) {
 		imap_reply_err(s, &err);
 		return;
@@ -169,23 +273,33 @@ commit(struct imap_session *s, struct imap_append *a)
 		   mailbox_uidvalidity(a->mb), uid);
 }
 
-/* The rest of the line came: it has to be empty. */
+/* The line behind a message: it is the last, or another one comes. */
 static void
 end_line(struct imap_session *s, struct imap_append *a,
 	 enum imap_collected what)
 {
-	if (what == COLLECT_HOPELESS ||
-	    (what == COLLECT_APPEND && s->in.nonsync)) {
-		imap_bye(s, "Too much input");
+	struct str line = str_from(buf_str(&s->in.text), s->in.line);
+	struct imap_in in = { .p = line.p,
+			      .end = line.p + line.n,
+			      .pool = &s->pool };
+
+	if (!a->failed && a->in_utf8 && !imap_char(&in, ')')) {
+		imap_reply_bad(s, &in);
+		fail(a);
+	}
+	if (what == COLLECT_APPEND) {
+		next_message(s, a, &in, STR_NULL);
 		return;
 	}
-	s->stage = STAGE_SYNC;
-	if (a->phase == TAIL && a->file) {
-		if (what == COLLECT_COMMAND && s->in.text.n == s->in.line)
-			commit(s, a);
-		else
-			imap_reply(s, "BAD APPEND: Too many arguments");
+	if (!a->failed && (what != COLLECT_COMMAND || !imap_end(&in))) {
+		imap_reply(s, what == COLLECT_LITERAL
+				      ? "NO [TOOBIG] Message is too large"
+				      : "BAD APPEND: Syntax error");
+		fail(a);
 	}
+	s->stage = STAGE_SYNC;
+	if (!a->failed)
+		commit(s, a);
 	imap_append_cancel(s);
 }
 
@@ -203,9 +317,9 @@ imap_append_input(struct imap_session *s)
 	what = imap_collect(&s->in, imap_input(s), &used);
 	imap_consume(s, used);
 	s->bytes_in += used;
-	if (what == COLLECT_CONTINUE) /* another literal: no such thing */
-		what = COLLECT_BARE;
-	if (what != COLLECT_MORE)
+	if (what == COLLECT_HOPELESS)
+		imap_bye(s, "Too much input");
+	else if (what != COLLECT_MORE)
 		end_line(s, a, what);
 }
 

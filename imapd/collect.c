@@ -28,6 +28,7 @@ imap_collect_reset(struct imap_collector *c)
 	c->line = 0;
 	c->state = LINE;
 	c->skipped = 0;
+	c->ntail = 0;
 }
 
 void
@@ -37,28 +38,29 @@ imap_collect_resume(struct imap_collector *c)
 	c->state = LINE;
 }
 
-void
-imap_collect_skip_message(struct imap_collector *c)
-{
-	c->verdict = COLLECT_COMMAND;
-	c->state = SKIP_LITERAL;
-}
+/* A literal's announcement at the end of a line. */
+struct announced {
+	size_t at; /* its place in the line */
+	uint64_t n;
+	bool nonsync, literal8;
+	bool huge; /* beyond all reason */
+};
 
-/* Does the line end in a literal's announcement?  Its place in the line. */
 static bool
-announced(struct str line, size_t *at, uint64_t *n, bool *nonsync, bool *huge)
+announced(struct str line, struct announced *a)
 {
 	ptrdiff_t open = str_rfind(line, '{');
 	struct str digits;
 	size_t i;
 
-	*nonsync = *huge = false;
+	*a = (struct announced){ 0 };
 	if (open < 0 || !str_ends(line, STR("}")))
 		return false;
-	*at = (size_t)open;
+	a->literal8 = open > 0 && line.p[open - 1] == '~'; /* RFC 3516 4.3 */
+	a->at = (size_t)open - a->literal8;
 	digits = str_mem(line.p + open + 1, line.n - (size_t)open - 2);
 	if (str_ends(digits, STR("+"))) { /* RFC 7888 */
-		*nonsync = true;
+		a->nonsync = true;
 		digits.n--;
 	}
 	if (digits.n == 0)
@@ -66,7 +68,7 @@ announced(struct str line, size_t *at, uint64_t *n, bool *nonsync, bool *huge)
 	for (i = 0; i < digits.n; i++)
 		if (digits.p[i] < '0' || digits.p[i] > '9')
 			return false;
-	*huge = str_u64(digits, UINT32_MAX, n) < 0;
+	a->huge = str_u64(digits, UINT32_MAX, &a->n) < 0;
 	return true;
 }
 
@@ -81,60 +83,83 @@ is_message(struct str before)
 	       str_ieq(verb, STR("APPEND")) && before.n > 0;
 }
 
+/* Read over a literal that the client sends whatever we say. */
+static enum imap_collected
+skip_literal(struct imap_collector *c, uint64_t n, enum imap_collected verdict)
+{
+	/* RFC 7888 4: no use in reading it all. */
+	if (n > IMAP_SKIP_MAX || c->skipped + n > IMAP_SKIP_MAX)
+		return COLLECT_HOPELESS;
+	c->skipped += n;
+	c->literal = n;
+	c->state = SKIP_LITERAL;
+	c->verdict = verdict;
+	return COLLECT_MORE;
+}
+
 static enum imap_collected
 line_ended(struct imap_collector *c)
 {
 	struct str line = str_from(buf_str(&c->text), c->line);
-	bool nonsync, huge;
-	uint64_t n;
-	size_t at;
+	struct announced a;
 
-	if (!announced(line, &at, &n, &nonsync, &huge))
+	if (!announced(line, &a))
 		return COLLECT_COMMAND;
-	if (huge)
-		return nonsync ? COLLECT_HOPELESS : COLLECT_LITERAL;
-	c->nonsync = nonsync;
-	c->literal = n;
-	if (is_message(str_head(buf_str(&c->text), c->line + at))) {
-		c->text.n = c->line + at;
+	if (a.huge)
+		return a.nonsync ? COLLECT_HOPELESS : COLLECT_LITERAL;
+	c->nonsync = a.nonsync;
+	c->literal8 = a.literal8;
+	c->literal = a.n;
+	if (is_message(str_head(buf_str(&c->text), c->line + a.at))) {
+		c->text.n = c->line + a.at;
 		return COLLECT_APPEND;
 	}
-	if (n > IMAP_LITERAL_MAX || c->text.n + n + 2 > IMAP_COMMAND_MAX / 2) {
-		if (!nonsync)
-			return COLLECT_LITERAL;
-		if (n > IMAP_SKIP_MAX) /* RFC 7888 4: no use in reading it */
-			return COLLECT_HOPELESS;
-		c->state = SKIP_LITERAL;
-		c->verdict = COLLECT_LITERAL;
-		return COLLECT_MORE;
-	}
+	if (a.n > IMAP_LITERAL_MAX ||
+	    c->text.n + a.n + 2 > IMAP_COMMAND_MAX / 2)
+		return a.nonsync ? skip_literal(c, a.n, COLLECT_LITERAL)
+				 : COLLECT_LITERAL;
 	c->state = LITERAL;
 	(void)!buf_add_c(&c->text, "\r\n");
-	return nonsync ? COLLECT_MORE : COLLECT_CONTINUE;
+	return a.nonsync ? COLLECT_MORE : COLLECT_CONTINUE;
 }
 
-static enum imap_collected
-on_line(struct imap_collector *c, struct str in, size_t *used)
+static void
+keep_tail(struct imap_collector *c, struct str s)
 {
-	ptrdiff_t lf = str_find(in, '\n');
-	size_t n = lf < 0 ? in.n : (size_t)lf + 1;
+	size_t drop;
 
-	*used += n;
-	if (c->text.n - c->line + n > IMAP_LINE_MAX ||
-	    buf_add(&c->text, in.p, n) < 0) {
-		c->skipped += n;
-		c->state = SKIP_LINE;
-		c->verdict = COLLECT_TOO_LONG;
-		return lf < 0 ? COLLECT_MORE : COLLECT_TOO_LONG;
-	}
-	if (lf < 0)
-		return COLLECT_MORE;
-	if (c->text.n - c->line < 2 || c->text.p[c->text.n - 2] != '\r') {
-		c->text.n--;
-		return COLLECT_BARE;
-	}
-	c->text.n -= 2;
-	return line_ended(c);
+	s = str_from(s, s.n > sizeof(c->tail) ? s.n - sizeof(c->tail) : 0);
+	drop = c->ntail + s.n > sizeof(c->tail)
+		       ? c->ntail + s.n - sizeof(c->tail)
+		       : 0;
+	memmove(c->tail, c->tail + drop, c->ntail - drop);
+	c->ntail -= drop;
+	if (s.n)
+		memcpy(c->tail + c->ntail, s.p, s.n);
+	c->ntail += s.n;
+}
+
+/*
+ * A line that counts for nothing has ended.  If it announces a literal that
+ * comes without being asked for, that is read over too: it must not be taken
+ * for commands.
+ */
+static enum imap_collected
+unwanted_line_ended(struct imap_collector *c, enum imap_collected verdict)
+{
+	struct str line = str_mem(c->tail, c->ntail);
+	struct announced a;
+
+	c->ntail = 0;
+	if (str_ends(line, STR("\n")))
+		line.n--;
+	if (str_ends(line, STR("\r")))
+		line.n--;
+	if (!str_ends(line, STR("+}")))
+		return verdict;
+	if (!announced(line, &a) || a.huge)
+		return COLLECT_HOPELESS;
+	return skip_literal(c, a.n, verdict);
 }
 
 static enum imap_collected
@@ -145,9 +170,35 @@ on_skipped_line(struct imap_collector *c, struct str in, size_t *used)
 
 	*used += n;
 	c->skipped += n;
-	if (lf >= 0)
-		return c->verdict;
-	return c->skipped > IMAP_SKIP_MAX ? COLLECT_HOPELESS : COLLECT_MORE;
+	keep_tail(c, str_head(in, n));
+	if (c->skipped > IMAP_SKIP_MAX)
+		return COLLECT_HOPELESS;
+	return lf < 0 ? COLLECT_MORE : unwanted_line_ended(c, c->verdict);
+}
+
+static enum imap_collected
+on_line(struct imap_collector *c, struct str in, size_t *used)
+{
+	ptrdiff_t lf = str_find(in, '\n');
+	size_t n = lf < 0 ? in.n : (size_t)lf + 1;
+
+	if (c->text.n - c->line + n > IMAP_LINE_MAX ||
+	    buf_add(&c->text, in.p, n) < 0) {
+		keep_tail(c, buf_str(&c->text));
+		c->state = SKIP_LINE;
+		c->verdict = COLLECT_TOO_LONG;
+		return COLLECT_MORE;
+	}
+	*used += n;
+	if (lf < 0)
+		return COLLECT_MORE;
+	if (c->text.n - c->line < 2 || c->text.p[c->text.n - 2] != '\r') {
+		keep_tail(c, buf_str(&c->text));
+		c->text.n--;
+		return unwanted_line_ended(c, COLLECT_BARE);
+	}
+	c->text.n -= 2;
+	return line_ended(c);
 }
 
 static size_t

@@ -21,7 +21,8 @@ enum imap_collected {
 	COLLECT_CONTINUE, /* ask for the literal: "+ " */
 	COLLECT_COMMAND,  /* c->text is a command, without its last CR LF */
 	COLLECT_APPEND,	  /* c->literal bytes of a message come (after "+ "
-			     if !c->nonsync); then imap_collect_resume() */
+			     if !c->nonsync); then imap_collect_resume(), and
+			     another one may follow */
 	COLLECT_TOO_LONG, /* was read over; c->text is its start */
 	COLLECT_LITERAL,  /* the literal is refused; a sync one is not sent,
 			     a non-sync one was read over */
@@ -34,9 +35,12 @@ struct imap_collector {
 	size_t line;	  /* where the line begins in text */
 	uint64_t literal; /* left of the literal being read, or its size */
 	bool nonsync;
+	bool literal8; /* "~{n}", RFC 3516: NUL may be in it */
 	int state;
 	uint64_t skipped;
 	enum imap_collected verdict; /* after skipping */
+	char tail[32];		     /* the last bytes of a skipped line */
+	size_t ntail;
 };
 
 void imap_collect_init(struct imap_collector *c);
@@ -47,8 +51,5 @@ enum imap_collected imap_collect(struct imap_collector *c, struct str in,
 				 size_t *used);
 /* The message of COLLECT_APPEND was read elsewhere: go on with the line. */
 void imap_collect_resume(struct imap_collector *c);
-/* Read over the message of COLLECT_APPEND (non-sync) and the rest of the line,
- * then return COLLECT_COMMAND with what there was. */
-void imap_collect_skip_message(struct imap_collector *c);
 
 #endif

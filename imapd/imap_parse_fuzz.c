@@ -91,10 +91,7 @@ run(struct str in, size_t step)
 		case COLLECT_CONTINUE:
 			break;
 		case COLLECT_APPEND:
-			if (c.literal % 2)
-				imap_collect_skip_message(&c);
-			else
-				imap_collect_resume(&c);
+			imap_collect_resume(&c);
 			break;
 		case COLLECT_HOPELESS:
 			in.n = used;

@@ -266,7 +266,10 @@ collect(struct buf *out, struct str in, size_t step)
 		if (r == COLLECT_COMMAND)
 			buf_addf(out, "[%.*s]", STR_FMT(buf_str(&c.text)));
 		if (r == COLLECT_APPEND) {
-			imap_collect_skip_message(&c);
+			buf_addf(out, "%llu%s", (unsigned long long)c.literal,
+				 c.literal8 ? "~" : "");
+			in = str_from(in, (size_t)c.literal);
+			imap_collect_resume(&c);
 			continue;
 		}
 		if (r != COLLECT_CONTINUE)
@@ -285,9 +288,16 @@ test_collector(void **state)
 		{ "a X {3}\r\nabc d\r\n", "+C[a X {3}\r\nabc d]" },
 		{ "a X {3+}\r\na\r\n {0+}\r\n\r\n",
 		  "C[a X {3+}\r\na\r\n {0+}\r\n]" },
-		{ "a APPEND x {5+}\r\nhello\r\nb\r\n", "AC[a APPEND x ]C[b]" },
+		{ "a APPEND x {5+}\r\nhello\r\nb\r\n", "A5C[a APPEND x ]C[b]" },
 		{ "a APPEND {1}\r\nx {5}\r\nhello\r\n",
-		  "+AC[a APPEND {1}\r\nx ]" },
+		  "+A5C[a APPEND {1}\r\nx ]" },
+		{ "a APPEND x ~{5+}\r\nhe\r\no (b) {1}\r\nx\r\n",
+		  "A5~A1C[a APPEND x  (b) ]" },
+		{ "a APPEND x UTF8 (~{1+}\r\nx)\r\n",
+		  "A1~C[a APPEND x UTF8 ()]" },
+		/* what is not wanted is not taken for commands */
+		{ "a X {2+}\nb\r\nc\r\n", "B"
+					  "C[c]" },
 		{ "a X {99999}\r\nb\r\n", "LC[b]" },
 		{ "a NOOP\nb\r\n", "BC[b]" },
 		{ "a X {99999999999}\r\nb\r\n", "LC[b]" },
