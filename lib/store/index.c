@@ -63,7 +63,7 @@ index_stamp(const struct index *ix, struct index_stamp *out)
 bool
 index_vanished(struct index *ix, uint64_t since, index_range_fn *fn, void *arg)
 {
-	return history_since(&ix->s.history, since, fn, arg);
+	return history_since(state_history(&ix->s), since, fn, arg);
 }
 
 /* --- keywords ------------------------------------------------------------- */
@@ -356,12 +356,14 @@ void
 index_note_size(struct index *ix, size_t slot, uint64_t wsize)
 {
 	state_edit(&ix->s, slot)->wsize = wsize;
+	ix->notes++;
 }
 
 void
 index_note_mtime(struct index *ix, size_t slot, int64_t mtime)
 {
 	state_edit(&ix->s, slot)->mtime = mtime;
+	ix->notes++;
 }
 
 void
@@ -374,7 +376,7 @@ index_compact(struct index *ix)
 void
 index_trim(struct index *ix)
 {
-	state_drop_hash(&ix->s);
+	state_trim(&ix->s);
 	blob_trim(&ix->blob[BLOB_SEND]);
 	blob_trim(&ix->blob[BLOB_KEYS]);
 }
@@ -403,15 +405,8 @@ index_blob_put(struct index *ix, size_t slot, enum blob which, struct str s)
 	uint32_t uid = state_at(&ix->s, slot)->uid;
 	uint64_t at = blob_put(&ix->blob[which], uid, s);
 
-	if (at)
-		state_edit(&ix->s, slot)->blob[which] = at + 1;
-}
-
-/* --- when idle ------------------------------------------------------------ */
-
-void
-index_checkpoint(struct index *ix)
-{
-	blob_flush(&ix->blob[BLOB_SEND]);
-	blob_flush(&ix->blob[BLOB_KEYS]);
+	if (!at)
+		return;
+	state_edit(&ix->s, slot)->blob[which] = at + 1;
+	ix->notes++;
 }

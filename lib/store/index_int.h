@@ -5,7 +5,8 @@
 #include "store/blob.h"
 #include "store/index_state.h"
 
-/* Private to index.c and index_file.c. */
+/* Private to index.c, index_file.c, index_read.c, index_write.c, index_save.c.
+ */
 
 /* What is to be committed: records for the log, the last one unfinished. */
 struct pending {
@@ -29,6 +30,8 @@ struct index {
 	uint64_t dev, ino, id;
 	uint64_t end;	   /* of the log, as far as s has it */
 	uint64_t durable;  /* it is up to here */
+	uint64_t saved;	   /* the snapshot has it up to here */
+	uint64_t notes;	   /* changes that only memory knows */
 	uint64_t restated; /* what a new log would have, when it was made */
 	uint64_t unsynced_since; /* clock_mono_ms(); 0: nothing is due */
 	bool locked;
@@ -46,6 +49,27 @@ void index_drop_pending(struct index *ix);
 void index_settle(struct index *ix);
 void index_finish_record(struct index *ix);
 uint64_t index_change_modseq(struct index *ix);
+/* What the folder's snapshot says, if it is good in itself; s is new. */
+bool index_load(int dir, struct state *s);
+/* Write it; has the lock, and no slot is gone. */
+ERR_WARN_UNUSED int index_save(struct index *ix, struct err *err);
+void index_checkpoint_if(struct index *ix, bool closing);
+/* For ilog_parse(): into a state. */
+struct index_replay {
+	struct state *s;
+	bool nomem;
+};
+bool index_on_record(void *arg, const struct ilog_record *r);
+
+/* Locked: the file that has the name now, of this size, says something else
+ * than we know. */
+ERR_WARN_UNUSED int index_read_again(struct index *ix, uint64_t size,
+				     struct err *err);
+/* Locked: others appended, up to size. */
+ERR_WARN_UNUSED int index_read_tail(struct index *ix, uint64_t size,
+				    struct err *err);
+ERR_WARN_UNUSED int index_sync_log(struct index *ix, struct err *err);
+void index_note_unsynced(struct index *ix);
 /* Replace the log by one that says what s says, and has the lock. */
 ERR_WARN_UNUSED int index_write_new(struct index *ix, struct err *err);
 

@@ -21,21 +21,15 @@ become(struct state *s, struct message *to, const struct message *from)
 	return differ;
 }
 
-static void
-vanish(struct state *s, struct message *m, uint64_t modseq)
-{
-	state_count(s, m, false);
-	m->gone = true;
-	m->modseq = modseq;
-	s->t.gone++;
-}
-
 /* Everything but the messages. */
 static void
 take_rest(struct state *s, struct state *other)
 {
 	struct keywords kw = s->kw;
-	struct history history = s->history;
+	struct history history;
+
+	(void)state_history(s);
+	history = s->history;
 
 	s->kw = other->kw;
 	other->kw = kw;
@@ -54,6 +48,9 @@ state_merge(struct state *s, struct state *other, const struct index_ops *ops,
 	size_t slot, old = s->slots, from = 0;
 	const struct message *n, *m;
 
+	if (other->t.uidnext < s->t.uidnext ||
+	    other->t.highestmodseq < s->t.highestmodseq)
+		return false;
 	take_rest(s, other);
 	for (slot = 0; slot < old; slot++) {
 		m = state_at(s, slot);
@@ -75,7 +72,7 @@ state_merge(struct state *s, struct state *other, const struct index_ops *ops,
 		if (m->gone)
 			continue;
 		if (!n) {
-			vanish(s, state_edit(s, slot), s->t.highestmodseq);
+			state_set_gone(s, slot, s->t.highestmodseq);
 			ops->changed(arg, slot);
 		} else if (become(s, state_edit(s, slot), n)) {
 			ops->changed(arg, slot);

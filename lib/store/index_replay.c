@@ -42,13 +42,11 @@ apply_to(struct state *s, const struct ilog_entry *e, uint64_t modseq,
 {
 	struct message *m = state_edit(s, slot);
 
-	state_count(s, m, false);
 	if (e->kind == ILOG_GONE) {
-		m->gone = true;
-		s->t.gone++;
-		m->modseq = modseq;
+		state_set_gone(s, slot, modseq);
 		return;
 	}
+	state_count(s, m, false);
 	if (e->kind == ILOG_STATE) {
 		m->flags = e->flags;
 		m->keywords = e->set;
@@ -81,7 +79,7 @@ apply_ranges(struct state *s, const struct ilog_entry *e, uint64_t modseq)
 				tell_changed(s, slot);
 		}
 		if (e->kind == ILOG_GONE)
-			history_add(&s->history, modseq, lo, hi);
+			history_add(state_history(s), modseq, lo, hi);
 	}
 	return true;
 }
@@ -89,7 +87,7 @@ apply_ranges(struct state *s, const struct ilog_entry *e, uint64_t modseq)
 static bool
 apply_expunged(struct state *s, const struct ilog_entry *e)
 {
-	const struct history *h = &s->history;
+	struct history *h = state_history(s);
 	uint32_t i, lo, hi;
 
 	if (e->modseq > INT64_MAX ||
@@ -97,7 +95,7 @@ apply_expunged(struct state *s, const struct ilog_entry *e)
 		return false;
 	for (i = 0; i < e->n; i++) {
 		ilog_range(e, i, &lo, &hi);
-		history_add(&s->history, e->modseq, lo, hi);
+		history_add(h, e->modseq, lo, hi);
 	}
 	return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -361,6 +362,208 @@ test_blobs(void **state)
 	index_close(a.ix);
 }
 
+/* --- damage --------------------------------------------------------------- */
+
+/* Messages 1..LAST are named as add() does it, with UIDs from 1. */
+enum { LAST = 700, TAIL = 20 };
+
+/* A folder with a snapshot and a log that goes on behind it. */
+static void
+make_folder(int dir)
+{
+	struct seen s;
+
+	open_index(&s, dir);
+	add(&s, 1, LAST - TAIL);
+	lock(&s);
+	index_state(s.ix, 5, MAILDIR_DRAFT, 0);
+	index_gone(s.ix, 100);
+	commit(&s, false);
+	same_again(&s, dir);
+	lock(&s);
+	index_state(s.ix, 6, MAILDIR_DRAFT, 0);
+	commit(&s, true);
+	add(&s, LAST - TAIL + 1, TAIL);
+	index_close(s.ix);
+}
+
+static size_t
+length(int dir, const char *file)
+{
+	struct stat st;
+
+	return fsx_fstatat(dir, file, &st) < 0 ? 0 : (size_t)st.st_size;
+}
+
+static void
+flip(int dir, const char *file, size_t bit)
+{
+	int fd = fsx_open(dir, file, O_RDWR, 0);
+	char c;
+
+	assert_int_equal(fsx_pread(fd, &c, 1, (off_t)(bit / 8)), 1);
+	c ^= (char)(1 << bit % 8);
+	assert_int_equal(fsx_pwrite(fd, &c, 1, (off_t)(bit / 8)), 1);
+	fsx_close(fd);
+}
+
+static void
+cut(int dir, const char *file, size_t n)
+{
+	int fd = fsx_open(dir, file, O_RDWR, 0);
+
+	assert_int_equal(fsx_ftruncate(fd, (off_t)n), 0);
+	fsx_close(fd);
+}
+
+/* Every message has its UID, or (the last ones) is not known; the next UID is
+ * above all. */
+static void
+check_uids(struct seen *s, size_t at_least, uint32_t above)
+{
+	const struct message *m;
+	struct index_totals t;
+	char base[40];
+	size_t i, n = 0;
+
+	for (i = 0; i < index_slots(s->ix); i++) {
+		m = index_at(s->ix, i);
+		if (m->gone)
+			continue;
+		snprintf(base, sizeof(base), "%u.M.host,S=9", m->uid);
+		assert_true(str_eq(index_base(s->ix, m), str_of(base)));
+		assert_int_not_equal(m->uid, 101);
+		n++;
+	}
+	index_totals(s->ix, &t);
+	assert_int_equal(t.uidvalidity, 1000);
+	assert_int_equal(t.messages, n);
+	assert_true(n >= at_least);
+	add(s, LAST + 1, 1);
+	i = index_slots(s->ix) - 1;
+	assert_true(index_at(s->ix, i)->uid > above);
+}
+
+/* Damage to either file alone, before it is opened or (open) after. */
+static void
+try_damage(const struct memfs *good, bool open, const char *file, size_t bit,
+	   bool truncate)
+{
+	bool snapshot = strcmp(file, "posthouse.index") == 0;
+	struct seen s;
+	int dir;
+
+	fsx_mem_load(good);
+	dir = fsx_mem_root();
+	if (open)
+		open_index(&s, dir);
+	if (truncate && bit == 0)
+		assert_int_equal(fsx_unlink(dir, file), 0);
+	else if (truncate)
+		cut(dir, file, bit / 8);
+	else
+		flip(dir, file, bit);
+	if (!open)
+		open_index(&s, dir);
+	/* That the end was cut off can be known by who has it open only. */
+	check_uids(&s, snapshot || open ? LAST - 1 : LAST - TAIL - 1,
+		   truncate && !snapshot && !open ? LAST - TAIL : LAST);
+	index_close(s.ix);
+}
+
+static void
+test_damage(void **state)
+{
+	static const char *const files[] = { "posthouse.log",
+					     "posthouse.index" };
+	struct memfs good;
+	size_t bits, at;
+	int dir, i;
+
+	(void)state;
+	fsx_mem_reset();
+	dir = fsx_mem_root();
+	make_folder(dir);
+	memfs_copy(&good, fsx_mem_now());
+	for (i = 0; i < 2; i++) {
+		fsx_mem_load(&good);
+		bits = length(fsx_mem_root(), files[i]) * 8;
+		assert_true(bits > 8 * 40000);
+		/* Densely at both ends. */
+		for (at = 0; at < bits;
+		     at += at < 4096 || at + 40000 > bits ? 451 : 9241) {
+			try_damage(&good, false, files[i], at, false);
+			try_damage(&good, true, files[i], at, false);
+			try_damage(&good, false, files[i], at, true);
+			try_damage(&good, true, files[i], at, true);
+		}
+	}
+	memfs_fini(&good);
+}
+
+/* Both are lost: another UIDVALIDITY. */
+static void
+test_both_lost(void **state)
+{
+	struct index_totals t;
+	struct seen s;
+	int dir;
+
+	(void)state;
+	fsx_mem_reset();
+	dir = fsx_mem_root();
+	make_folder(dir);
+	flip(dir, "posthouse.log", 8 * 100);
+	flip(dir, "posthouse.index", 8 * 100);
+	open_index(&s, dir);
+	index_totals(s.ix, &t);
+	assert_int_equal(t.uidvalidity, 1001);
+	assert_int_equal(t.messages, 0);
+	index_close(s.ix);
+}
+
+/* The log does not grow for ever, and nobody loses anything when it is made
+ * anew. */
+static void
+test_compact(void **state)
+{
+	struct seen a, b;
+	struct buf x, y;
+	size_t i, j;
+	int dir;
+
+	(void)state;
+	fsx_mem_reset();
+	dir = fsx_mem_root();
+	buf_init(&x, 1 << 20);
+	buf_init(&y, 1 << 20);
+	open_index(&a, dir);
+	open_index(&b, dir);
+	add(&a, 1, 50);
+	catch_up(&b);
+	for (i = 0; i < 60; i++) {
+		lock(&a);
+		for (j = 0; j < 50; j++)
+			index_state(a.ix, j, i + j, 0);
+		commit(&a, false);
+		index_checkpoint(a.ix);
+	}
+	lock(&b);
+	index_gone(b.ix, 7);
+	commit(&b, true);
+	assert_in_range(length(dir, "posthouse.log"), 1000, 70000);
+	catch_up(&a);
+	dump(a.ix, &x);
+	dump(b.ix, &y);
+	assert_string_equal(buf_cstr(&x), buf_cstr(&y));
+	assert_int_equal(a.resets + b.resets, 0);
+	same_again(&a, dir);
+	index_close(a.ix);
+	index_close(b.ix);
+	buf_fini(&x);
+	buf_fini(&y);
+}
+
 int
 main(void)
 {
@@ -369,6 +572,9 @@ main(void)
 		cmocka_unit_test(test_undo),
 		cmocka_unit_test(test_two),
 		cmocka_unit_test(test_blobs),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_both_lost),
+		cmocka_unit_test(test_compact),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
