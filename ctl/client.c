@@ -96,8 +96,16 @@ int
 ctl_connect(struct ctl *c, enum service_id service, int *fd,
 	    const struct chan_row **row, struct err *err)
 {
+	return ctl_connect_worker(c, service, 0, fd, row, err);
+}
+
+int
+ctl_connect_worker(struct ctl *c, enum service_id service, unsigned worker,
+		   int *fd, const struct chan_row **row, struct err *err)
+{
 	const struct chan_row *to_master = &channels[CH_CTL_MASTER];
-	struct msg_connect ask = { .service = (uint8_t)service };
+	struct msg_connect ask = { .service = (uint8_t)service,
+				   .worker = (uint8_t)worker };
 	struct connect_answer answer = {
 		.name = services[service].name,
 		.fd = -1,

@@ -17,6 +17,8 @@ static const struct {
 	  "show or change the configuration" },
 	{ "dns", cmd_dns, "NAME [A|AAAA|CNAME|MX|NS|PTR|TXT|TLSA]",
 	  "show what the DNS answers to the other processes" },
+	{ "kick", cmd_kick, "USER | --session ID",
+	  "end the IMAP and POP3 sessions of a user, or one" },
 	{ "map", cmd_map,
 	  "[-a] [hash:|btree:]FILE... | -q KEY|- TYPE:TABLE... | -s FILE...",
 	  "build, ask or list lookup tables" },
@@ -47,6 +49,8 @@ static const struct {
 	  "app add USER NAME [--services imap,pop3,smtp] [--expires 90d] | "
 	  "app list USER | app remove USER NAME",
 	  "change who may log in" },
+	{ "who", cmd_who, "[--json] [USER] | --last USER",
+	  "show the IMAP and POP3 sessions" },
 };
 
 static const size_t ncommands = sizeof(commands) / sizeof(commands[0]);

@@ -30,7 +30,8 @@ int ctl_main(int argc, char **argv);
 typedef int ctl_command(struct ctl *c, int argc, char **argv);
 
 ctl_command cmd_conf, cmd_dns, cmd_map, cmd_queue, cmd_user, cmd_status,
-	cmd_reload, cmd_stop, cmd_tls, cmd_topology, cmd_trace;
+	cmd_reload, cmd_stop, cmd_tls, cmd_topology, cmd_trace, cmd_who,
+	cmd_kick;
 
 /* "posthouse COMMAND: text" on stderr. */
 void ctl_error(const char *command, const char *fmt, ...)
@@ -57,6 +58,12 @@ ERR_WARN_UNUSED int ctl_conf_set(struct ctl *c, char **settings,
  */
 ERR_WARN_UNUSED int ctl_connect(struct ctl *c, enum service_id service, int *fd,
 				const struct chan_row **row, struct err *err);
+
+/* To one worker of the service, counted from 1. */
+ERR_WARN_UNUSED int ctl_connect_worker(struct ctl *c, enum service_id service,
+				       unsigned worker, int *fd,
+				       const struct chan_row **row,
+				       struct err *err);
 
 /* One message that came under the request's tag: parts first, the reply last.
  * Descriptors are closed afterwards unless the callback sets the field to -1.

@@ -142,7 +142,9 @@ child(const char *root, const char *mail, int fd)
 	for (row = imapd_params; row->name; row++)
 		if (params_put(&text, row, str_of(row->def)) < 0)
 			return 1;
-	buf_add_c(&text, "myhostname = mail.example.org\n");
+	buf_add_c(&text, "myhostname = mail.example.org\n"
+			 "mail_max_userip_connections = 0\n"
+			 "rawlog_users = \nrawlog_size_limit = 10000000\n");
 	if (params_load(&params, buf_str(&text), &err) < 0) {
 		fprintf(stderr, "%s\n", err.text);
 		return 1;

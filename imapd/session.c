@@ -377,9 +377,7 @@ say_goodbye(struct imap_session *s)
 	struct conn *c = s->conn;
 
 	s->conn = NULL;
-	log_info("imap(%s): Disconnected: Logged out in=%llu out=%llu",
-		 s->user->name, (unsigned long long)s->bytes_in,
-		 (unsigned long long)s->bytes_out);
+	imap_session_log_end(s, s->why ? s->why : "Logged out");
 	conn_close_drained(c, BYE_MS);
 	imap_session_free(s);
 }
@@ -463,9 +461,7 @@ on_end(struct conn *c, void *arg, enum conn_end why)
 	(void)c;
 	if (why == CONN_DEADLINE) /* RFC 3501 5.4 */
 		say_at_once(s, "* BYE Autologout; idle for too long\r\n");
-	log_info("imap(%s): Disconnected: %s in=%llu out=%llu", s->user->name,
-		 reasons[why], (unsigned long long)s->bytes_in,
-		 (unsigned long long)s->bytes_out);
+	imap_session_log_end(s, reasons[why]);
 	imap_session_free(s);
 }
 
@@ -482,9 +478,7 @@ void
 imap_shut_down(struct imap_session *s)
 {
 	say_at_once(s, "* BYE Server is shutting down\r\n");
-	log_info("imap(%s): Disconnected: Shutting down in=%llu out=%llu",
-		 s->user->name, (unsigned long long)s->bytes_in,
-		 (unsigned long long)s->bytes_out);
+	imap_session_log_end(s, "Shutting down");
 	imap_session_free(s);
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/param.h"
 #include "collect.h"
+#include "frame/user_session.h"
 #include "net/conn.h"
 #include "parse.h"
 #include "store/store.h"
@@ -24,10 +25,12 @@ struct imap_user {
 	struct list sessions;
 	size_t nsessions;
 	/* parameters */
-	size_t max_sessions;
+	size_t max_sessions, max_userip; /* max_userip 0: any number */
 	uint64_t append_limit;
 	bool compress; /* COMPRESS is offered */
 	unsigned timeout_ms;
+	const struct params *params;
+	int root; /* the mailbox's directory */
 };
 
 enum imap_state {
@@ -63,6 +66,8 @@ struct imap_session {
 	struct conn *conn;
 	struct event *wake;
 	char client[64];
+	struct user_session who;
+	const char *why; /* it ends, for the log; NULL: the client logged out */
 	enum imap_state state;
 	enum imap_stage stage;
 	struct imap_collector in;
@@ -102,6 +107,16 @@ struct imap_session *imap_session_new(struct imap_user *u, int fd,
 				      struct str client);
 void imap_session_free(struct imap_session *s);
 void imap_user_session_gone(struct imap_user *u);
+
+/* --- control.c: what spawner says */
+/* A client, if there are not too many; takes m's descriptor then. */
+void imap_control_client(struct imap_user *u, struct msg_client *m);
+void imap_control_who(struct imap_user *u, struct chan *c, uint32_t tag);
+void imap_control_kick(struct imap_user *u, struct chan *c, uint32_t tag,
+		       const struct msg_kick *m);
+/* There may be new mail in this folder ("": INBOX). */
+void imap_control_poke(struct imap_user *u, struct str folder);
+void imap_session_log_end(const struct imap_session *s, const char *why);
 
 /* --- session.c */
 /* The tagged reply of the command: "OK", "NO", "BAD" and a text. */

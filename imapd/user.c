@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /* The process of one user: entry from spawner, sessions, store. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "entry.h"
-#include "frame/msg_spawner.h"
+#include "frame/rawlog.h"
 #include "frame/service.h"
 #include "net/chan.h"
 #include "session.h"
@@ -43,34 +42,21 @@ imap_user_session_gone(struct imap_user *u)
 }
 
 static void
-on_client(struct imap_user *u, struct msg_client *m)
-{
-	int fd = m->fd;
-
-	m->fd = -1;
-	if (u->nsessions >= u->max_sessions) {
-		struct str bye = STR("* BYE [LIMIT] Too many sessions\r\n");
-
-		log_warn("imap(%s): too many sessions, refused %s", u->name,
-			 LOGQ(m->client));
-		(void)!write(fd, bye.p, bye.n);
-		close(fd);
-		return;
-	}
-	if (!imap_session_new(u, fd, m->tag, m->pending, m->client))
-		log_warn("imap(%s): no memory for a session", u->name);
-}
-
-static void
 on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
        void *msg)
 {
 	struct msg_client_taken taken = { 0 };
 
-	if (def != &msg_client_def)
-		return;
-	on_client(arg, msg);
-	chan_send(c, tag, &msg_client_taken_def, &taken);
+	if (def == &msg_client_def) {
+		imap_control_client(arg, msg);
+		chan_send(c, tag, &msg_client_taken_def, &taken);
+	} else if (def == &msg_who_def) {
+		imap_control_who(arg, c, tag);
+	} else if (def == &msg_kick_def) {
+		imap_control_kick(arg, c, tag, msg);
+	} else {
+		imap_control_poke(arg, ((struct msg_poke *)msg)->path);
+	}
 }
 
 /* spawner is gone: so is the house, or it starts anew. */
@@ -97,8 +83,13 @@ start(struct imap_user *u, const struct user_entry *e, struct err *err)
 
 	u->name = e->user;
 	u->max_sessions = (size_t)params_num(e->params, "imapd_session_limit");
+	u->max_userip =
+		(size_t)params_num(e->params, "mail_max_userip_connections");
+	u->params = e->params;
+	u->root = e->root;
 	u->append_limit = (uint64_t)params_num(e->params, "imapd_append_limit");
-	u->compress = params_num(e->params, "imapd_compress") != 0;
+	u->compress = params_num(e->params, "imapd_compress") != 0 &&
+		      !rawlog_wants(e->params, e->user);
 	u->timeout_ms = (unsigned)params_num(e->params, "imapd_timeout") * 1000;
 	if (loop_init(&u->loop, err) < 0)
 		return -1;

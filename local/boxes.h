@@ -20,6 +20,7 @@ struct box {
 	dev_t dev;
 	uint64_t opened_ms;
 	unsigned refs;
+	bool arrived; /* new mail, and nobody has been told yet */
 };
 
 struct boxes {

@@ -221,6 +221,41 @@ rest(struct deliver *d)
 }
 
 static void
+tell_arrivals(struct deliver *d)
+{
+	struct msg_poke m;
+	unsigned i;
+
+	for (i = 0; i < d->narrived; i++) {
+		m.path = str_of(d->arrived[i]->path);
+		if (d->spawner)
+			chan_send(d->spawner, 0, &msg_poke_def, &m);
+		d->arrived[i]->arrived = false;
+		box_unref(d->arrived[i]);
+	}
+	d->narrived = 0;
+}
+
+static void
+on_tell(struct loop_flush *f)
+{
+	tell_arrivals(LIST_OF(f, struct deliver, tell));
+}
+
+static void
+note_arrival(struct deliver *d, struct box *box)
+{
+	if (box->arrived)
+		return;
+	if (d->narrived == ARRIVED_MAX)
+		tell_arrivals(d);
+	box->arrived = true;
+	box->refs++;
+	d->arrived[d->narrived++] = box;
+	loop_flush_want(d->loop, &d->tell);
+}
+
+static void
 on_synced(void *arg, struct sync_job *job)
 {
 	struct file *f = (struct file *)(void *)job; /* its first member */
@@ -233,6 +268,8 @@ on_synced(void *arg, struct sync_job *job)
 		fail(req, f->result, &err);
 		if (f->written.fd >= 0)
 			write_undo(&f->box->dirs, &f->written);
+	} else {
+		note_arrival(d, f->box);
 	}
 	if (f->written.fd >= 0)
 		fsx_close(f->written.fd);
@@ -352,6 +389,7 @@ deliver_init(struct deliver *d, struct loop *l, int spawner, int root,
 	*d = (struct deliver){ .loop = l, .host = host };
 	list_init(&d->askers);
 	boxes_init(&d->boxes, root);
+	loop_flush_init(&d->tell, on_tell);
 	d->idle = event_new(l->base, -1, 0, on_idle, d);
 	d->syncer = syncer_new(l, on_synced, d, err);
 	d->spawner = chan_new(l, spawner, &channels[CH_SPAWNER_DELIVER],
@@ -371,6 +409,8 @@ deliver_fini(struct deliver *d)
 
 	if (d->syncer)
 		syncer_free(d->syncer);
+	loop_flush_cancel(&d->tell);
+	tell_arrivals(d);
 	while (!list_empty(&d->askers)) {
 		a = LIST_OF(d->askers.next, struct asker_link, link);
 		list_remove(&a->link);

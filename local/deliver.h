@@ -11,6 +11,8 @@
  * while the request is in the buffer, syncs all of a turn together, and
  * answers a request when its last file is durable.
  */
+enum { ARRIVED_MAX = 64 };
+
 struct deliver {
 	struct loop *loop;
 	struct str host;
@@ -18,6 +20,11 @@ struct deliver {
 	struct syncer *syncer;
 	struct list askers; /* of struct asker_link: channels to qmgr */
 	struct chan *spawner;
+	/* Mailboxes with new mail on disk; spawner is told at the end of the
+	 * turn, once each (POKE). */
+	struct box *arrived[ARRIVED_MAX];
+	unsigned narrived;
+	struct loop_flush tell;
 	struct event *idle;
 	bool paused; /* too many files wait to be synced */
 };

@@ -22,7 +22,8 @@ struct rig {
 	unsigned answers;
 	uint32_t tags[ANSWERS_MAX];
 	struct msg_deliver_result last;
-	unsigned results, ok;
+	unsigned results, ok, pokes;
+	char poked[200]; /* the last mailbox spawner was told of */
 	char dsn[20], text[600];
 };
 
@@ -54,15 +55,17 @@ on_qmgr_closed(struct chan *c, void *arg)
 }
 
 static void
-on_none(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+on_poke(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	void *msg)
 {
+	const struct msg_poke *m = msg;
+	struct rig *r = arg;
+
 	(void)c;
-	(void)arg;
-	(void)tag;
-	(void)def;
-	(void)msg;
-	fail();
+	assert_int_equal(tag, 0);
+	assert_ptr_equal(def, &msg_poke_def);
+	assert_true(str_copy(r->poked, sizeof(r->poked), m->path));
+	r->pokes++;
 }
 
 static void
@@ -73,7 +76,7 @@ on_spawner_closed(struct chan *c, void *arg)
 }
 
 static const struct chan_ops qmgr_ops = { on_answer, on_qmgr_closed };
-static const struct chan_ops spawner_ops = { on_none, on_spawner_closed };
+static const struct chan_ops spawner_ops = { on_poke, on_spawner_closed };
 
 static void
 connect_qmgr(struct rig *r)
@@ -183,6 +186,12 @@ delivers_to_each_recipient(void **state)
 	assert_int_equal(r.ok, 4);
 	assert_string_equal(r.dsn, "2.0.0");
 	assert_string_equal(r.text, "delivered to maildir");
+	/* Once for each mailbox of the batch. */
+	while (r.pokes < 3)
+		loop_turn(&r.loop, true);
+	loop_turn(&r.loop, false);
+	assert_int_equal(r.pokes, 3);
+	assert_string_equal(r.poked, "");
 	assert_int_equal(scratch_count(&r.scratch, "d/alice/new", NULL), 2);
 	assert_int_equal(scratch_count(&r.scratch, "d/bob/new", NULL), 1);
 	assert_int_equal(scratch_count(&r.scratch, "new", NULL), 1);

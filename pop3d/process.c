@@ -12,17 +12,52 @@ struct process {
 };
 
 static void
+on_who(struct process *p, struct chan *c, uint32_t tag)
+{
+	struct msg_who_done done = { .count = p->pop3d.nsessions };
+	struct list *it;
+
+	list_for_each (it, &p->pop3d.sessions)
+		user_session_row(&LIST_OF(it, struct session, link)->who, c,
+				 tag, STR("INBOX"));
+	chan_send(c, tag, &msg_who_done_def, &done);
+}
+
+static void
+on_kick(struct process *p, struct chan *c, uint32_t tag,
+	const struct msg_kick *m)
+{
+	struct msg_who_done done = { 0 };
+	struct list *it, *next;
+
+	for (it = p->pop3d.sessions.next; it != &p->pop3d.sessions; it = next) {
+		struct session *s = LIST_OF(it, struct session, link);
+
+		next = it->next;
+		if (!user_session_is_meant(&s->who, m))
+			continue;
+		session_kick(s);
+		done.count++;
+	}
+	chan_send(c, tag, &msg_who_done_def, &done);
+}
+
+static void
 on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
        void *msg)
 {
 	struct msg_client_taken taken = { 0 };
 	struct process *p = arg;
 
-	if (def != &msg_client_def)
-		return;
-	evtimer_del(p->idle);
-	chan_send(c, tag, &msg_client_taken_def, &taken);
-	session_open(&p->pop3d, msg);
+	if (def == &msg_client_def) {
+		evtimer_del(p->idle);
+		chan_send(c, tag, &msg_client_taken_def, &taken);
+		session_open(&p->pop3d, msg);
+	} else if (def == &msg_who_def) {
+		on_who(p, c, tag);
+	} else {
+		on_kick(p, c, tag, msg);
+	}
 }
 
 /* Spawner is gone: so is who could end us.  RFC 1939 6: nothing is deleted
@@ -80,6 +115,12 @@ pop3d_entry(const struct user_entry *e)
 	p.pop3d.arg = &p;
 	p.pop3d.timeout_ms =
 		(unsigned)params_num(e->params, "pop3_timeout") * 1000;
+	p.pop3d.max_sessions =
+		(unsigned)params_num(e->params, "pop3_session_limit");
+	p.pop3d.max_userip =
+		(unsigned)params_num(e->params, "mail_max_userip_connections");
+	p.pop3d.params = e->params;
+	p.pop3d.root = e->root;
 	list_init(&p.pop3d.sessions);
 	/* Without a store each client is told so. */
 	p.pop3d.store = store_open(e->root, e->mail,

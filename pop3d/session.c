@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "frame/rawlog.h"
 #include "net/line.h"
 #include "session.h"
 
@@ -103,6 +105,7 @@ release(struct session *s)
 		mailbox_release(s->mb);
 	free(s->v);
 	list_remove(&s->link);
+	p->nsessions--;
 	free(s);
 	if (list_empty(&p->sessions))
 		p->on_idle(p);
@@ -115,11 +118,11 @@ log_end(const struct session *s, const char *why, size_t deleted)
 	uint64_t bytes;
 
 	count(s, &n, &bytes, &marked);
-	log_info("pop3(%s): Disconnected: %s top=%u, retr=%u/%llu, "
+	log_info("pop3(%s)<%ld><%s>: Disconnected: %s top=%u, retr=%u/%llu, "
 		 "del=%zu/%zu, size=%llu",
-		 LOGQ(str_of(s->user)), why, s->tops, s->retrs,
-		 (unsigned long long)s->retr_bytes, deleted, s->n,
-		 (unsigned long long)bytes);
+		 LOGQ(str_of(s->user)), (long)getpid(), LOGQ(str_of(s->who.id)),
+		 why, s->tops, s->retrs, (unsigned long long)s->retr_bytes,
+		 deleted, s->n, (unsigned long long)bytes);
 }
 
 void
@@ -129,6 +132,23 @@ session_close(struct session *s, const char *why)
 	session_enter(s, POP3_CLOSED);
 	conn_close(s->conn);
 	release(s);
+}
+
+static void
+close_told(struct session *s, const char *said, const char *why)
+{
+	conn_writef(s->conn, "-ERR %s\r\n", said);
+	log_end(s, why, 0);
+	session_enter(s, POP3_CLOSED);
+	conn_close_drained(s->conn, LINGER_MS);
+	release(s);
+}
+
+void
+session_kick(struct session *s)
+{
+	close_told(s, "Disconnected by the administrator.",
+		   "Kicked by the administrator");
 }
 
 static void
@@ -145,19 +165,58 @@ on_end(struct conn *c, void *arg, enum conn_end why)
 	session_close(arg, words[why]);
 }
 
+/* The parameter whose limit one more session would break; NULL: none. */
+static const char *
+broken_limit(struct pop3d *p, const struct user_session *us)
+{
+	unsigned n = 0;
+	struct list *it;
+
+	if (p->nsessions >= p->max_sessions)
+		return "pop3_session_limit";
+	list_for_each (it, &p->sessions)
+		n += user_session_same_client(
+			us, &LIST_OF(it, struct session, link)->who);
+	return p->max_userip && n >= p->max_userip
+		       ? "mail_max_userip_connections"
+		       : NULL;
+}
+
+static bool
+is_within_limits(struct pop3d *p, const struct user_session *us,
+		 const struct msg_client *m)
+{
+	const char *limit = broken_limit(p, us);
+
+	if (!limit)
+		return true;
+	log_warn("pop3(%s): too many sessions (%s), refused %s", LOGQ(m->user),
+		 limit, LOGQ(str_of(us->client)));
+	dprintf(m->fd, "-ERR [SYS/TEMP] Too many sessions (%s).\r\n", limit);
+	if (list_empty(&p->sessions))
+		p->on_idle(p);
+	return false;
+}
+
 void
 session_open(struct pop3d *p, struct msg_client *m)
 {
-	struct session *s = calloc(1, sizeof(*s));
 	struct err err = { .class = ERR_NONE };
+	struct user_session us;
+	struct session *s;
 	int fd = m->fd;
 
+	user_session_init(&us, m);
+	if (!is_within_limits(p, &us, m))
+		return; /* the channel closes the descriptor */
 	m->fd = -1;
+	s = calloc(1, sizeof(*s));
 	if (!s) {
 		close(fd);
 		return;
 	}
 	s->p = p;
+	s->who = us;
 	s->reader.fd = -1;
 	(void)!str_copy(s->user, sizeof(s->user), m->user);
 	list_init(&s->link);
@@ -167,6 +226,7 @@ session_open(struct pop3d *p, struct msg_client *m)
 		return;
 	}
 	list_append(&p->sessions, &s->link);
+	p->nsessions++;
 	if (!p->store || take_snapshot(s, &err) < 0 ||
 	    conn_preload(s->conn, m->pending) < 0) {
 		if (err.class != ERR_NONE)
@@ -179,6 +239,7 @@ session_open(struct pop3d *p, struct msg_client *m)
 		release(s);
 		return;
 	}
+	rawlog_open(s->conn, p->params, p->root, "pop3", s->user, &us);
 	conn_deadline(s->conn, p->timeout_ms);
 	conn_write(s->conn, STR("+OK Logged in.\r\n"));
 }
@@ -454,11 +515,7 @@ take_command(struct session *s)
 	case LINE_MORE:
 		return false;
 	case LINE_TOO_LONG:
-		conn_write(s->conn, STR("-ERR The line is too long.\r\n"));
-		log_end(s, "Line too long", 0);
-		session_enter(s, POP3_CLOSED);
-		conn_close_drained(s->conn, LINGER_MS);
-		release(s);
+		close_told(s, "The line is too long.", "Line too long");
 		return false;
 	case LINE_OK:
 		wrong = pop3_command_parse(line, &c);

@@ -3,7 +3,7 @@
 #define POP3D_SESSION_H
 
 #include "command.h"
-#include "frame/msg_spawner.h"
+#include "frame/user_session.h"
 #include "net/conn.h"
 #include "store/store.h"
 #include "stuff.h"
@@ -30,7 +30,11 @@ struct pop3d {
 	struct loop *loop;
 	struct store *store;
 	unsigned timeout_ms; /* RFC 1939 3: at least ten minutes */
+	unsigned max_sessions, max_userip; /* max_userip 0: any number */
+	const struct params *params;
+	int root; /* the mailbox's directory */
 	struct list sessions;
+	unsigned nsessions;
 	/* Told when the last one has gone. */
 	void (*on_idle)(struct pop3d *p);
 	void *arg;
@@ -45,6 +49,7 @@ struct session {
 	struct drop *v;
 	size_t n;
 	char user[USER_MAX + 1];
+	struct user_session who;
 	/* SENDING: either a message ... */
 	struct message_reader reader;
 	struct stuff stuff;
@@ -60,5 +65,7 @@ struct session {
 void session_open(struct pop3d *p, struct msg_client *m);
 /* At once: nothing is deleted. */
 void session_close(struct session *s, const char *why);
+/* posthouse kick: the same, but the client is told. */
+void session_kick(struct session *s);
 
 #endif

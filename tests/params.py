@@ -28,6 +28,7 @@ ROOMS = {
 }
 FORKED = ("deliver", "imapd", "pop3d")
 RECEIVERS = ("smtpd", "submitd")  # and lib/receive is in both
+READERS = ("imapd", "pop3d")      # and lib/frame/rawlog.c is in both
 COMMON = {"sandbox_missing"}  # asked in lib/frame
 # master finds these through the service table; elsewhere they are names of
 # descriptors.
@@ -41,10 +42,10 @@ PORTS = re.compile(r"relayhost|\w+_(transport|tcp_port|fallback_relay)")
 LITERAL = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 
-def literals(directory):
+def literals(directory, files="*.c"):
     """The string literals of a room, without its rows and tests."""
     found = set()
-    for f in directory.glob("*.c"):
+    for f in directory.glob(files):
         if f.name != "params.c" and not f.stem.endswith(
                 ("_test", "_fuzz")) and "testbed" not in f.stem:
             found |= {s[1:-1] for s in LITERAL.findall(f.read_text())}
@@ -67,6 +68,8 @@ def main():
     asked = {s: found & names for s, found in asked.items()}
     for process in RECEIVERS:
         asked[process] |= literals(top / "lib/receive") & names
+    for process in READERS:
+        asked[process] |= literals(top / "lib/frame", "rawlog.c") & names
     wrong = []
     for process in ROOMS:
         has = sent.get(process, set())

@@ -12,6 +12,8 @@ static const struct msg_field msg_start_fields[] = {
 	MSG_FIELD(msg_start, local, MSG_STR, 64),
 	MSG_FIELD(msg_start, secured, MSG_U8, 1),
 	MSG_FIELD(msg_start, fd, MSG_FD, 1),
+	MSG_FIELD(msg_start, session, MSG_STR, SESSION_ID_MAX),
+	MSG_FIELD(msg_start, utf8, MSG_U8, 1),
 };
 const struct msg_def msg_start_def = MSG_DEF(msg_start, MSG_START, MSG_REQUEST);
 
@@ -55,6 +57,8 @@ static const struct msg_field msg_client_fields[] = {
 	MSG_FIELD(msg_client, local, MSG_STR, 64),
 	MSG_FIELD(msg_client, secured, MSG_U8, 1),
 	MSG_FIELD(msg_client, fd, MSG_FD, 1),
+	MSG_FIELD(msg_client, session, MSG_STR, SESSION_ID_MAX),
+	MSG_FIELD(msg_client, utf8, MSG_U8, 1),
 };
 const struct msg_def msg_client_def =
 	MSG_DEF(msg_client, MSG_CLIENT, MSG_REQUEST);
@@ -64,3 +68,38 @@ static const struct msg_field msg_client_taken_fields[] = {
 };
 const struct msg_def msg_client_taken_def =
 	MSG_DEF(msg_client_taken, MSG_CLIENT_TAKEN, MSG_REPLY);
+
+static const struct msg_field msg_who_fields[] = {
+	MSG_FIELD(msg_who, user, MSG_STR, USER_MAX),
+};
+const struct msg_def msg_who_def = MSG_DEF(msg_who, MSG_WHO, MSG_REQUEST);
+
+static const struct msg_field msg_who_row_fields[] = {
+	MSG_FIELD(msg_who_row, service, MSG_U8, 0),
+	MSG_FIELD(msg_who_row, user, MSG_STR, USER_MAX),
+	MSG_FIELD(msg_who_row, pid, MSG_U32, 0),
+	MSG_FIELD(msg_who_row, session, MSG_STR, SESSION_ID_MAX),
+	MSG_FIELD(msg_who_row, client, MSG_STR, 64),
+	MSG_FIELD(msg_who_row, secured, MSG_U8, 1),
+	MSG_FIELD(msg_who_row, since, MSG_U64, 0),
+	MSG_FIELD(msg_who_row, state, MSG_STR, FOLDER_MAX + 32),
+};
+const struct msg_def msg_who_row_def = MSG_DEF(msg_who_row, MSG_WHO_ROW, 0);
+
+static const struct msg_field msg_who_done_fields[] = {
+	MSG_FIELD(msg_who_done, count, MSG_U32, 0),
+	MSG_FIELD(msg_who_done, silent, MSG_U32, 0),
+};
+const struct msg_def msg_who_done_def =
+	MSG_DEF(msg_who_done, MSG_WHO_DONE, MSG_REPLY);
+
+static const struct msg_field msg_kick_fields[] = {
+	MSG_FIELD(msg_kick, user, MSG_STR, USER_MAX),
+	MSG_FIELD(msg_kick, session, MSG_STR, SESSION_ID_MAX),
+};
+const struct msg_def msg_kick_def = MSG_DEF(msg_kick, MSG_KICK, MSG_REQUEST);
+
+static const struct msg_field msg_poke_fields[] = {
+	MSG_FIELD(msg_poke, path, MSG_STR, PATH_LEN_MAX),
+};
+const struct msg_def msg_poke_def = MSG_DEF(msg_poke, MSG_POKE, 0);

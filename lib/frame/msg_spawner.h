@@ -4,8 +4,8 @@
 
 #include "frame/msg_authd.h"
 
-/* To spawner from login and qmgr, and from spawner to the user's processes.
- * Types 80-95. */
+/* To spawner from login, qmgr and ctl, and between spawner and the users'
+ * processes.  Types 80-95. */
 enum {
 	MSG_START = 80,
 	MSG_STARTED,
@@ -15,9 +15,14 @@ enum {
 	MSG_USER_PEER,
 	MSG_CLIENT,
 	MSG_CLIENT_TAKEN,
+	MSG_WHO,
+	MSG_WHO_ROW,
+	MSG_WHO_DONE,
+	MSG_KICK,
+	MSG_POKE,
 };
 
-enum { PENDING_MAX = 8192 };
+enum { PENDING_MAX = 8192, SESSION_ID_MAX = 16, FOLDER_MAX = 200 };
 
 /* login → spawner, request: this client has logged in.  Identity comes from
  * the ticket alone.  login keeps its own descriptor until the answer. */
@@ -29,6 +34,8 @@ struct msg_start {
 	struct str client, local; /* "192.0.2.1:4711", for the log */
 	uint8_t secured;	  /* TLS */
 	int fd;
+	struct str session; /* its id in the log, unique */
+	uint8_t utf8;	    /* POP3: UTF8 was said (RFC 6856) */
 };
 
 /* reply: the user's process has it. */
@@ -69,13 +76,53 @@ struct msg_client {
 	struct str client, local;
 	uint8_t secured;
 	int fd;
+	struct str session;
+	uint8_t utf8;
 };
 struct msg_client_taken {
 	uint8_t unused;
 };
 
+/* ctl → spawner and login, spawner → imapd and pop3d, request: who is there?
+ * login has those who have not logged in yet. */
+struct msg_who {
+	struct str user; /* "": everybody */
+};
+
+/* part: a session. */
+struct msg_who_row {
+	uint8_t service; /* SVC_IMAPD, SVC_POP3D */
+	struct str user; /* "": not logged in.  Of a user's process spawner
+			    believes neither service nor user nor pid */
+	uint32_t pid;
+	struct str session; /* as in the log */
+	struct str client;  /* "192.0.2.1:4711" */
+	uint8_t secured;
+	uint64_t since;	  /* seconds since 1970 */
+	struct str state; /* "INBOX, idle": for people */
+};
+
+/* reply to WHO and KICK: how many sessions; how many processes did not
+ * answer in time. */
+struct msg_who_done {
+	uint32_t count, silent;
+};
+
+/* ctl → spawner → imapd and pop3d, request: end the session of this id, or all
+ * of this user (exactly one of them is set). */
+struct msg_kick {
+	struct str user, session;
+};
+
+/* deliver → spawner, note: there is new mail in this Maildir, a path below
+ * deliver's root.  spawner → imapd, note: in this folder.  May be lost. */
+struct msg_poke {
+	struct str path;
+};
+
 extern const struct msg_def msg_start_def, msg_started_def, msg_open_def,
 	msg_opened_def, msg_spawn_fail_def, msg_user_peer_def, msg_client_def,
-	msg_client_taken_def;
+	msg_client_taken_def, msg_who_def, msg_who_row_def, msg_who_done_def,
+	msg_kick_def, msg_poke_def;
 
 #endif

@@ -252,6 +252,18 @@ const struct chan_row channels[CH_COUNT] = {
 		.to_service = MSGS(M(dns_query)),
 		.to_asker = MSGS(M(dns_answer)),
 	},
+	[CH_CTL_LOGIN] = {
+		.name = "ctl-login", .asker = SVC_CTL, .service = SVC_LOGIN,
+		.inflight = 4,
+		.to_service = MSGS(M(who)),
+		.to_asker = MSGS(M(who_row), M(who_done)),
+	},
+	[CH_CTL_SPAWNER] = {
+		.name = "ctl-spawner", .asker = SVC_CTL,
+		.service = SVC_SPAWNER, .inflight = 4,
+		.to_service = MSGS(M(who), M(kick)),
+		.to_asker = MSGS(M(who_row), M(who_done)),
+	},
 	[CH_SMTPD_ROUTER] = {
 		.name = "smtpd-router", .asker = SVC_SMTPD,
 		.service = SVC_ROUTER, .inflight = 512,
@@ -397,19 +409,19 @@ const struct chan_row channels[CH_COUNT] = {
 		.name = "spawner-deliver", .asker = SVC_SPAWNER,
 		.service = SVC_DELIVER, .inflight = 16,
 		.to_service = MSGS(M(user_peer)),
-		.to_asker = (const struct chan_msg[]){ { 0 } },
+		.to_asker = MSGS(M(poke)),
 	},
 	[CH_SPAWNER_IMAPD] = {
 		.name = "spawner-imapd", .asker = SVC_SPAWNER,
 		.service = SVC_IMAPD, .inflight = 64,
-		.to_service = MSGS(M(client)),
-		.to_asker = MSGS(M(client_taken)),
+		.to_service = MSGS(M(client), M(who), M(kick), M(poke)),
+		.to_asker = MSGS(M(client_taken), M(who_row), M(who_done)),
 	},
 	[CH_SPAWNER_POP3D] = {
 		.name = "spawner-pop3d", .asker = SVC_SPAWNER,
 		.service = SVC_POP3D, .inflight = 64,
-		.to_service = MSGS(M(client)),
-		.to_asker = MSGS(M(client_taken)),
+		.to_service = MSGS(M(client), M(who), M(kick)),
+		.to_asker = MSGS(M(client_taken), M(who_row), M(who_done)),
 	},
 };
 

@@ -26,6 +26,7 @@ struct conn {
 	struct loop_flush flush;
 	struct buf in, out;
 	size_t in_at, out_at; /* consumed / sent so far */
+	struct conn_tap *tap; /* NULL: nobody looks on */
 };
 
 static void on_readable(evutil_socket_t fd, short what, void *arg);
@@ -78,6 +79,8 @@ conn_free(struct conn *c)
 	c->dead = true;
 	if (c->in_callback)
 		return; /* freed when the callback returns */
+	if (c->tap)
+		c->tap->end(c->tap);
 	/* It may hold a password that came to nothing. */
 	if (c->in.p)
 		explicit_bzero(c->in.p, c->in.size < KEEP ? c->in.size : KEEP);
@@ -136,6 +139,9 @@ send_output(struct conn *c)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 1 : -1;
+		if (c->tap)
+			c->tap->bytes(c->tap, true,
+				      str_mem(c->out.p + c->out_at, (size_t)n));
 		c->out_at += (size_t)n;
 	}
 	c->out_at = 0;
@@ -263,6 +269,8 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	if (c->closing)
 		return; /* read and forget, so that no RST eats the reply */
+	if (c->tap)
+		c->tap->bytes(c->tap, false, str_mem(to, (size_t)n));
 	c->in.n += (size_t)n;
 	c->bulk = (size_t)n >= READ_STEP;
 	if (c->in.n >= c->in.limit)
@@ -399,6 +407,14 @@ conn_resume(struct conn *c)
 	watch_input(c);
 	c->wants_input = true;
 	loop_flush_want(c->loop, &c->flush);
+}
+
+void
+conn_tap(struct conn *c, struct conn_tap *t)
+{
+	c->tap = t;
+	if (conn_input(c).n)
+		t->bytes(t, false, conn_input(c));
 }
 
 void

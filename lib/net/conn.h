@@ -66,6 +66,15 @@ size_t conn_unsent(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
+/* Sees all bytes: of the input as they are read (what is there already, at
+ * once), of the output as they are sent.  It lives as long as the connection,
+ * which may be longer than its owner's interest; end() is the last call. */
+struct conn_tap {
+	void (*bytes)(struct conn_tap *t, bool out, struct str s);
+	void (*end)(struct conn_tap *t);
+};
+void conn_tap(struct conn *c, struct conn_tap *t);
+
 /* CONN_DEADLINE after ms without a new call; 0: none. */
 void conn_deadline(struct conn *c, unsigned ms);
 

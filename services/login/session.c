@@ -16,15 +16,15 @@ static void on_end(struct conn *c, void *arg, enum conn_end why);
 
 static const struct conn_ops conn_ops = { on_input, NULL, on_end };
 
+static const char *const state_names[] = { "READY",    "TLS",	  "SASL",
+					   "CHECKING", "PENALTY", "STARTING",
+					   "CLOSED" };
+
 void
 session_enter(struct session *s, enum login_state state)
 {
-	static const char *const names[] = { "READY",	 "TLS",	    "SASL",
-					     "CHECKING", "PENALTY", "STARTING",
-					     "CLOSED" };
-
 	log_debug("%s: session %s: %s -> %s", s->proto->name, s->id,
-		  names[s->state], names[state]);
+		  state_names[s->state], state_names[state]);
 	s->state = state;
 }
 
@@ -84,6 +84,24 @@ log_disconnect(const struct session *s, const char *why, const char *tls_error)
 	(void)!str_copy(what, sizeof(what), buf_str(&b));
 	buf_fini(&b);
 	log_line_of(s, what, tls_error);
+}
+
+void
+session_row(const struct session *s, struct chan *c, uint32_t tag)
+{
+	uint64_t age = clock_mono_ms() - s->begin_ms;
+	char client[ADDR_TEXT_MAX];
+	struct msg_who_row row = {
+		.service = (uint8_t)s->proto->service,
+		.pid = (uint32_t)getpid(),
+		.session = str_of(s->id),
+		.client = str_of(addr_text_port(&s->peer, client)),
+		.secured = s->tls != NULL,
+		.since = (clock_wall_us() / 1000 - age) / 1000,
+		.state = str_of(state_names[s->state]),
+	};
+
+	chan_send(c, tag, &msg_who_row_def, &row);
 }
 
 /* --- life ---------------------------------------------------------------- */
@@ -322,6 +340,7 @@ on_tls(void *arg, int fd, const struct tls_facts *facts, unsigned class,
 	s->secured = true;
 	s->tag[0] = s->user[0] = s->method[0] = s->pop3_user[0] = '\0';
 	s->continued = 0;
+	s->utf8 = false;
 	session_enter(s, LOGIN_READY);
 	if (s->greets)
 		s->proto->greet(s);
@@ -652,6 +671,8 @@ start_user(struct session *s, struct str ticket)
 		.client = str_of(addr_text_port(&s->peer, client)),
 		.local = str_of(addr_text_port(&s->self, local)),
 		.secured = s->tls != NULL,
+		.session = str_of(s->id),
+		.utf8 = s->utf8,
 	};
 
 	s->fd = conn_detach(s->conn, &s->pending);

@@ -99,6 +99,7 @@ struct session {
 	char method[SASL_MECH_MAX + 1];
 	unsigned continued;	      /* IMAP: "+" given to this command */
 	char pop3_user[USER_MAX + 1]; /* of USER, until PASS */
+	bool utf8;		      /* POP3: the client said UTF8 */
 };
 
 /* Takes fd; greets, under TLS first if implicit_tls.  NULL: out of memory, or
@@ -135,6 +136,9 @@ void session_bye(struct session *s, enum login_say what, const char *why);
 void session_evict(struct session *s);
 /* At once, without a word. */
 void session_free(struct session *s);
+
+/* posthouse who: what there is to say of it. */
+void session_row(const struct session *s, struct chan *c, uint32_t tag);
 
 /* Drop n bytes of input, wiping them: they may hold a password. */
 void session_consume(struct session *s, size_t n);

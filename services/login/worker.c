@@ -237,6 +237,43 @@ start(struct daemon *d, struct err *err)
 	return 0;
 }
 
+/* --- posthouse who -------------------------------------------------------- */
+
+static void
+on_who(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+       void *msg)
+{
+	const struct msg_who *m = msg;
+	struct msg_who_done done = { 0 };
+	struct worker *w = arg;
+	struct list *it;
+
+	(void)def;
+	list_for_each (it, &w->sessions) {
+		if (m->user.n) /* they are nobody yet */
+			break;
+		session_row(LIST_OF(it, struct session, link), c, tag);
+		done.count++;
+	}
+	chan_send(c, tag, &msg_who_done_def, &done);
+}
+
+static void
+on_who_close(struct chan *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+}
+
+static void
+peer(struct daemon *d, const struct chan_row *row, int fd)
+{
+	static const struct chan_ops ops = { on_who, on_who_close };
+
+	if (!chan_new(&d->loop, fd, row, CHAN_SERVICE, &ops, d->app))
+		log_warn("channel %s: out of memory", row->name);
+}
+
 /* Who is connected may still log in; login_timeout is the limit. */
 static void
 drain(struct daemon *d)
@@ -252,5 +289,6 @@ const struct daemon_ops login_ops = {
 	.id = SVC_LOGIN,
 	.start = start,
 	.table = table,
+	.peer = peer,
 	.drain = drain,
 };

@@ -83,5 +83,34 @@ const struct param spawner_params[] = {
 	  .text = "How many processes of users (deliver, imapd, pop3d) may run "
 		  "at a time. Above it, deliveries are deferred and logins "
 		  "refused." },
+	{ .name = "mail_max_userip_connections",
+	  .kind = PARAM_INT,
+	  .def = "20",
+	  .min = 0,
+	  .max = 800,
+	  .users = SPAWNER,
+	  .text = "How many sessions one user may have from one address, for "
+		  "IMAP and for POP3 each (Dovecot's parameter; its default is "
+		  "10); 0: any number. Loopback addresses are not limited: "
+		  "behind them stand webmail and proxies." },
+	{ .name = "rawlog_users",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = SPAWNER,
+	  .text = "The users whose IMAP and POP3 sessions are written down, "
+		  "for the search of errors: two files a session in "
+		  "posthouse.rawlog/ in the user's mailbox, what the client "
+		  "said and what it was told, each line behind its time. "
+		  "Their sessions are not offered COMPRESS. Passwords are not "
+		  "in them, mail is. The newest 100 files "
+		  "are kept." },
+	{ .name = "rawlog_size_limit",
+	  .kind = PARAM_BYTES,
+	  .def = "10m",
+	  .min = 1024,
+	  .max = 4000000000,
+	  .users = SPAWNER,
+	  .text = "Where a file of rawlog_users ends, each of a session's "
+		  "two." },
 	{ .name = NULL },
 };

@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "frame/msg_spawner.h"
+#include "poke.h"
 #include "proc.h"
 
 enum { KEY_MAX = 3000 };
@@ -45,6 +47,48 @@ close_birth(struct proc *p)
 	p->birth = -1;
 }
 
+/* Where mail that arrives is to be told of; without memory nobody is told. */
+static void
+enter_place(struct proc *p)
+{
+	struct proc *first;
+	struct buf b;
+
+	if (p->spec.service != SVC_IMAPD)
+		return;
+	buf_init(&b, KEY_MAX);
+	if (poke_place(&b, &p->spec) == 0 && (p->place.p = malloc(b.n))) {
+		p->place.n = b.n;
+		memcpy((char *)(uintptr_t)p->place.p, b.p, b.n);
+		first = map_get(&p->all->by_place, p->place);
+		if (first) {
+			p->same_place = first->same_place;
+			first->same_place = p;
+		} else {
+			(void)!map_put(&p->all->by_place, p->place, p);
+		}
+	}
+	buf_fini(&b);
+}
+
+static void
+leave_place(struct proc *p)
+{
+	struct proc *at =
+		p->place.n ? map_get(&p->all->by_place, p->place) : NULL;
+
+	if (at == p) {
+		map_del(&p->all->by_place, p->place);
+		at = p->same_place;
+		if (at)
+			(void)!map_put(&p->all->by_place, at->place, at);
+	}
+	for (; at; at = at->same_place)
+		if (at->same_place == p)
+			at->same_place = p->same_place;
+	free((char *)(uintptr_t)p->place.p);
+}
+
 static void
 maybe_free(struct proc *p)
 {
@@ -52,6 +96,7 @@ maybe_free(struct proc *p)
 		return;
 	BUG_ON(!list_empty(&p->waiting));
 	proc_retire(p);
+	leave_place(p);
 	close_birth(p);
 	list_remove(&p->link);
 	p->all->n--;
@@ -119,6 +164,16 @@ on_birth(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	read_birth(arg);
+}
+
+/* From deliver alone: the row says so. */
+static void
+on_note(void *arg, const struct msg_def *def, void *msg)
+{
+	struct proc *p = arg;
+
+	if (def == &msg_poke_def)
+		poke(p->all, p, ((struct msg_poke *)msg)->path);
 }
 
 static void
@@ -236,6 +291,7 @@ proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
 	}
 	list_append(&ps->list, &p->link);
 	ps->n++;
+	enter_place(p);
 	return p;
 }
 
@@ -275,6 +331,8 @@ proc_fork(struct proc *p)
 				on_state, p);
 	p->on_birth = event_new(ps->loop->base, p->birth, EV_READ | EV_PERSIST,
 				on_birth, p);
+	if (p->asker)
+		asker_set_note(p->asker, on_note);
 	if (p->asker && p->on_birth && event_add(p->on_birth, NULL) == 0)
 		return 0;
 	/* The child sees EOF and ends; it is reaped as any other. */
@@ -380,6 +438,7 @@ procs_fini(struct procs *ps)
 		maybe_free(p);
 	}
 	map_fini(&ps->by_key);
+	map_fini(&ps->by_place);
 	brake_fini(&ps->brake);
 	if (ps->on_child)
 		event_free(ps->on_child);

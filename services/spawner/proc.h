@@ -26,6 +26,10 @@ struct proc {
 	struct event *on_birth;
 	struct list waiting; /* of struct proc_waiter */
 	struct procs *all;
+	/* imapd: where its mail is, and others there (of users by other
+	 * names) */
+	struct str place;
+	struct proc *same_place;
 };
 
 /* Called once: p is running, or NULL with err.  err->code is ECHILD if the
@@ -38,8 +42,9 @@ struct proc_waiter {
 
 struct procs {
 	struct loop *loop;
-	struct map by_key; /* those that can be given work */
-	struct list list;  /* all, until reaped and closed */
+	struct map by_key;   /* those that can be given work */
+	struct map by_place; /* the first imapd there, see poke.h */
+	struct list list;    /* all, until reaped and closed */
 	unsigned n, limit;
 	struct brake brake; /* for those of users' clients */
 	struct event *on_child;

@@ -10,6 +10,7 @@
 #include "frame/msg_deliver.h"
 #include "frame/msg_spawner.h"
 #include "spawner.h"
+#include "survey.h"
 
 enum {
 	REDEEM_MS = 10000,
@@ -256,13 +257,16 @@ on_start(struct spawner *s, struct chan *c, uint32_t tag, struct msg_start *m)
 		.local = pool_str(&j->pool, m->local),
 		.secured = m->secured,
 		.fd = m->fd,
+		.session = pool_str(&j->pool, m->session),
+		.utf8 = m->utf8,
 	};
 	m->fd = -1; /* ours now */
 	if (m->service != SVC_IMAPD && m->service != SVC_POP3D) {
 		j->spec.service = SVC_LOGIN; /* for the log: who asked so */
 		err_set(&err, ERR_PERM, EINVAL, "a service users have not");
 	} else if (!j->client.local.p || !j->client.client.p ||
-		   !j->client.pending.p || !j->client.tag.p) {
+		   !j->client.pending.p || !j->client.tag.p ||
+		   !j->client.session.p) {
 		err_sys(&err, ENOMEM, "request");
 	} else if (asker_send(s->authd, &msg_redeem_def, &redeem, REDEEM_MS,
 			      on_identity, j)) {
@@ -328,10 +332,16 @@ static void
 on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
        void *msg)
 {
+	struct spawner *s = arg;
+
 	if (def == &msg_start_def)
-		on_start(arg, c, tag, msg);
+		on_start(s, c, tag, msg);
+	else if (def == &msg_open_def)
+		on_open(s, c, tag, msg);
+	else if (def == &msg_who_def)
+		survey_who(&s->procs, c, tag, msg);
 	else
-		on_open(arg, c, tag, msg);
+		survey_kick(&s->procs, c, tag, msg);
 }
 
 static void

@@ -30,7 +30,8 @@ ERR_WARN_UNUSED int spawner_init(struct spawner *s, struct loop *l,
 				 const struct params *params, struct err *err);
 void spawner_fini(struct spawner *s);
 
-/* A new asker by row CH_QMGR_SPAWNER or CH_LOGIN_SPAWNER; takes fd. */
+/* A new asker by row CH_QMGR_SPAWNER, CH_LOGIN_SPAWNER or CH_CTL_SPAWNER; takes
+ * fd. */
 void spawner_peer(struct spawner *s, const struct chan_row *row, int fd);
 /* A new edition of passwd, a sealed memfd; takes fd. */
 void spawner_passwd(struct spawner *s, int fd);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/fsx.h"
+#include "base/param.h"
 #include "script.h"
 #include "session.h"
 
@@ -21,6 +22,7 @@
 struct bed {
 	struct loop loop;
 	struct pop3d pop3d;
+	struct params params;
 	char dir[64];
 	int root;
 	unsigned idle; /* how often the last client has gone */
@@ -44,8 +46,16 @@ begin(void *arg)
 	b->root = open(b->dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	assert_true(b->root >= 0);
 	assert_int_equal(loop_init(&b->loop, &err), 0);
+	assert_int_equal(params_load(&b->params,
+				     STR("rawlog_users = \n"
+					 "rawlog_size_limit = 1000\n"),
+				     &err),
+			 0);
 	b->pop3d = (struct pop3d){ .loop = &b->loop,
 				   .timeout_ms = 60000,
+				   .max_sessions = 3,
+				   .params = &b->params,
+				   .root = b->root,
 				   .on_idle = on_idle,
 				   .arg = b };
 	list_init(&b->pop3d.sessions);
@@ -77,6 +87,7 @@ end(void *arg)
 			"end of test");
 	store_close(b->pop3d.store);
 	loop_fini(&b->loop);
+	params_fini(&b->params);
 	close(b->root);
 	if (b->other >= 0)
 		close(b->other);

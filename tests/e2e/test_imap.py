@@ -263,6 +263,7 @@ def test_autologout_and_limits_are_parameters(make_instance):
             f.readline()
             s.sendall(f"a LOGIN {i.address('alice')} {i.users['alice']}\r\n"
                       .encode())
+            assert f.readline().startswith(b"a NO [LIMIT]")
             assert f.readline().startswith(b"* BYE")
         assert a.append("INBOX", None, None, b"x" * 2001)[0] == "NO"
         ok(a.noop())

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#include "poke.h"
+#include "frame/msg_spawner.h"
+
+enum { PLACE_MAX = 3 * PATH_LEN_MAX };
+
+static bool
+is_here(struct str path)
+{
+	return path.n == 0 || str_eq(path, STR("."));
+}
+
+int
+poke_place(struct buf *out, const struct child_spec *spec)
+{
+	(void)!buf_add_c(out, spec->id.home);
+	if (!spec->whole_tree && !is_here(str_of(spec->id.mail)))
+		(void)!buf_addf(out, "/%s", spec->id.mail);
+	return buf_overflown(out) ? -1 : 0;
+}
+
+/* False: nobody reads mail there. */
+static bool
+tell(struct procs *ps, struct str place, struct str folder)
+{
+	struct msg_poke m = { .path = folder };
+	struct proc *p = map_get(&ps->by_place, place);
+	bool found = p != NULL;
+
+	for (; p; p = p->same_place)
+		if (p->asker)
+			(void)!asker_send_part(p->asker, 0, &msg_poke_def, &m);
+	return found;
+}
+
+void
+poke(struct procs *ps, const struct proc *deliver, struct str path)
+{
+	struct str place;
+	struct buf b;
+	ptrdiff_t at;
+
+	while (path.n && path.p[path.n - 1] == '/')
+		path.n--;
+	buf_init(&b, PLACE_MAX);
+	if (poke_place(&b, &deliver->spec) == 0 &&
+	    (is_here(path) || buf_addf(&b, "/%.*s", STR_FMT(path)) == 0)) {
+		place = buf_str(&b);
+		at = str_rfind(place, '/');
+		/* A Maildir++ folder stands in its INBOX's directory. */
+		if (!tell(ps, place, STR("")) && at >= 0 &&
+		    str_starts(str_from(place, (size_t)at), STR("/.")))
+			(void)tell(ps, str_head(place, (size_t)at),
+				   str_from(place, (size_t)at + 2));
+	}
+	buf_fini(&b);
+}

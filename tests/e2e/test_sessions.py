@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: ISC
+"""Sessions as the administrator sees them: who, kick, limits, rawlog; and how
+soon new mail is seen."""
+
+import imaplib
+import json
+import poplib
+import re
+import statistics
+import time
+
+import posthouse as ph
+import pytest
+from clients import Letter
+from wire import Wire
+
+
+def imap(instance, user="alice", ssl=False):
+    if ssl:
+        c = imaplib.IMAP4_SSL("127.0.0.1", instance.imaps_port,
+                              ssl_context=instance.tls_context())
+    else:
+        c = imaplib.IMAP4("127.0.0.1", instance.imap_port)
+    c.login(instance.address(user), instance.users[user])
+    return c
+
+
+def pop3(instance, user="bob"):
+    c = poplib.POP3("127.0.0.1", instance.pop3_port, timeout=20)
+    c.user(instance.address(user))
+    c.pass_(instance.users[user])
+    return c
+
+
+def who(instance, *args):
+    out = instance.posthouse("who", "--json", *args, check=False).stdout
+    return [json.loads(l) for l in out.splitlines()]
+
+
+def logged_in(rows):
+    return [r for r in rows if r["user"]]
+
+
+def test_who(instance):
+    a, b = imap(instance), imap(instance, ssl=True)
+    a.select("INBOX")
+    c = pop3(instance)
+    with Wire(instance.imap_port) as w:
+        w.line()
+        rows = who(instance)
+        assert len(rows) == 4 and len(logged_in(rows)) == 3
+        text = instance.posthouse("who").stdout
+        assert "3 sessions; before login: imap 1, pop3 0\n" in text
+    by_tls = {r["tls"]: r for r in rows if r["service"] == "imap"
+              and r["user"]}
+    assert by_tls[False]["state"] == "INBOX" and by_tls[True]["state"] == "-"
+    assert by_tls[False]["user"] == instance.address("alice")
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", by_tls[True]["client"])
+    assert abs(time.time() - by_tls[True]["since"]) < 60
+    # One name for a session, from the login to the logout.
+    name = re.escape(by_tls[False]["session"])
+    instance.wait_log(rf"imap-login: Login: user=<alice@[^\n]*session=<{name}>")
+    a.logout()
+    instance.wait_log(rf"imap\(alice@[^)]*\)<\d+><{name}>: Disconnected: "
+                      r"Logged out in=\d+ out=\d+")
+    rows = who(instance, instance.address("bob"))
+    assert [r["service"] for r in rows] == ["pop3"]
+    assert who(instance, "nobody@else") == []
+    b.logout()
+    c.quit()
+
+
+def test_kick(instance):
+    a, b = imap(instance), imap(instance)
+    c = pop3(instance, "alice")
+    other = pop3(instance)
+    rows = who(instance, instance.address("alice"))
+    assert len(rows) == 3
+    one = next(r["session"] for r in rows if r["service"] == "imap")
+    r = instance.posthouse("kick", "--session", one)
+    assert r.stdout == "1 session ended\n"
+    assert len(who(instance, instance.address("alice"))) == 2
+    ended = 0
+    for conn in (a, b):
+        try:
+            conn.noop()
+        except imaplib.IMAP4.abort:
+            ended += 1
+    assert ended == 1
+    r = instance.posthouse("kick", instance.address("alice"))
+    assert r.stdout == "2 sessions ended\n"
+    assert b"administrator" in c.file.readline()
+    assert c.file.readline() == b""
+    assert other.noop().startswith(b"+OK")
+    other.quit()
+    instance.wait_log(r"pop3\(alice@.*Disconnected: Kicked")
+    instance.wait_log(r"imap\(alice@.*Disconnected: Kicked")
+    r = instance.posthouse("kick", instance.address("alice"), check=False)
+    assert r.returncode == 1 and r.stdout == "0 sessions ended\n"
+    assert instance.posthouse("kick", check=False).returncode == 64
+
+
+def test_kick_ends_idle_and_appends(instance):
+    with Wire(instance.imap_port) as w:
+        w.line()
+        w.send(f"a LOGIN {instance.address('alice')} "
+               f"{instance.users['alice']}\r\nb SELECT INBOX\r\n")
+        while not w.line().startswith(b"b OK"):
+            pass
+        w.send("c IDLE\r\n")
+        assert w.line().startswith(b"+")
+        assert who(instance, instance.address("alice"))[0]["state"] == \
+            "INBOX, idle"
+        instance.posthouse("kick", instance.address("alice"))
+        assert w.rest().startswith(b"* BYE")
+    with Wire(instance.imap_port) as w:
+        w.line()
+        w.send(f"a LOGIN {instance.address('alice')} "
+               f"{instance.users['alice']}\r\n")
+        w.line()
+        w.send("b APPEND INBOX {100}\r\n")
+        assert w.line().startswith(b"+")
+        w.send("half of it")
+        instance.posthouse("kick", instance.address("alice"))
+        assert b"* BYE" in w.rest()
+
+
+def test_last_login(instance):
+    imap(instance, "bob").logout()
+    r = instance.posthouse("who", "--last", instance.address("bob"))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ imap 127.0.0.1\n",
+                        r.stdout)
+    r = instance.posthouse("who", "--last", "nobody@else", check=False)
+    assert r.returncode == 1
+
+
+def test_limits(make_instance):
+    i = make_instance(imapd_session_limit=2, pop3_session_limit=1)
+    a, b = imap(i), imap(i)
+    with pytest.raises(imaplib.IMAP4.error, match="LIMIT"):
+        imap(i)
+    c = pop3(i)
+    with pytest.raises(poplib.error_proto, match="Too many sessions"):
+        pop3(i)
+    c.quit()
+    pop3(i).quit()
+    a.logout()
+    imap(i).logout()
+    b.logout()
+    assert len(re.findall("too many sessions", i.log_text())) == 2
+
+
+def test_rawlog(make_instance):
+    i = make_instance(rawlog_users="alice@posthouse.test",
+                      rawlog_size_limit="2k")
+    a, b, c = imap(i), imap(i, "bob"), pop3(i, "alice")
+    a.noop()
+    a.append("INBOX", None, None, b"A: b\r\n\r\n" + b"x" * 5000)
+    c.list()
+    for conn in (a, b):
+        conn.logout()
+    c.quit()
+    ph.wait_for(lambda: not logged_in(who(i)), "the sessions to end")
+    d = i.mailbox("alice").path / "posthouse.rawlog"
+    texts = {f.name.split("-")[1] + f.suffix: f.read_bytes()
+             for f in d.iterdir()}
+    assert sorted(texts) == ["imap.in", "imap.out", "pop3.in", "pop3.out"]
+    assert re.search(rb"^\d+\.\d{6} \S+ NOOP\r$", texts["imap.in"], re.M)
+    assert re.search(rb"^\d+\.\d{6} \S+ OK .*NOOP", texts["imap.out"], re.M)
+    assert b" LIST\r\n" in texts["pop3.in"]
+    assert texts["imap.in"].endswith(b"(cut: rawlog_size_limit)\n")
+    assert len(texts["imap.in"]) < 2100
+    assert not any(i.users["alice"].encode() in t for t in texts.values())
+    assert all(f.stat().st_mode & 0o777 == 0o600 for f in d.iterdir())
+    assert not (i.mailbox("bob").path / "posthouse.rawlog").exists()
+    # What is too much goes, oldest first.
+    for n in range(130):
+        f = d / f"20200101T{n:06}Z-imap-x.in"
+        f.touch()
+        ph.os.chown(f, i.vmail_uid, i.vmail_uid)
+    pop3(i, "alice").quit()
+    left = sorted(f.name for f in d.iterdir())
+    assert len(left) == 100 and left[0].startswith("20200101T")
+
+
+def seconds_to_exists(instance, n):
+    """From the 250 to EXISTS in another session, which is in IDLE."""
+    took = []
+    with Wire(instance.imap_port) as w, Wire(instance.smtp_port) as s:
+        w.line()
+        w.send(f"a LOGIN {instance.address('alice')} "
+               f"{instance.users['alice']}\r\nb SELECT INBOX\r\n")
+        while not w.line().startswith(b"b OK"):
+            pass
+        w.send("c IDLE\r\n")
+        assert w.line().startswith(b"+")
+        s.line()
+        s.send("HELO client\r\n")
+        s.line()
+        for k in range(n):
+            s.send("MAIL FROM:<x@posthouse.test>\r\n"
+                   f"RCPT TO:<{instance.address('alice')}>\r\nDATA\r\n")
+            for _ in range(3):
+                s.line()
+            s.send(f"Subject: {k}\r\n\r\ntext\r\n.\r\n")
+            assert s.line().startswith(b"250")
+            begin = time.monotonic()
+            while not re.match(rb"\* \d+ EXISTS", w.line()):
+                pass
+            took.append(time.monotonic() - begin)
+    return took
+
+
+@pytest.mark.parametrize("inotify", [True, False])
+def test_new_mail_is_seen_soon(make_instance, inotify):
+    i = make_instance(start=False)
+    if not inotify:
+        # The instances are counted by user: be the mailboxes' user.
+        helper = ph.subprocess.Popen(
+            ["/usr/bin/setpriv", f"--reuid={i.vmail_uid}",
+             f"--regid={i.vmail_uid}", "--clear-groups", "/usr/bin/python3",
+             "-c", "import ctypes\nlibc = ctypes.CDLL(None)\n"
+             "n = 0\nwhile libc.inotify_init1(0o2000000) >= 0: n += 1\n"
+             "print(n, flush=True)\nimport sys\nsys.stdin.read()"],
+            stdin=ph.subprocess.PIPE, stdout=ph.subprocess.PIPE)
+        assert int(helper.stdout.readline()) > 0
+    try:
+        i.start()
+        took = seconds_to_exists(i, 50)
+    finally:
+        if not inotify:
+            helper.stdin.close()
+            helper.wait()
+    print(f"inotify {inotify}: median {statistics.median(took) * 1e3:.2f} ms, "
+          f"worst {max(took) * 1e3:.2f} ms")
+    assert statistics.median(took) < 0.02
