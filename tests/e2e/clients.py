@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Letters, and the programs nobody here wrote that send and fetch them."""
 
+import contextlib
 import email
 import imaplib
 import itertools
@@ -80,6 +81,21 @@ def smtp_source(i, *args):
                    f"127.0.0.1:{i.smtp_port}"], timeout=120)
 
 
+@contextlib.contextmanager
+def imap(i, user, select=None):
+    """A session of Python's library."""
+    c = imaplib.IMAP4("127.0.0.1", i.imap_port, timeout=30)
+    try:
+        c.login(i.address(user), i.users[user])
+        if select:
+            kind, answer = c.select(select)
+            assert kind == "OK", answer
+        yield c
+    finally:
+        with contextlib.suppress(OSError, imaplib.IMAP4.error):
+            c.logout()
+
+
 # -- readers: (instance, user) -> all messages of INBOX as bytes
 
 def read_maildir(i, user):
@@ -87,8 +103,7 @@ def read_maildir(i, user):
 
 
 def read_imaplib(i, user):
-    with imaplib.IMAP4("127.0.0.1", i.imap_port, timeout=30) as c:
-        c.login(i.address(user), i.users[user])
+    with imap(i, user) as c:
         kind, count = c.select("INBOX", readonly=True)
         assert kind == "OK", count
         if count == [b"0"]:
