@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The bytes between session and client, and COMPRESS (RFC 4978). */
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -50,6 +51,7 @@ on_rest(evutil_socket_t fd, short what, void *arg)
 	}
 	if (z->out.n == 0)
 		buf_shrink(&z->out, KEEP_BYTES);
+	malloc_trim(0); /* to the kernel: what lies between others' memory */
 }
 
 /* --- output ----------------------------------------------------------------

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "e2e"))
+import dovecot as dovecot_peer  # noqa: E402
 import posthouse  # noqa: E402
 import zone  # noqa: E402
 
@@ -107,6 +108,16 @@ def make_module_instance(request):
 def instance(make_module_instance):
     """A running instance with alice and bob, for the tests of one file."""
     return make_module_instance()
+
+
+@pytest.fixture(scope="module")
+def dovecot(request):
+    """A Dovecot to compare with, for the tests of one file."""
+    d = dovecot_peer.Dovecot(_directory("dovecot"))
+    yield d
+    d.stop()
+    if not request.session.testsfailed:
+        shutil.rmtree(d.work.parent)
 
 
 @pytest.fixture

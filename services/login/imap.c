@@ -2,11 +2,12 @@
 #include "net/line.h"
 #include "session.h"
 
-/* Each time anew: tlsd, and TLS, come and go. */
+/* Each time anew: tlsd, and TLS, come and go.  ENABLE and IDLE are imapd's, but
+ * some clients (Python's imaplib) do not look again after the login. */
 static void
 add_capabilities(const struct session *s, struct buf *out)
 {
-	(void)!buf_add_c(out, "IMAP4rev1 SASL-IR LITERAL- ID");
+	(void)!buf_add_c(out, "IMAP4rev1 SASL-IR LITERAL- ENABLE IDLE ID");
 	if (session_offers_tls(s))
 		(void)!buf_add_c(out, " STARTTLS");
 	if (!session_takes_passwords(s))

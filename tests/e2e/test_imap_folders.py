@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: ISC
+"""Mailboxes and what is said of them: a test for each capability, beside
+Debian's Dovecot where it has the same one."""
+
+import contextlib
+import imaplib
+import os
+import random
+import re
+import time
+
+import pytest
+
+from rawimap import Imap, parse_list
+
+imaplib.Commands.setdefault("ENABLE", ("AUTH",))
+
+
+def login(i, user="alice"):
+    if hasattr(i, "users"):
+        return Imap(i.imap_port, i.address(user), i.users[user])
+    return Imap(i.imap_port, i.user, i.password)
+
+
+def names(c, pattern="*"):
+    return [parse_list(x)[2].decode() for x in c.ok(f'LIST "" "{pattern}"')
+            if b"\\Noselect" not in x and b"\\NonExistent" not in x]
+
+
+@pytest.fixture
+def c(instance):
+    """alice, with an INBOX alone."""
+    with login(instance) as c:
+        for name in reversed(names(c)):
+            if name != "INBOX":
+                c.ok(f'DELETE "{name}"')
+        for x in c.ok('LSUB "" *'):
+            c.ok(b'UNSUBSCRIBE "' + parse_list(x)[2] + b'"')
+        c.ok("SELECT INBOX")
+        c.ok(r"STORE 1:* +FLAGS.SILENT (\Deleted)"
+             if c.ok("STATUS INBOX (MESSAGES)") !=
+             [b"* STATUS INBOX (MESSAGES 0)"] else "NOOP")
+        c.ok("CLOSE")
+        yield c
+
+
+# -- the same tree on both
+
+def make_tree(rnd, n=60):
+    """(folders, subscriptions): names below each other, some with a gap."""
+    words = ["a", "b", "Work", "work", "Post 2026", "x-y", "Drafts", "Sent",
+             "Entw&APw-rfe"]
+    made, wished = [], []
+    while len(made) < n:
+        name = ".".join(rnd.choice(words) for _ in range(rnd.randint(1, 4)))
+        if name not in made:
+            made.append(name)
+    for name in made:
+        if rnd.random() < 0.3:
+            wished.append(name)
+        if rnd.random() < 0.1:
+            wished.append(name + ".gone")
+    wished += ["Nowhere", "Far.Away.Deep", "INBOX"]
+    return made, wished
+
+
+def fill_tree(c, made, wished):
+    for name in made:
+        c.ok(f'CREATE "{name}"')
+    for name in wished:
+        status, _ = c.cmd(f'SUBSCRIBE "{name}"')
+        if not status.startswith(b"OK"):
+            # Dovecot subscribes to what exists only.
+            c.ok(f'CREATE "{name}"')
+            c.ok(f'SUBSCRIBE "{name}"')
+            c.ok(f'DELETE "{name}"')
+
+
+@pytest.fixture(scope="module")
+def pair(make_module_instance, dovecot):
+    """Two sessions, ours and Dovecot's, over equal trees."""
+    made, wished = make_tree(random.Random(5258))
+    both = [login(make_module_instance(), "bob"), login(dovecot)]
+    for one in both:
+        fill_tree(one, made, wished)
+        for k, name in enumerate(made[:6]):
+            for n in range(k):
+                flags = [rb"(\Seen)", rb"(\Deleted)", rb"()"][n % 3]
+                status, _ = one.literal(
+                    f'APPEND "{name}" '.encode() + flags,
+                    (b"Subject: %d\r\n\r\n" % n + b"x" * n, b""))
+                assert status.startswith(b"OK")
+    yield both
+    for one in both:
+        one.close()
+
+
+# What a response means, in one form: \NonExistent is \Noselect too, and a name
+# without anything below it may say so or be silent.
+def meaning(line, children):
+    verb, attrs, name, extended = parse_list(line)
+    attrs = {a.lower() for a in attrs}
+    if "\\nonexistent" in attrs:
+        attrs = attrs - {"\\nonexistent"} | {"\\noselect"}
+    attrs = set(attrs) - {"\\unmarked", "\\marked", "\\noinferiors"}
+    if not children:
+        attrs -= {"\\haschildren", "\\hasnochildren"}
+    # Dovecot says what a special mailbox is when asked for it alone.
+    attrs -= {"\\drafts", "\\sent", "\\trash", "\\junk", "\\archive"}
+    # What is subscribed and not there: Dovecot's LSUB says nothing of it.
+    if verb == "LSUB" and name.endswith((b".gone", b"Nowhere", b".Deep")):
+        attrs.discard("\\noselect")
+    return verb, name, frozenset(attrs), extended.replace('"', "").upper()
+
+
+LISTS = [
+    'LIST "" *', 'LIST "" %', 'LIST "" %.%', 'LIST a. %', 'LIST "" *.b.*',
+    'LIST "" inbox', 'LIST "" "Post 2026*"', 'LIST "Work." "%.%"',
+    'LIST () "" % RETURN (CHILDREN)', 'LIST () "" * RETURN (CHILDREN)',
+    'LIST "" (a* work% INBOX) RETURN (CHILDREN)',
+    'LIST "" ("%" "a.%" "a.%")', 'LIST "" * RETURN (SUBSCRIBED)',
+    'LIST "" % RETURN (SUBSCRIBED CHILDREN)',
+    'LIST (SUBSCRIBED) "" *', 'LIST (SUBSCRIBED) "" %',
+    'LIST (SUBSCRIBED) "" *.gone', 'LIST (SUBSCRIBED) "" (Far* No%)',
+    'LIST (SUBSCRIBED) "" * RETURN (CHILDREN)',
+    'LIST (SUBSCRIBED REMOTE) "" %.%',
+    'LIST (SUBSCRIBED RECURSIVEMATCH) "" %',
+    'LIST (RECURSIVEMATCH SUBSCRIBED) "" *',
+    'LIST (SUBSCRIBED RECURSIVEMATCH) "" %.%',
+    'LIST (SUBSCRIBED RECURSIVEMATCH) "" a',
+    'LIST (SUBSCRIBED RECURSIVEMATCH) "" ("a.%" "Work*")',
+    'LSUB "" *', 'LSUB "" %', 'LSUB "" %.%', 'LSUB "" a.%', 'LSUB a. *',
+    'LSUB "" *.gone',
+]
+
+
+@pytest.mark.parametrize("command", LISTS)
+def test_list_extended(pair, command):
+    # Dovecot shows them in a plain LIST, or if asked.
+    children = "CHILDREN" in command or "(" not in command
+    ours, theirs = ([meaning(x, children) for x in one.ok(command)]
+                    for one in pair)
+    assert len(set(ours)) == len(ours)
+    assert set(ours) == set(theirs), (
+        f"ours alone: {sorted(map(str, set(ours) - set(theirs)))}\n"
+        f"Dovecot's alone: {sorted(map(str, set(theirs) - set(ours)))}")
+
+
+def test_list_status(pair):
+    command = 'LIST "" * RETURN (STATUS (MESSAGES UNSEEN UIDNEXT))'
+    answers = []
+    for one in pair:
+        found = {}
+        for line in one.ok(command):
+            m = re.match(rb'\* STATUS (?:"(.*?)"|(\S+)) \((.*)\)$', line)
+            if m:
+                words = m[3].split()
+                found[m[1] or m[2]] = dict(zip(words[::2], words[1::2]))
+        answers.append(found)
+    assert answers[0] == answers[1]
+    assert len(answers[0]) > 60
+
+
+def test_status_size(pair):
+    """STATUS=SIZE, RFC 8438; Dovecot counts as we do."""
+    assert "STATUS=SIZE" in pair[0].capabilities()
+    for name in names(pair[0]):
+        ours, theirs = (
+            re.search(rb"SIZE (\d+)", one.ok(f'STATUS "{name}" (SIZE)')[0])[1]
+            for one in pair)
+        assert ours == theirs, name
+
+
+@pytest.mark.parametrize("command", [
+    'LIST (SPECIAL-USE) "" *', 'LIST (SPECIAL-USE) "" %',
+    'LIST "" % RETURN (SPECIAL-USE)'])
+def test_special_use(pair, command):
+    """RFC 6154: by customary name at the top."""
+    def uses(one):
+        return {(parse_list(x)[2], a) for x in one.ok(command)
+                for a in parse_list(x)[1]
+                if a in ("\\Drafts", "\\Sent", "\\Trash", "\\Junk",
+                         "\\Archive") and b"\\NonExistent" not in x}
+    assert uses(pair[0]) == uses(pair[1])
+
+
+# -- ours
+
+def test_capabilities(instance, c):
+    with Imap(instance.imap_port) as before:
+        offered = before.capabilities()
+        assert {"IMAP4rev1", "LITERAL-", "SASL-IR", "ID"} <= set(offered)
+        assert "LITERAL+" not in offered
+    offered = c.capabilities()
+    assert {"IMAP4rev1", "LITERAL+", "IDLE", "NAMESPACE", "ID", "ENABLE",
+            "CHILDREN", "UIDPLUS", "MOVE", "UNSELECT", "SPECIAL-USE",
+            "CREATE-SPECIAL-USE", "LIST-EXTENDED", "LIST-STATUS",
+            "STATUS=SIZE", "COMPRESS=DEFLATE"} <= set(offered)
+    assert any(x.startswith("APPENDLIMIT=") for x in offered)
+    assert len(set(offered)) == len(offered)
+
+
+def test_create_special_use(instance, c):
+    """RFC 6154 5: it lasts, and goes along."""
+    c.ok(r'CREATE Gesendet (USE (\Sent))')
+    c.ok(r'CREATE "Work.Weg" (USE (\Trash))')
+    assert b"[USEATTR]" in c.no(r'CREATE Alles (USE (\All))')
+    assert "Alles" not in names(c)
+    c.ok("RENAME Work Arbeit")
+    for (pid,) in [instance.pids()["imapd"]]:
+        os.kill(pid, 9)
+    time.sleep(0.5)
+    with login(instance) as again:
+        found = {parse_list(x)[2]: parse_list(x)[1]
+                 for x in again.ok('LIST (SPECIAL-USE) "" *')}
+        assert set(found) == {b"Gesendet", b"Arbeit.Weg"}
+        assert "\\Sent" in found[b"Gesendet"]
+        assert "\\Trash" in found[b"Arbeit.Weg"]
+
+
+def test_appendlimit(c):
+    """RFC 7889: said, and refused before a byte is sent."""
+    (limit,) = [int(x.split("=")[1]) for x in c.capabilities()
+                if x.startswith("APPENDLIMIT=")]
+    assert f"APPENDLIMIT {limit}".encode() in \
+        c.ok("STATUS INBOX (APPENDLIMIT)")[0]
+    c.send(b"x APPEND INBOX {%d}\r\n" % (limit + 1))
+    assert c.line().startswith(b"x NO [TOOBIG]")
+    c.send(b"x APPEND INBOX {%d}\r\n" % limit)
+    assert c.line().startswith(b"+ ")
+
+
+def test_literals(instance, c):
+    """RFC 7888: LITERAL- before the login, LITERAL+ after it."""
+    with Imap(instance.imap_port) as before:
+        user, password = instance.address("alice"), instance.users["alice"]
+        before.ok(f"LOGIN {{{len(user)}+}}\r\n{user} "
+                  f"{{{len(password)}+}}\r\n{password}")
+    body = b"Subject: x\r\n\r\n" + b"y" * 50000
+    c.ok(b"APPEND INBOX {%d+}\r\n" % len(body) + body)
+    c.ok(b"STATUS {5+}\r\nINBOX (MESSAGES)")
+
+
+def test_utf8_names(instance, c):
+    c.ok("CREATE Entw&APw-rfe")
+    with login(instance) as u:
+        assert u.ok("ENABLE UTF8=ACCEPT") == [b"* ENABLED UTF8=ACCEPT"]
+        assert "Entwürfe" in names(u)
+        u.ok('SELECT "Entwürfe"')
+        u.ok('CREATE "日本語.🐎"')
+        u.no('CREATE "Entwu\u0308rfe"')
+    assert "&ZeVnLIqe-.&2D3cDg-" in names(c)
+
+
+def test_imaplib(instance):
+    """What Python makes of it."""
+    m = imaplib.IMAP4("127.0.0.1", instance.imap_port, timeout=30)
+    m.login(instance.address("alice"), instance.users["alice"])
+    assert m.enable("UTF8=ACCEPT")[0] == "OK"
+    assert m.utf8_enabled
+    assert m.create('"Grüße"')[0] == "OK"
+    # (Its APPEND puts "UTF8 (" into the literal, which no server can know.)
+    assert m.status('"Grüße"', "(MESSAGES SIZE)")[1] == [
+        '"Grüße" (MESSAGES 0 SIZE 0)'.encode()]
+    assert any("Grüße".encode() in x for x in m.list('""', "%")[1])
+    assert m.delete('"Grüße"')[0] == "OK"
+    m.logout()
+
+
+def test_utf8_append(c):
+    """RFC 9755, and the form of RFC 6855 before it."""
+    message = "Subject: Grüße\r\n\r\nä\r\n".encode()
+    c.ok("ENABLE UTF8=ACCEPT")
+    for command, behind in ((b"APPEND INBOX", b""),
+                            (b"APPEND INBOX (\\Seen) UTF8 (", b")")):
+        mark = b"~" if behind else b""
+        c.n += 1
+        c.send(b"u%d " % c.n + command + (b"" if behind else b" ") + mark +
+               b"{%d+}\r\n" % len(message) + message + behind + b"\r\n")
+        assert c.end(b"u%d" % c.n)[0].startswith(b"OK [APPENDUID")
+    c.ok("SELECT INBOX")
+    assert all(message in x for x in c.ok("FETCH 1:2 BODY.PEEK[]"))
+
+
+# -- COMPRESS
+
+def test_compress(instance, c):
+    body = b"Subject: x\r\n\r\n" + b"the same line again and again\r\n" * 5000
+    c.ok(b"APPEND INBOX {%d+}\r\n" % len(body) + body)
+    with login(instance) as z:
+        assert "COMPRESS=DEFLATE" in z.capabilities()
+        z.compress()
+        assert "COMPRESS=DEFLATE" not in z.capabilities()
+        assert b"[COMPRESSIONACTIVE]" in z.no("COMPRESS DEFLATE")
+        z.ok("SELECT INBOX")
+        before = z.wire_in
+        assert body in b"".join(z.ok("FETCH 1 BODY.PEEK[]"))
+        assert z.wire_in - before < len(body) / 20
+        z.literal(b"APPEND INBOX", (body, b""))
+        time.sleep(4)           # it rests, and knows what it was told
+        assert body in b"".join(z.ok("FETCH 2 BODY.PEEK[]"))
+        tag = z.begin("IDLE")
+        assert z.line() == b"+ idling"
+        c.ok(b"APPEND INBOX {%d+}\r\n" % len(body) + body)
+        assert z.line() == b"* 3 EXISTS"
+        z.send("DONE\r\n")
+        z.end(tag)
+
+
+def test_compress_can_be_off(make_instance):
+    with login(make_instance(imapd_compress="no")) as z:
+        assert "COMPRESS=DEFLATE" not in z.capabilities()
+        z.no("COMPRESS DEFLATE")
+
+
+def kernel_and_own(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return next(int(x.split()[1]) for x in f if x.startswith("Pss:"))
+
+
+def test_idle_compressed_sessions_are_small(instance, c):
+    """Forty of them, after their rest: a few kB each."""
+    (pid,) = instance.pids()["imapd"]
+    before = kernel_and_own(pid)
+    with contextlib.ExitStack() as stack:
+        many = [stack.enter_context(login(instance)) for _ in range(40)]
+        plain = kernel_and_own(pid) - before
+        for z in many:
+            z.compress()
+            z.ok("LIST \"\" *")
+        at_work = kernel_and_own(pid) - before
+        time.sleep(4.5)
+        at_rest = kernel_and_own(pid) - before
+        print(f"plain {plain}, at work {at_work}, at rest {at_rest} kB")
+        assert at_rest < plain + 40 * 30 < at_work
