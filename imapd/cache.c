@@ -51,25 +51,23 @@ imap_cache_parse(struct imap_cache *c, bool all, struct err *err)
 	char part[16384];
 	ssize_t n;
 
-	if (all ? c->top != NULL : c->has_text)
+	(void)all;
+	if (c->top)
 		return 0;
-	mime_init(&p, &c->pool, !all);
+	mime_init(&p, &c->pool);
 	reader_range(&c->reader, 0, UINT64_MAX);
 	while ((n = reader_get_raw(&c->reader, part, sizeof(part), err)) > 0)
-		if (!mime_feed(&p, str_mem(part, (size_t)n)))
-			break;
+		mime_feed(&p, str_mem(part, (size_t)n));
 	top = n < 0 ? NULL : mime_finish(&p);
-	if (!all && top) {
-		buf_add_str(&c->text, mime_header(&p));
-		c->has_text = true;
-	}
 	mime_fini(&p);
 	if (n < 0)
 		return -1;
 	if (!top)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	if (all)
-		c->top = top;
-	c->header = top;
+	reader_range(&c->reader, 0, top->head_raw_end);
+	while ((n = reader_get_raw(&c->reader, part, sizeof(part), err)) > 0)
+		buf_add(&c->text, part, (size_t)n);
+	c->has_text = true;
+	c->header = c->top = top;
 	return 0;
 }

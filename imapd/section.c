@@ -100,14 +100,24 @@ put_crlf(struct buf *out, struct str s)
 	}
 }
 
+/* What is no field goes with those that are not named. */
 void
 imap_put_fields(struct buf *out, struct str header, const struct fetch_item *it)
 {
 	bool want = it->text == SECTION_FIELDS;
+	const char *at = header.p;
 	struct imf_field f;
 
-	while (imf_next(&header, &f))
+	while (imf_next(&header, &f)) {
+		if (!want)
+			put_crlf(out, str_mem(at, (size_t)(f.whole.p - at)));
 		if (is_named(f.name, it) == want)
 			put_crlf(out, f.whole);
-	buf_add_c(out, "\r\n");
+		at = header.p;
+	}
+	if (!want && at)
+		put_crlf(out, str_mem(at, (size_t)(header.p - at)));
+	/* RFC 3501 6.4.5: with the empty line, if there is one */
+	if (header.n)
+		buf_add_c(out, "\r\n");
 }

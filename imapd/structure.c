@@ -4,29 +4,43 @@
 #include "session.h"
 
 static void
-put_addresses(struct buf *out, struct pool *scratch, struct str value)
+put_address(struct buf *out, const struct imf_addr *a)
 {
-	struct imf_addr *v;
-	size_t i, n = value.p ? imf_addresses(scratch, value, &v) : 0;
+	buf_add_byte(out, '(');
+	imap_put_nstring(out, a->name);
+	buf_add_byte(out, ' ');
+	imap_put_nstring(out, a->route);
+	buf_add_byte(out, ' ');
+	imap_put_nstring(out, a->mailbox);
+	buf_add_byte(out, ' ');
+	imap_put_nstring(out, a->host);
+	buf_add_byte(out, ')');
+}
 
-	if (n == 0) {
+static void
+put_addresses(struct buf *out, struct pool *scratch,
+	      const struct mime_values *v)
+{
+	size_t start = out->n;
+	struct imf_addrs *l;
+	struct imf_addr a;
+
+	buf_add_byte(out, '(');
+	for (; v; v = v->next) {
+		l = imf_addrs_new(scratch, v->value);
+		if (!l)
+			break;
+		while (imf_addrs_next(l, &a))
+			put_address(out, &a);
+		imf_addrs_free(l);
+		pool_fini(scratch);
+	}
+	if (out->n == start + 1) { /* none */
+		out->n = start;
 		buf_add_c(out, "NIL");
 	} else {
-		buf_add_byte(out, '(');
-		for (i = 0; i < n; i++) {
-			buf_add_byte(out, '(');
-			imap_put_nstring(out, v[i].name);
-			buf_add_byte(out, ' ');
-			imap_put_nstring(out, v[i].route);
-			buf_add_byte(out, ' ');
-			imap_put_nstring(out, v[i].mailbox);
-			buf_add_byte(out, ' ');
-			imap_put_nstring(out, v[i].host);
-			buf_add_byte(out, ')');
-		}
 		buf_add_byte(out, ')');
 	}
-	pool_fini(scratch);
 }
 
 void
@@ -34,25 +48,31 @@ imap_put_envelope(struct buf *out, struct pool *scratch,
 		  const struct mime_envelope *e)
 {
 	static const struct mime_envelope empty = { 0 };
-	struct str list[6];
-	size_t i;
+	size_t start, from = 0, from_n = 0;
+	int i;
 
 	if (!e)
 		e = &empty;
-	list[0] = e->from;
-	/* A missing Sender or Reply-To is From (RFC 3501 7.4.2). */
-	list[1] = e->sender.n ? e->sender : e->from;
-	list[2] = e->reply_to.n ? e->reply_to : e->from;
-	list[3] = e->to;
-	list[4] = e->cc;
-	list[5] = e->bcc;
 	buf_add_byte(out, '(');
 	imap_put_nstring(out, e->date);
 	buf_add_byte(out, ' ');
 	imap_put_nstring(out, e->subject);
-	for (i = 0; i < 6; i++) {
+	for (i = 0; i < MIME_LISTS; i++) {
 		buf_add_byte(out, ' ');
-		put_addresses(out, scratch, list[i]);
+		start = out->n;
+		put_addresses(out, scratch, e->list[i]);
+		if (i == MIME_FROM) {
+			from = start;
+			from_n = out->n - start;
+		}
+		/* A missing or empty Sender or Reply-To is From (RFC 3501
+		 * 7.4.2). */
+		if ((i == MIME_SENDER || i == MIME_REPLY_TO) &&
+		    str_eq(str_from(buf_str(out), start), STR("NIL"))) {
+			out->n = start;
+			if (buf_reserve(out, from_n))
+				buf_add(out, out->p + from, from_n);
+		}
 	}
 	buf_add_byte(out, ' ');
 	imap_put_nstring(out, e->in_reply_to);
@@ -61,12 +81,14 @@ imap_put_envelope(struct buf *out, struct pool *scratch,
 	buf_add_byte(out, ')');
 }
 
+/* text: a text/... part, which has a charset (RFC 2045 5.2, 2046 4.1.2). */
 static void
-put_params(struct buf *out, const struct imf_param *p)
+put_params(struct buf *out, const struct imf_param *p, bool text)
 {
+	bool charset = !text || imf_param_get(p, STR("charset")).p;
 	char sep = '(';
 
-	if (!p) {
+	if (!p && charset) {
 		buf_add_c(out, "NIL");
 		return;
 	}
@@ -76,6 +98,10 @@ put_params(struct buf *out, const struct imf_param *p)
 		buf_add_byte(out, ' ');
 		imap_put_string(out, p->value);
 		sep = ' ';
+	}
+	if (!charset) {
+		buf_add_byte(out, sep);
+		buf_add_c(out, "\"charset\" \"us-ascii\"");
 	}
 	buf_add_byte(out, ')');
 }
@@ -90,7 +116,7 @@ put_disposition(struct buf *out, const struct mime_part *p)
 	buf_add_byte(out, '(');
 	imap_put_string(out, p->disposition);
 	buf_add_byte(out, ' ');
-	put_params(out, p->disposition_params);
+	put_params(out, p->disposition_params, false);
 	buf_add_byte(out, ')');
 }
 
@@ -133,13 +159,17 @@ put_multipart(struct buf *out, struct pool *scratch, const struct mime_part *p,
 		imap_put_body(out, scratch, c, extended);
 	if (!p->child) /* the grammar wants one */
 		buf_add_c(out, "(\"text\" \"plain\" (\"charset\" "
-			       "\"us-ascii\") NIL NIL \"7bit\" 0 0)");
+			       "\"us-ascii\") NIL NIL \"7bit\" 0 0");
+	if (!p->child && extended)
+		buf_add_c(out, " NIL NIL NIL NIL");
+	if (!p->child)
+		buf_add_byte(out, ')');
 	buf_add_byte(out, ' ');
 	imap_put_string(out, p->subtype);
 	if (!extended)
 		return;
 	buf_add_byte(out, ' ');
-	put_params(out, p->params);
+	put_params(out, p->params, false);
 	put_extension(out, p);
 }
 
@@ -147,21 +177,13 @@ static void
 put_single(struct buf *out, struct pool *scratch, const struct mime_part *p,
 	   bool extended)
 {
-	bool message = p->message && p->child;
-	struct str type = p->type, subtype = p->subtype;
+	bool text = str_ieq(p->type, STR("text"));
 
-	if (p->message && !p->child) { /* cut off inside its header */
-		type = STR("application");
-		subtype = STR("octet-stream");
-	}
-	imap_put_string(out, type);
+	imap_put_string(out, p->type);
 	buf_add_byte(out, ' ');
-	imap_put_string(out, subtype);
+	imap_put_string(out, p->subtype);
 	buf_add_byte(out, ' ');
-	if (!p->params && str_ieq(type, STR("text"))) /* RFC 2045 5.2 */
-		buf_add_c(out, "(\"charset\" \"us-ascii\")");
-	else
-		put_params(out, p->params);
+	put_params(out, p->params, text);
 	buf_add_byte(out, ' ');
 	imap_put_nstring(out, p->id);
 	buf_add_byte(out, ' ');
@@ -169,13 +191,13 @@ put_single(struct buf *out, struct pool *scratch, const struct mime_part *p,
 	buf_add_byte(out, ' ');
 	imap_put_string(out, p->encoding.p ? p->encoding : STR("7bit"));
 	buf_addf(out, " %llu", (unsigned long long)p->body_size);
-	if (message) {
+	if (p->message) {
 		buf_add_byte(out, ' ');
 		imap_put_envelope(out, scratch, p->child->env);
 		buf_add_byte(out, ' ');
 		imap_put_body(out, scratch, p->child, extended);
 	}
-	if (message || str_ieq(type, STR("text")))
+	if (p->message || text)
 		buf_addf(out, " %llu", (unsigned long long)p->body_lines);
 	if (!extended)
 		return;

@@ -23,7 +23,7 @@ addrlist_init(struct addrlist *l, struct str value)
 void
 addrlist_fini(struct addrlist *l)
 {
-	buf_fini(&l->x.text);
+	imf_lex_fini(&l->x);
 	buf_fini(&l->spec);
 }
 
@@ -62,9 +62,9 @@ add_word(struct addrlist *l, struct spec *s)
 	if (s->word || (s->at && l->x.quoted))
 		s->bad = true;
 	if (l->x.quoted)
-		add_quoted(&l->spec, buf_str(&l->x.text));
+		add_quoted(&l->spec, l->x.word);
 	else
-		(void)!buf_add_str(&l->spec, buf_str(&l->x.text));
+		(void)!buf_add_str(&l->spec, l->x.word);
 	s->word = s->any = true;
 	if (s->at)
 		s->domain = true;

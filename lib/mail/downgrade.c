@@ -11,6 +11,7 @@ enum {
 	CHUNK = 8192,
 	QP_LINE = 75, /* and the "=" of a soft break: RFC 2045 6.7 (5) */
 	STEPS_MAX = 4 * MIME_PARTS_MAX + 4,
+	HEADER_MAX = 262144, /* of a part whose header is changed */
 };
 
 /* The text in pieces, each with what is to be done to it. */
@@ -77,8 +78,7 @@ add(struct downgrade *d, uint64_t from, uint64_t to, enum how how,
 
 	if (d->n + 2 > STEPS_MAX)
 		return err_set(err, ERR_PERM, 0, "too many MIME parts");
-	if ((how == SAY_QUOTE || how == SAY_7BIT) &&
-	    to - from > MIME_HEADER_MAX)
+	if ((how == SAY_QUOTE || how == SAY_7BIT) && to - from > HEADER_MAX)
 		return err_set(err, ERR_PERM, 0, "a header is too large");
 	if (last < from)
 		d->steps[d->n++] = (struct step){ last, from, MASK, false };
@@ -186,11 +186,11 @@ read_structure(struct downgrade *d, struct err *err)
 	int rc = 0;
 
 	pool_init(&pool, MIME_POOL_MAX);
-	mime_init(&parser, &pool, false);
+	mime_init(&parser, &pool);
 	while ((n = d->read(d->arg, at, chunk, sizeof(chunk))) > 0) {
 		for (i = 0; i < n && !dirty; i++)
 			dirty = chunk[i] & 0x80;
-		(void)mime_feed(&parser, str_mem(chunk, (size_t)n));
+		mime_feed(&parser, str_mem(chunk, (size_t)n));
 		at += (uint64_t)n;
 	}
 	top = mime_finish(&parser);
@@ -222,7 +222,7 @@ downgrade_new(struct downgrade **dp, downgrade_read_fn *read, void *arg,
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	d->read = read;
 	d->arg = arg;
-	buf_init(&d->header, 2 * MIME_HEADER_MAX);
+	buf_init(&d->header, 2 * HEADER_MAX);
 	rc = read_structure(d, err);
 	if (rc == 0 && is_needed(d, &masked))
 		*dp = d;
@@ -330,7 +330,7 @@ static int
 make_header(struct downgrade *d, const struct step *s, struct err *err)
 {
 	uint64_t n = s->to - s->from, got = 0;
-	char *text = n <= MIME_HEADER_MAX ? malloc((size_t)n + 1) : NULL;
+	char *text = n <= HEADER_MAX ? malloc((size_t)n + 1) : NULL;
 	ssize_t rc = 1;
 
 	while (text && rc > 0 && got < n) {

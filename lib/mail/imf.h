@@ -29,18 +29,27 @@ void imf_unfold(struct buf *out, struct str value);
 struct str imf_unfold_pool(struct pool *pool, struct str value);
 
 /*
- * An address list.  As IMAP's ENVELOPE wants it, a group is an entry with host
- * STR_NULL, then its members, then one with both STR_NULL.  An address
- * without "@" has the host "".  Encoded words are left as they are.
+ * An address list, one after the other.  As IMAP's ENVELOPE wants it, a group
+ * is an entry with host STR_NULL, then its members, then one with both
+ * STR_NULL.  An address without "@" has the host "".  Encoded words are left
+ * as they are.  What is no address gives what can be seen of one.
  */
 struct imf_addr {
 	struct str name;  /* .p NULL: none */
 	struct str route; /* source route, .p NULL: none */
 	struct str mailbox, host;
 };
-enum { IMF_ADDRS_MAX = 2000, IMF_COMMENT_DEPTH = 20 };
-/* In the pool; what is beyond IMF_ADDRS_MAX or the pool is left out.  Returns
- * the number. */
+enum { IMF_COMMENT_DEPTH = 20 }; /* deeper: for lexers that judge, broken */
+
+struct imf_addrs;
+/* The strings are slices of value or in the pool.  NULL: no memory. */
+struct imf_addrs *imf_addrs_new(struct pool *pool, struct str value);
+bool imf_addrs_next(struct imf_addrs *l, struct imf_addr *a);
+void imf_addrs_free(struct imf_addrs *l);
+
+/* All of them, as an array in the pool; what is beyond IMF_ADDRS_MAX or the
+ * pool is left out.  Returns the number. */
+enum { IMF_ADDRS_MAX = 2000 };
 size_t imf_addresses(struct pool *pool, struct str value,
 		     struct imf_addr **out);
 
@@ -52,8 +61,9 @@ struct imf_param {
 	struct str name, value;
 	struct imf_param *next;
 };
-enum { IMF_PARAMS_MAX = 100 };
-/* False: no token at the start.  subtype may be NULL (no slash expected). */
+enum { IMF_PARAMS_MAX = 1000 };
+/* False: not so.  subtype may be NULL (no slash expected).  Continuations (RFC
+ * 2231 3) are joined, as RFC 2231 6 asks of IMAP; percents stay. */
 bool imf_content(struct pool *pool, struct str value, struct str *type,
 		 struct str *subtype, struct imf_param **params);
 /* The value of a parameter, .p NULL if it is not there. */

@@ -17,15 +17,22 @@ enum imf_token_kind {
 
 struct imf_lexer {
 	struct str in;
-	struct buf text; /* of a word or comment; freed by the caller */
-	const char *specials;
-	bool spaced; /* blanks stood before this token */
-	bool quoted; /* the word was a quoted string */
-	bool broken; /* its end was not found, or it is nested too deep */
+	/* Of a word or comment, without quotes and folds: a slice of the input
+	 * where that is possible, else it lies in own until the next token. */
+	struct str word;
+	struct buf own;
+	uint64_t stops[4]; /* bytes that end an atom, as bits */
+	bool owned;	   /* the word lies in own */
+	bool spaced;	   /* blanks stood before this token */
+	bool quoted;	   /* the word was a quoted string */
+	bool broken;	   /* its end was not found, or it is nested too deep */
 	char special;
 };
 
 void imf_lex_init(struct imf_lexer *x, struct str in, const char *specials);
+void imf_lex_fini(struct imf_lexer *x);
+/* From here on these are the specials. */
+void imf_lex_specials(struct imf_lexer *x, const char *specials);
 enum imf_token_kind imf_lex(struct imf_lexer *x);
 enum imf_token_kind imf_lex_no_comment(struct imf_lexer *x);
 

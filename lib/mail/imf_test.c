@@ -72,7 +72,18 @@ test_addresses(void **state)
 		{ ",,,", "" },
 		{ "=?utf-8?q?x?= <a@b>", "=?utf-8?q?x?=<|a@b>" },
 		{ "<>", "~<|@>" },
-		{ "a@b c@d", "~<|a@bc>~<|d@>" },
+		{ "a@b c@d, e@f", "~<|a@b>~<|e@f>" },
+		{ "a b c@d, e@f", "a b c<|@>~<|e@f>" },
+		{ "a@b; c@d", "~<|a@b>~<|c@d>" },
+		{ "A <a@b, C <c@d", "A<|a@b>C<|c@d>" },
+		{ "<@a:b@c>, <@d e>, <f@g@h>", "~<@a|b@c>~<|@d>~<|f@g>" },
+		{ "(not a name) a@b (its (name))", "its (name)<|a@b>" },
+		{ "A  B . C. <a@b>", "A B . C.<|a@b>" },
+		{ "\"A\"\"B\\\"\"C <a@b>", "A B\" C<|a@b>" },
+		{ "g: a@b; h: c@d;, e", "g[~<|a@b>]h[~<|c@d>]~<|e@>" },
+		{ "g: h: a@b;", "g[~<|h@>]" },
+		{ "\"not closed <a@b>", "~<|not closed <a@b>@>" },
+		{ "a@[ 127.0.0 .1 ]", "~<|a@[127.0.0.1]>" },
 		{ "x: a@b", "x[~<|a@b>]" },
 	};
 	struct pool pool;
@@ -115,8 +126,51 @@ test_content(void **state)
 				&type, NULL, &p));
 	assert_true(str_eq(imf_param_get(p, STR("filename")), STR("a\"b")));
 	assert_false(imf_content(&pool, STR("text"), &type, &sub, &p));
+	assert_false(imf_content(&pool, STR("a/b c=d"), &type, &sub, &p));
+	assert_false(imf_content(&pool, STR("a/b, c/d"), &type, &sub, &p));
 	assert_false(imf_content(&pool, STR("; a=b"), &type, &sub, &p));
 	pool_fini(&pool);
+}
+
+/* RFC 2231 3, 4.1, 6 */
+static void
+test_continuations(void **state)
+{
+	static const struct {
+		const char *in, *want;
+	} rows[] = {
+		{ "a*0=b; a*1=\" c\"", "a=b c " },
+		{ "a*1=c; x=y; A*0=b", "x=y A=bc " },
+		{ "a*0*=utf-8''%c3; a*1=\"b c\"; a*2*=%41",
+		  "a*=utf-8''%c3b%20c%41 " },
+		{ "a*=utf-8'de'b", "a*=utf-8'de'b " },
+		{ "a*0=b; a*2=c", "a*0=b a*2=c " },
+		{ "a*x=b; a**=c", "a*x=b a**=c " },
+		{ "a*0=b; a*0=c", "a*0=b a*0=c " },
+		{ "b*0=1; a*0=2; a=3", "a=3 a=2 b=1 " },
+		{ "a*99999999999999999999=b", "a*99999999999999999999=b " },
+	};
+	struct imf_param *p;
+	struct pool pool;
+	struct str type;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	buf_init(&b, 1000);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		pool_init(&pool, 100000);
+		buf_reset(&b);
+		buf_addf(&b, "x; %s", rows[i].in);
+		assert_true(imf_content(&pool, buf_str(&b), &type, NULL, &p));
+		buf_reset(&b);
+		for (; p; p = p->next)
+			buf_addf(&b, "%.*s=%.*s ", STR_FMT(p->name),
+				 STR_FMT(p->value));
+		assert_string_equal(buf_cstr(&b), rows[i].want);
+		pool_fini(&pool);
+	}
+	buf_fini(&b);
 }
 
 static void
@@ -159,6 +213,7 @@ main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_content),
+		cmocka_unit_test(test_continuations),
 		cmocka_unit_test(test_dates),
 	};
 

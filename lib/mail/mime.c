@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "mail/mime.h"
+#include "mail/imf_lex.h"
 
 static struct mime_part *
 part_new(struct mime_parser *p, struct mime_part *parent)
@@ -17,10 +18,6 @@ part_new(struct mime_parser *p, struct mime_part *parent)
 		part->type = STR("message");
 		part->subtype = STR("rfc822");
 	}
-	part->head_raw = part->head_raw_end = p->raw;
-	part->body_raw = part->body_raw_end = p->raw;
-	part->start_size = p->size;
-	part->start_lines = p->lines;
 	if (parent && parent->last)
 		parent->last->next = part;
 	else if (parent)
@@ -32,16 +29,22 @@ part_new(struct mime_parser *p, struct mime_part *parent)
 	return part;
 }
 
-void
-mime_init(struct mime_parser *p, struct pool *pool, bool header_only)
+/* Its header begins here. */
+static void
+part_begin(struct mime_part *part, uint64_t raw, uint64_t size, uint64_t lines)
 {
-	memset(p, 0, sizeof(*p));
-	p->pool = pool;
-	p->header_only = header_only;
+	part->head_raw = part->head_raw_end = raw;
+	part->body_raw = part->body_raw_end = raw;
+	part->start_size = size;
+	part->start_lines = lines;
+}
+
+void
+mime_init(struct mime_parser *p, struct pool *pool)
+{
+	*p = (struct mime_parser){ .pool = pool, .depth = 1 };
 	buf_init(&p->header, MIME_HEADER_MAX);
 	p->top = p->cur = part_new(p, NULL);
-	p->done = p->top == NULL;
-	p->depth = 1;
 }
 
 void
@@ -50,31 +53,37 @@ mime_fini(struct mime_parser *p)
 	buf_fini(&p->header);
 }
 
-struct str
-mime_header(const struct mime_parser *p)
-{
-	return buf_str(&p->header);
-}
-
 /* --- what the header of a part says ----------------------------------------
  */
 
+/* RFC 3282 2: tags with commas between them. */
 static void
 take_languages(struct mime_parser *p, struct mime_part *part, struct str value)
 {
 	struct imf_param **tail = &part->languages, *l;
-	struct str tok;
+	enum imf_token_kind t;
+	struct imf_lexer x;
+	bool due = true;
 	size_t n = 0;
 
-	while (n++ < IMF_PARAMS_MAX && str_token(&value, " \t\r\n,", &tok)) {
-		l = pool_alloc(p->pool, sizeof(*l));
-		if (!l || !(l->value = pool_str(p->pool, tok)).p)
-			return;
-		*tail = l;
-		tail = &l->next;
+	imf_lex_init(&x, value, ";,");
+	while ((t = imf_lex_no_comment(&x)) != IMF_END && n < IMF_PARAMS_MAX) {
+		if (t == IMF_SPECIAL && x.special == ';')
+			break;
+		if (t == IMF_WORD && due && !x.quoted) {
+			l = pool_alloc(p->pool, sizeof(*l));
+			if (!l || !(l->value = pool_str(p->pool, x.word)).p)
+				break;
+			*tail = l;
+			tail = &l->next;
+			n++;
+		}
+		due = t == IMF_SPECIAL;
 	}
+	imf_lex_fini(&x);
 }
 
+/* The first field of a name counts. */
 static void
 take_content(struct mime_parser *p, struct mime_part *part,
 	     const struct imf_field *f)
@@ -83,60 +92,89 @@ take_content(struct mime_parser *p, struct mime_part *part,
 	struct imf_param *params;
 
 	if (str_ieq(name, STR("Type"))) {
-		if (!imf_content(p->pool, f->value, &type, &sub, &params))
+		/* RFC 2045 5.2: as if not there, if it is not as it must be */
+		if (part->typed ||
+		    !imf_content(p->pool, f->value, &type, &sub, &params))
 			return;
+		part->typed = true;
 		part->type = type;
 		part->subtype = sub;
 		part->params = params;
 	} else if (str_ieq(name, STR("Transfer-Encoding"))) {
-		part->encoding = imf_token(p->pool, f->value);
+		if (!part->encoding.p)
+			part->encoding = imf_token(p->pool, f->value);
 	} else if (str_ieq(name, STR("ID"))) {
-		part->id = imf_unfold_pool(p->pool, f->value);
+		if (!part->id.p)
+			part->id = imf_unfold_pool(p->pool, f->value);
 	} else if (str_ieq(name, STR("Description"))) {
-		part->description = imf_unfold_pool(p->pool, f->value);
+		if (!part->description.p)
+			part->description = imf_unfold_pool(p->pool, f->value);
 	} else if (str_ieq(name, STR("MD5"))) {
-		part->md5 = imf_token(p->pool, f->value);
+		if (!part->md5.p)
+			part->md5 = imf_unfold_pool(p->pool, f->value);
 	} else if (str_ieq(name, STR("Location"))) {
-		part->location = imf_unfold_pool(p->pool, f->value);
+		if (!part->location.p)
+			part->location = imf_unfold_pool(p->pool, f->value);
 	} else if (str_ieq(name, STR("Language"))) {
-		take_languages(p, part, f->value);
+		if (!part->languages)
+			take_languages(p, part, f->value);
 	} else if (str_ieq(name, STR("Disposition"))) {
-		if (imf_content(p->pool, f->value, &type, NULL, &params)) {
+		if (!part->disposition.p &&
+		    imf_content(p->pool, f->value, &type, NULL, &params)) {
 			part->disposition = type;
 			part->disposition_params = params;
 		}
 	}
 }
 
+/* Addresses of all fields of a name count (RFC 5322 4.5.3); of the others it
+ * is the last one, as in other servers (4.5: "unspecified"). */
 static void
 take_envelope(struct mime_parser *p, struct mime_envelope *e,
 	      const struct imf_field *f)
 {
 	static const struct {
-		const char *name;
+		struct str name;
 		size_t offset;
+		int list; /* -1: one string, at offset */
 	} rows[] = {
-		{ "Date", offsetof(struct mime_envelope, date) },
-		{ "Subject", offsetof(struct mime_envelope, subject) },
-		{ "From", offsetof(struct mime_envelope, from) },
-		{ "Sender", offsetof(struct mime_envelope, sender) },
-		{ "Reply-To", offsetof(struct mime_envelope, reply_to) },
-		{ "To", offsetof(struct mime_envelope, to) },
-		{ "Cc", offsetof(struct mime_envelope, cc) },
-		{ "Bcc", offsetof(struct mime_envelope, bcc) },
-		{ "In-Reply-To", offsetof(struct mime_envelope, in_reply_to) },
-		{ "Message-ID", offsetof(struct mime_envelope, message_id) },
+		{ STR("To"), 0, MIME_TO },
+		{ STR("Date"), offsetof(struct mime_envelope, date), -1 },
+		{ STR("From"), 0, MIME_FROM },
+		{ STR("Subject"), offsetof(struct mime_envelope, subject), -1 },
+		{ STR("Message-ID"), offsetof(struct mime_envelope, message_id),
+		  -1 },
+		{ STR("Cc"), 0, MIME_CC },
+		{ STR("In-Reply-To"),
+		  offsetof(struct mime_envelope, in_reply_to), -1 },
+		{ STR("Reply-To"), 0, MIME_REPLY_TO },
+		{ STR("Sender"), 0, MIME_SENDER },
+		{ STR("Bcc"), 0, MIME_BCC },
 	};
-	struct str *to;
-	size_t i;
+	size_t i, n = sizeof(rows) / sizeof(rows[0]);
+	struct mime_values *v;
+	struct str s;
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (!str_ieq(f->name, str_of(rows[i].name)))
-			continue;
-		to = (struct str *)(void *)((char *)e + rows[i].offset);
-		if (!to->p)
-			*to = imf_unfold_pool(p->pool, f->value);
+	for (i = 0; i < n; i++)
+		if (f->name.n == rows[i].name.n &&
+		    str_ieq(f->name, rows[i].name))
+			break;
+	s = i < n ? imf_unfold_pool(p->pool, f->value) : STR_NULL;
+	if (!s.p)
+		return;
+	if (rows[i].list < 0) {
+		*(struct str *)(void *)((char *)e + rows[i].offset) = s;
+		return;
 	}
+	v = pool_alloc(p->pool, sizeof(*v));
+	if (!v)
+		return;
+	v->value = s;
+	if (e->last[rows[i].list])
+		e->last[rows[i].list]->next = v;
+	else
+		e->list[rows[i].list] = v;
+	e->last[rows[i].list] = v;
 }
 
 /* Is this part the header and body of a message? */
@@ -147,233 +185,301 @@ is_message_top(const struct mime_part *part)
 }
 
 static void
-read_header(struct mime_parser *p, struct mime_part *part)
+look_at_type(struct mime_parser *p, struct mime_part *part)
 {
-	struct str rest = buf_str(&p->header);
+	bool room = p->depth < MIME_DEPTH_MAX && p->parts < MIME_PARTS_MAX;
+
+	if (str_ieq(part->type, STR("multipart"))) {
+		part->boundary = imf_param_get(part->params, STR("boundary"));
+		if (part->boundary.n == 0 ||
+		    part->boundary.n > MIME_BOUNDARY_MAX) {
+			/* The field is not as it must be (RFC 2046 5.1.1): it
+			 * is as if it were not there (RFC 2045 5.2). */
+			part->type = STR("text");
+			part->subtype = STR("plain");
+			part->params = NULL;
+			return;
+		}
+		part->multipart = true;
+	} else if (str_ieq(part->type, STR("message")) &&
+		   str_ieq(part->subtype, STR("rfc822"))) {
+		part->type = STR("message");
+		part->subtype = STR("rfc822");
+		part->message = true;
+	}
+	if ((part->multipart || part->message) && !room) {
+		/* It cannot be shown as what it is. */
+		part->multipart = part->message = false;
+		part->type = STR("application");
+		part->subtype = STR("octet-stream");
+	}
+}
+
+static void
+read_header(struct mime_parser *p, struct mime_part *part, struct str text)
+{
 	struct imf_field f;
 
 	if (is_message_top(part))
 		part->env = pool_alloc(p->pool, sizeof(*part->env));
-	while (imf_next(&rest, &f)) {
-		if (str_istarts(f.name, STR("Content-")))
+	while (imf_next(&text, &f)) {
+		if (f.name.n > 8 && str_istarts(f.name, STR("Content-")))
 			take_content(p, part, &f);
 		else if (part->env)
 			take_envelope(p, part->env, &f);
 	}
-	if (str_ieq(part->type, STR("multipart"))) {
-		part->boundary = imf_param_get(part->params, STR("boundary"));
-		part->multipart = part->boundary.n > 0 &&
-				  part->boundary.n <= MIME_BOUNDARY_MAX;
-	}
-	part->message = str_ieq(part->type, STR("message")) &&
-			str_ieq(part->subtype, STR("rfc822"));
-	if (p->depth >= MIME_DEPTH_MAX || p->parts >= MIME_PARTS_MAX)
-		part->multipart = part->message = false;
-	if ((str_ieq(part->type, STR("multipart")) && !part->multipart) ||
-	    (!part->message && str_ieq(part->type, STR("message")) &&
-	     str_ieq(part->subtype, STR("rfc822")))) {
-		/* It cannot be shown as what it claims to be. */
-		part->type = STR("application");
-		part->subtype = STR("octet-stream");
-		part->params = NULL;
-	}
+	look_at_type(p, part);
 }
 
 /* --- the walk --------------------------------------------------------------
  */
 
 static void
-header_ends(struct mime_parser *p, uint64_t raw, uint64_t size, uint64_t lines)
+keep_header(struct mime_parser *p, struct str text)
 {
-	struct mime_part *part = p->cur;
+	buf_add_str(&p->header, str_head(text, MIME_HEADER_MAX - p->header.n));
+}
+
+/* The header of cur, text being the last of it, ends here.  A message has a
+ * child at once, which is cur then. */
+static void
+header_ends(struct mime_parser *p, struct str text, uint64_t raw, uint64_t size,
+	    uint64_t lines)
+{
+	struct mime_part *part = p->cur, *child;
 
 	part->in_header = false;
 	part->head_raw_end = part->body_raw = part->body_raw_end = raw;
 	part->head_size = size - part->start_size;
 	part->start_size = size;
 	part->start_lines = lines;
-	read_header(p, part);
-}
-
-/* Open the message inside cur; its header begins where p->raw is now. */
-static void
-open_inner(struct mime_parser *p)
-{
-	struct mime_part *child = part_new(p, p->cur);
-
-	if (!child)
+	if (p->header.n) {
+		keep_header(p, text);
+		text = buf_str(&p->header);
+	}
+	read_header(p, part, str_head(text, MIME_HEADER_MAX));
+	p->open += part->multipart;
+	if (!part->message)
 		return;
+	child = part_new(p, part);
+	if (!child) {
+		part->message = false; /* no memory: an opaque leaf */
+		return;
+	}
+	part_begin(child, raw, size, lines);
 	p->cur = child;
 	p->depth++;
 }
 
+/* cur ends here, and the part it is in goes on. */
 static void
-end_part(struct mime_part *part, uint64_t raw, uint64_t size, uint64_t lines)
+end_part(struct mime_parser *p, uint64_t raw, uint64_t size, uint64_t lines)
 {
-	if (raw < part->body_raw) /* nothing between header and delimiter */
-		return;
-	part->body_raw_end = raw;
-	part->body_size = size - part->start_size;
-	part->body_lines = lines - part->start_lines;
+	struct mime_part *part = p->cur;
+
+	if (raw > part->body_raw) {
+		part->body_raw_end = raw;
+		part->body_size = size - part->start_size;
+		part->body_lines = lines - part->start_lines;
+	}
+	p->open -= part->multipart && !part->closed;
+	p->cur = part->parent;
+	p->depth--;
 }
 
-/* End cur and all above it up to, not including, the multipart m.  The line
- * end before a delimiter belongs to the delimiter (RFC 2046 5.1.1). */
+/*
+ * End cur and all above it up to, not including, the multipart m, before the
+ * line that begins now; text: the last of cur's header.  The line end before a
+ * delimiter belongs to the delimiter (RFC 2046 5.1.1), but if it ends a field.
+ */
 static void
-end_below(struct mime_parser *p, struct mime_part *m)
+end_below(struct mime_parser *p, const struct mime_part *m, struct str text)
 {
-	uint64_t raw = p->raw - p->eol_raw, size = p->size - p->eol_size;
-	uint64_t lines = p->lines - (p->eol_raw ? 1 : 0);
+	uint64_t raw = p->raw - p->eol, lines = p->lines - (p->eol > 0);
+	uint64_t size = p->size - (p->eol ? 2 : 0);
 
 	while (p->cur != m) {
 		if (p->cur->in_header)
-			header_ends(p, raw, size, lines);
-		end_part(p->cur, raw, size, lines);
-		p->cur = p->cur->parent;
-		p->depth--;
+			header_ends(p, text, raw, size, lines);
+		else
+			end_part(p, raw, size, lines);
+		text = STR("");
 	}
 }
 
-/* A delimiter of an open multipart: 1, its last: 2, else 0. */
-static int
-match_delimiter(const struct mime_part *m, struct str line)
+/*
+ * Which open multipart does this line delimit?  The beginning of the line
+ * decides (RFC 2046 5.1.1), the longest boundary wins, an inner one before an
+ * outer one.
+ */
+static struct mime_part *
+delimited(const struct mime_parser *p, struct str line)
 {
-	struct str rest;
+	struct mime_part *m, *best = NULL;
+	struct str rest = str_from(str_trim(line), 2);
+	bool dashes = str_ends(rest, STR("--"));
 
-	if (line.n < 2 + m->boundary.n ||
-	    memcmp(line.p + 2, m->boundary.p, m->boundary.n) != 0)
-		return 0;
-	rest = str_from(line, 2 + m->boundary.n);
-	if (str_starts(rest, STR("--")))
-		return 2;
-	return str_trim(rest).n == 0 ? 1 : 0;
-}
-
-static bool
-try_delimiter(struct mime_parser *p, struct str line)
-{
-	struct mime_part *m, *child;
-	int what = 0;
-
-	if (!str_starts(line, STR("--")))
-		return false;
 	for (m = p->cur; m; m = m->parent) {
-		if (!m->multipart || m->in_header || m->closed)
+		if (!m->multipart || m->in_header || m->closed ||
+		    !str_starts(rest, m->boundary) ||
+		    (best && best->boundary.n >= m->boundary.n))
 			continue;
-		what = match_delimiter(m, line);
-		if (what)
+		best = m;
+		/* "b--" ends "b", also inside of one called "b--". */
+		if (m->boundary.n == rest.n ||
+		    (dashes && m->boundary.n + 2 == rest.n))
 			break;
 	}
-	if (!m || (what == 1 && p->parts >= MIME_PARTS_MAX))
+	return best;
+}
+
+/* A line that begins with "--" and goes up to raw; text: the last of cur's
+ * header, before it.  True: it is a delimiter. */
+static bool
+try_delimiter(struct mime_parser *p, struct str line, struct str text,
+	      uint64_t raw, uint64_t size)
+{
+	struct mime_part *m = p->open ? delimited(p, line) : NULL, *child;
+
+	if (!m)
 		return false;
-	end_below(p, m);
-	m->closed = what == 2;
-	if (what == 2)
+	if (str_starts(str_from(line, 2 + m->boundary.n), STR("--"))) {
+		end_below(p, m, text);
+		m->closed = true;
+		p->open--;
 		return true;
+	}
+	if (p->parts >= MIME_PARTS_MAX)
+		return false;
+	end_below(p, m, text);
 	child = part_new(p, m);
-	if (!child)
-		return true;
-	p->cur = child;
-	p->depth++;
-	/* Its header begins after this line. */
-	child->head_raw = UINT64_MAX;
+	if (child) {
+		part_begin(child, raw, size, p->lines + 1);
+		p->cur = child;
+		p->depth++;
+	}
 	return true;
 }
 
-/* One line: raw bytes in all, eol of them its end (0 at the end of file). */
-static void
-on_line(struct mime_parser *p, unsigned eol)
+/*
+ * A line of len bytes, eol of them its end (0 at the end of the file).  line:
+ * its beginning; text: the last of cur's header, before it, which the line
+ * follows at once.  True: another header may begin behind it.
+ */
+static bool
+on_line(struct mime_parser *p, struct str line, uint64_t len, unsigned eol,
+	struct str text)
 {
-	struct str line = str_mem(p->line, p->linen);
-	uint64_t raw = p->raw + p->line_raw;
-	uint64_t size = p->size + p->line_raw + (eol == 1);
-	uint64_t lines = p->lines + (eol > 0);
-	bool delimiter = try_delimiter(p, line), inner = false, blank = false;
+	uint64_t raw = p->raw + len, size = p->size + len + (eol == 1);
+	bool cut = false;
 
-	if (!delimiter && p->cur->in_header && eol && p->line_raw == eol) {
-		header_ends(p, raw, size, lines);
-		blank = true;
-		if (p->header_only)
-			p->done = true;
-		else
-			inner = p->cur->message;
+	if (line.n > 1 && line.p[0] == '-' && line.p[1] == '-')
+		cut = try_delimiter(p, line, text, raw, size);
+	if (!cut && p->cur->in_header && eol && len == eol) {
+		header_ends(p, text, raw, size, p->lines + 1);
+		cut = true;
 	}
 	p->raw = raw;
 	p->size = size;
-	p->lines = lines;
-	p->eol_raw = eol;
-	p->eol_size = eol ? 2 : 0;
-	if (p->cur->head_raw == UINT64_MAX) {
-		p->cur->head_raw = p->cur->head_raw_end = raw;
-		p->cur->body_raw = p->cur->body_raw_end = raw;
-		p->cur->start_size = size;
-		p->cur->start_lines = lines;
-		p->eol_raw = p->eol_size = 0;
+	p->lines += eol > 0;
+	/* A delimiter that follows at once has no line end of its own: this one
+	 * is the other delimiter's, or the header's. */
+	p->eol = cut || p->cur->in_header ? 0 : eol;
+	return cut;
+}
+
+/* What delimits nothing any more. */
+static void
+count(struct mime_parser *p, const char *at, const char *end)
+{
+	const char *q = at, *lf;
+	uint64_t lines = 0, bare = 0;
+	char last = p->last;
+
+	while ((lf = memchr(q, '\n', (size_t)(end - q)))) {
+		lines++;
+		bare += (lf > at ? lf[-1] : last) != '\r';
+		q = lf + 1;
 	}
-	if (inner)
-		open_inner(p);
-	/* A delimiter that follows at once has no line end of its own; the
-	 * empty line is the header's. */
-	if (delimiter || blank)
-		p->eol_raw = p->eol_size = 0;
+	p->raw += (uint64_t)(end - at);
+	p->size += (uint64_t)(end - at) + bare;
+	p->lines += lines;
+	p->last = end[-1];
+}
+
+/* Part of a line that began in an earlier portion or ends in a later one. */
+static bool
+piece(struct mime_parser *p, const char *at, const char *lf, const char *end,
+      struct str text)
+{
+	size_t n = (size_t)((lf ? lf + 1 : end) - at);
+	size_t room = sizeof(p->line) - p->linen;
+	bool cut;
+
+	if (room > n)
+		room = n;
+	memcpy(p->line + p->linen, at, room);
+	p->linen += room;
+	p->line_raw += n;
+	if (n > 1)
+		p->last = lf ? lf[-1] : end[-1];
+	else if (!lf)
+		p->last = *at;
+	if (!lf)
+		return false;
+	cut = on_line(p, str_mem(p->line, p->linen), p->line_raw,
+		      p->last == '\r' ? 2 : 1, text);
 	p->line_raw = 0;
 	p->linen = 0;
+	p->last = '\0';
+	return cut;
 }
 
-static void
-keep_line(struct mime_parser *p, struct str s)
-{
-	size_t room = sizeof(p->line) - p->linen;
-
-	if (s.n < room)
-		room = s.n;
-	memcpy(p->line + p->linen, s.p, room);
-	p->linen += room;
-}
-
-bool
+void
 mime_feed(struct mime_parser *p, struct str s)
 {
-	struct str part;
-	ptrdiff_t lf;
+	const char *at = s.p, *end = s.p + s.n, *head = at, *lf;
+	unsigned eol;
+	size_t len;
+	bool cut;
 
-	while (s.n && !p->done) {
-		lf = str_find(s, '\n');
-		part = lf < 0 ? s : str_head(s, (size_t)lf + 1);
-		keep_line(p, part);
-		/* A delimiter lands there too: it is no field. */
-		if (p->cur->in_header)
-			(void)!buf_add_str(&p->header, part);
-		p->line_raw += part.n;
-		if (lf < 0) {
-			p->last = part.p[part.n - 1];
-		} else {
-			if (part.n >= 2)
-				p->last = part.p[part.n - 2];
-			on_line(p, p->last == '\r' ? 2 : 1);
-			p->last = '\0';
+	while (at < end && p->top) {
+		if (!p->open && !p->cur->in_header) {
+			count(p, at, end);
+			return;
 		}
-		s = str_from(s, part.n);
+		lf = memchr(at, '\n', (size_t)(end - at));
+		if (!lf || p->line_raw) {
+			/* A delimiter lands in the header; it is no field. */
+			cut = piece(p, at, lf, end,
+				    str_mem(head, (size_t)(at - head)));
+		} else {
+			len = (size_t)(lf + 1 - at);
+			eol = len > 1 && lf[-1] == '\r' ? 2 : 1;
+			cut = on_line(p, str_mem(at, len), len, eol,
+				      str_mem(head, (size_t)(at - head)));
+		}
+		at = lf ? lf + 1 : end;
+		if (cut)
+			head = at;
 	}
-	return !p->done;
+	if (p->top && p->cur->in_header)
+		keep_header(p, str_mem(head, (size_t)(end - head)));
 }
 
 struct mime_part *
 mime_finish(struct mime_parser *p)
 {
-	struct mime_part *part;
-
 	if (!p->top)
 		return NULL;
-	if (p->line_raw && !p->done)
-		on_line(p, 0);
-	if (p->done)
-		return p->top;
-	for (part = p->cur; part; part = part->parent) {
-		p->cur = part;
-		if (part->in_header)
-			header_ends(p, p->raw, p->size, p->lines);
-		end_part(part, p->raw, p->size, p->lines);
+	if (p->line_raw)
+		(void)on_line(p, str_mem(p->line, p->linen), p->line_raw, 0,
+			      STR(""));
+	while (p->cur) {
+		if (p->cur->in_header)
+			header_ends(p, STR(""), p->raw, p->size, p->lines);
+		else
+			end_part(p, p->raw, p->size, p->lines);
 	}
 	return p->top;
 }

@@ -30,7 +30,7 @@ parse(struct buf *b, struct str in, size_t step)
 	struct pool pool;
 
 	pool_init(&pool, MIME_POOL_MAX);
-	mime_init(&p, &pool, false);
+	mime_init(&p, &pool);
 	for (; in.n; in = str_from(in, step))
 		mime_feed(&p, str_head(in, step));
 	top = mime_finish(&p);
@@ -63,14 +63,28 @@ test_structures(void **state)
 		{ "empty part", MP "--b\n--b\n\n--b--",
 		  "multipart/mixed[45,43..57,17,3](text/plain[0,47..47,0,0]"
 		  "text/plain[2,52..52,0,0])" },
-		{ "longer name is no delimiter", MP "--b\n\n--bb\n--b--\n",
-		  "multipart/mixed[45,43..59,20,4](text/plain[2,48..52,4,0])" },
+		{ "the beginning decides", /* RFC 2046 5.1.1 */
+		  MP "--b\n\n--bb\n--b--\n",
+		  "multipart/mixed[45,43..59,20,4](text/plain[2,48..48,0,0]"
+		  "text/plain[0,53..53,0,0])" },
+		{ "the longest name wins",
+		  MP "--b\nContent-Type: multipart/mixed; boundary=bb\n\n"
+		     "--bb\n\nx\n--bb--\n--b--\n",
+		  "multipart/mixed[45,43..112,77,8](multipart/mixed"
+		  "[46,91..106,19,4](text/plain[2,97..98,1,0]))" },
 		{ "blanks behind a delimiter", MP "--b \t\n\nx\n--b--\n",
 		  "multipart/mixed[45,43..58,19,4](text/plain[2,50..51,1,0])" },
 		{ "message", "Content-Type: message/rfc822\n\nA: b\n\nx\n",
 		  "message/rfc822[32,30..38,11,3](text/plain[8,36..38,3,1])" },
 		{ "no boundary", "Content-Type: multipart/mixed\n\nx\n",
-		  "application/octet-stream[33,31..33,3,1]" },
+		  "text/plain[33,31..33,3,1]" }, /* RFC 2045 5.2 */
+		{ "message cut off", "Content-Type: message/rfc822\n",
+		  "message/rfc822[30,29..29,0,0](text/plain[0,29..29,0,0])" },
+		{ "message cut off by a delimiter",
+		  MP "--b\nContent-Type: message/rfc822\n\nA: b\n--b--\n",
+		  "multipart/mixed[45,43..88,50,5](message/"
+		  "rfc822[32,77..82,6,1]"
+		  "(text/plain[6,82..82,0,0]))" },
 		{ "digest", /* RFC 2046 5.1.5 */
 		  "Content-Type: multipart/digest; boundary=b\n\n"
 		  "--b\n\nA: b\n\nx\n--b--\n",
@@ -107,7 +121,9 @@ static void
 test_fields(void **state)
 {
 	struct str in = STR("Subject: a\r\n b\r\nFrom: x@y\r\n"
+			    "Subject: b\r\nFrom: z@y\r\n"
 			    "Content-Type: text/html; charset=utf-8\r\n"
+			    "Content-Type: image/png\r\n"
 			    "Content-Disposition: attachment; filename=x\r\n"
 			    "Content-Language: de, en\r\n"
 			    "Content-ID: <1@2>\r\n"
@@ -118,13 +134,14 @@ test_fields(void **state)
 
 	(void)state;
 	pool_init(&pool, MIME_POOL_MAX);
-	mime_init(&p, &pool, true);
-	assert_false(mime_feed(&p, in));
-	assert_int_equal(mime_header(&p).n, in.n - 4);
+	mime_init(&p, &pool);
+	mime_feed(&p, in);
 	top = mime_finish(&p);
-	assert_true(str_eq(top->env->subject, STR("a b")));
-	assert_true(str_eq(top->env->from, STR("x@y")));
-	assert_null(top->env->to.p);
+	assert_int_equal(top->head_raw_end, in.n - 4);
+	assert_true(str_eq(top->env->subject, STR("b")));
+	assert_true(str_eq(top->env->list[MIME_FROM]->value, STR("x@y")));
+	assert_true(str_eq(top->env->list[MIME_FROM]->next->value, STR("z@y")));
+	assert_null(top->env->list[MIME_TO]);
 	assert_true(str_eq(top->disposition, STR("attachment")));
 	assert_true(str_eq(top->languages->next->value, STR("en")));
 	assert_true(str_eq(top->id, STR("<1@2>")));
@@ -146,7 +163,7 @@ test_limits(void **state)
 
 	(void)state;
 	pool_init(&pool, MIME_POOL_MAX);
-	mime_init(&p, &pool, false);
+	mime_init(&p, &pool);
 	for (i = 0; i < 5000; i++)
 		mime_feed(&p, STR("Content-Type: message/rfc822\n\n"));
 	top = mime_finish(&p);
@@ -157,7 +174,7 @@ test_limits(void **state)
 	pool_fini(&pool);
 
 	pool_init(&pool, MIME_POOL_MAX);
-	mime_init(&p, &pool, false);
+	mime_init(&p, &pool);
 	mime_feed(&p, STR(MP));
 	for (i = 0; i < 20000; i++)
 		mime_feed(&p, STR("--b\nContent-Type: text/plain\n\nx\n"));
@@ -170,7 +187,7 @@ test_limits(void **state)
 
 	/* Many parameters, and more than the pool holds. */
 	pool_init(&pool, 30000);
-	mime_init(&p, &pool, false);
+	mime_init(&p, &pool);
 	mime_feed(&p, STR(MP));
 	for (i = 0; i < 900; i++) {
 		snprintf(line, sizeof(line),
