@@ -92,6 +92,17 @@ LINES = {
     "append bomb": b"a APPEND INBOX {4294967295}",
     "pattern": b'a LIST "" ' + b"*%" * 190 + b"x",
     "long pattern": b'a LIST "" ' + b"*" * 60000,
+    "many patterns": b'a LIST "" (' + b"x " * 10000 + b"x)",
+    "patterns of wildcards": b'a LIST "" (' +
+                             b" ".join([b"*%" * 190 + b"x"] * 50) + b")",
+    "many select options": b"a LIST (" + b"SUBSCRIBED " * 5000 + b'REMOTE) "" *',
+    "many return options": b'a LIST "" * RETURN (' + b"CHILDREN " * 5000 +
+                           b"CHILDREN)",
+    "many status items": b"a STATUS INBOX (" + b"MESSAGES " * 7000 + b"SIZE)",
+    "many uses": rb"a CREATE x (USE (" + rb"\Sent " * 9000 + rb"\Sent))",
+    "many words to enable": b"a ENABLE" + b" X" * 30000,
+    "long name in UTF-8": b"e ENABLE UTF8=ACCEPT\r\na CREATE \"" +
+                          "\u1f82".encode() * 15000 + b'"',
     "path": b"a CREATE ../../../etc/x",
     "dots": b"a CREATE " + b"a." * 3000 + b"a",
     "long name": b"a CREATE " + b"x" * 5000,
@@ -119,6 +130,38 @@ def test_bare_lf_is_no_line_end(raw, witness):
     r.say(b"a NOOP\nb LOGOUT\r\n")
     assert r.until(b"a ").startswith(b"a BAD")
     assert r.until(b"b ").startswith(b"* BYE")
+
+
+def test_literals_behind_what_is_refused(raw, witness):
+    """They are read over too: a message's text is never a command."""
+    r = raw()
+    evil = b"x CREATE Evil\r\ny LOGOUT\r\n"
+    for start in (b"a APPEND none {3+}\r\nabc", b"a SELECT {70000+}\r\n" +
+                  b"x" * 70000, b"a NOOP " + b"x" * 70000):
+        r.say(start + b" {%d+}\r\n" % len(evil) + evil + b"\r\nb NOOP\r\n")
+        reply = r.until(b"a ")
+        assert reply.startswith((b"a NO", b"a BAD")), reply
+        assert r.until(b"b ").startswith(b"b OK")
+    r.say(b"a APPEND INBOX {%d+}\n" % len(evil) + evil + b"\r\nb NOOP\r\n")
+    assert r.until(b"a ").startswith(b"a BAD")
+    assert r.until(b"b ").startswith(b"b OK")
+    # Where it cannot be said how long it is, the session ends.
+    r.say(b"a NOOP\t{00000000000000000000000000000000000030+}\n" + evil)
+    assert r.until(b"a ").startswith(b"* BYE")
+    assert witness.list('""', "Evil")[1] == [None]
+
+
+@pytest.mark.parametrize("end", [b" {0+}", b" {99999999+}"])
+def test_endless_literals(raw, witness, end):
+    r = raw()
+    r.say(b"a APPEND none {3+}\r\nabc")
+    for _ in range(30000):
+        r.say(end + b"\r\n" + (b"" if end == b" {0+}" else b"x" * 8192))
+        if r.s.fileno() < 0:
+            break
+    r.say(b"\r\n")
+    assert r.until(b"a ")[:5] in (b"a NO ", b"* BYE", b"a BAD", b"* BAD",
+                                  b"")
 
 
 @pytest.mark.parametrize("announce", [
