@@ -9,7 +9,13 @@
 #include "base/log.h"
 #include "store/index_int.h"
 
-enum { FLUSH_MS = 1000 };
+enum {
+	FLUSH_MS = 1000,
+	/* Zeros behind the end, so that a sync need not store a new length: so
+	 * many, or an eighth of the file. */
+	ROOM_MIN = 4096,
+	ROOM_MAX = 262144,
+};
 
 /* --- making it durable ---------------------------------------------------- */
 
@@ -75,7 +81,7 @@ close_log(struct index *ix)
 
 /* Open if needed and lock; *changed: it is not the file we had. */
 static int
-lock_current(struct index *ix, bool *changed, uint64_t *size, struct err *err)
+lock_current(struct index *ix, bool *changed, struct err *err)
 {
 	struct stat st, at;
 	int tries;
@@ -95,7 +101,7 @@ lock_current(struct index *ix, bool *changed, uint64_t *size, struct err *err)
 			*changed = ix->ino != st.st_ino || ix->dev != st.st_dev;
 			ix->ino = st.st_ino;
 			ix->dev = st.st_dev;
-			*size = (uint64_t)st.st_size;
+			ix->size = (uint64_t)st.st_size;
 			return 0;
 		}
 		close_log(ix); /* replaced or removed meanwhile */
@@ -105,21 +111,31 @@ lock_current(struct index *ix, bool *changed, uint64_t *size, struct err *err)
 	return -1;
 }
 
+/* Has somebody appended?  A process that opens the log looks at all that
+ * follows; then a first byte tells. */
+static bool
+has_more(struct index *ix)
+{
+	char c = 0;
+
+	return ix->size > ix->end &&
+	       fsx_pread(ix->fd, &c, 1, (off_t)ix->end) != 0 && c != 0;
+}
+
 int
 index_lock(struct index *ix, struct err *err)
 {
 	bool changed;
-	uint64_t size;
-	int rc;
+	int rc = 0;
 
 	BUG_ON(ix->locked);
-	if (lock_current(ix, &changed, &size, err) < 0)
+	if (lock_current(ix, &changed, err) < 0)
 		return -1;
 	ix->locked = true;
-	if (changed || ix->broken || size < ix->end)
-		rc = index_read_again(ix, size, err);
-	else
-		rc = size == ix->end ? 0 : index_read_tail(ix, size, err);
+	if (changed || ix->broken || ix->size < ix->end)
+		rc = index_read_again(ix, ix->size, err);
+	else if (has_more(ix))
+		rc = index_read_tail(ix, ix->size, err);
 	if (rc == 0) {
 		index_drop_pending(ix);
 		return 0;
@@ -140,18 +156,18 @@ index_unlock(struct index *ix)
 		close_log(ix);
 }
 
-/* The first byte behind what we know is not 0, or another file has the name. */
+/* Without the lock: does the name stand for another file, or has it more? */
 static bool
 has_grown(struct index *ix)
 {
 	struct stat st;
-	char c = 0;
 
 	if (ix->fd < 0 || ix->broken || fsx_fstatat(ix->dir, ILOG_NAME, &st) ||
 	    st.st_ino != ix->ino || st.st_dev != ix->dev ||
 	    (uint64_t)st.st_size < ix->end)
 		return true;
-	return fsx_pread(ix->fd, &c, 1, (off_t)ix->end) != 0 && c != 0;
+	ix->size = (uint64_t)st.st_size;
+	return has_more(ix);
 }
 
 int
@@ -186,6 +202,49 @@ take_own(struct index *ix)
 	index_settle(ix);
 }
 
+static int
+undo(struct index *ix)
+{
+	/* If this fails too, it is read as what somebody else wrote, or as a
+	 * torn end. */
+	if (fsx_ftruncate(ix->fd, (off_t)ix->end) < 0)
+		log_warn("%s: %s: cannot undo a write: %m", ix->name,
+			 ILOG_NAME);
+	ix->size = ix->end;
+	return -1;
+}
+
+/* The records at the end of the log, and zeros behind them if there are none
+ * and there is room for them. */
+static int
+append(struct index *ix, struct err *err)
+{
+	struct buf *b = &ix->p.b;
+	uint64_t end = ix->end + b->n;
+	size_t n = b->n, zeros = end / 8 < ROOM_MAX ? end / 8 : ROOM_MAX;
+	char *p = NULL;
+
+	if (n == 0)
+		return 0;
+	zeros = (zeros / ROOM_MIN + 1) * ROOM_MIN - end % ROOM_MIN;
+	if (end > ix->size)
+		p = buf_reserve(b, zeros);
+	if (p) {
+		memset(p, 0, zeros);
+		if (fsx_pwrite_all(ix->fd, b->p, n + zeros, (off_t)ix->end,
+				   err) == 0) {
+			ix->size = end + zeros;
+			return 0;
+		}
+		undo(ix);
+	}
+	if (fsx_pwrite_all(ix->fd, b->p, n, (off_t)ix->end, err) < 0)
+		return undo(ix);
+	if (ix->size < end)
+		ix->size = end;
+	return 0;
+}
+
 int
 index_commit(struct index *ix, bool sync, struct err *err)
 {
@@ -198,13 +257,10 @@ index_commit(struct index *ix, bool sync, struct err *err)
 		err_set(err, ERR_TEMP, ENOMEM, "%s: too much", ILOG_NAME);
 		goto out;
 	}
-	if (fsx_pwrite_all(ix->fd, p->b.p, p->b.n, (off_t)ix->end, err) < 0 ||
-	    (sync && index_sync_log(ix, err) < 0)) {
-		/* If this fails too, it is read as what somebody else wrote,
-		 * or as a torn end. */
-		if (fsx_ftruncate(ix->fd, (off_t)ix->end) < 0)
-			log_warn("%s: %s: cannot undo a write: %m", ix->name,
-				 ILOG_NAME);
+	if (append(ix, err) < 0)
+		goto out;
+	if (sync && index_sync_log(ix, err) < 0) {
+		undo(ix);
 		goto out;
 	}
 	if (p->b.n && !sync)

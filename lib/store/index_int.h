@@ -29,6 +29,7 @@ struct index {
 	int fd; /* of the log; -1: not open */
 	uint64_t dev, ino, id;
 	uint64_t end;	   /* of the log, as far as s has it */
+	uint64_t size;	   /* of its file: zeros follow */
 	uint64_t durable;  /* it is up to here */
 	uint64_t saved;	   /* the snapshot has it up to here */
 	uint64_t notes;	   /* changes that only memory knows */

@@ -23,7 +23,7 @@
  * something behind it may be there.  durable is the offset up to which the
  * writer of a record knew the file to be durable.  If something is bad, and no
  * record behind it knew it to be durable, then it was never promised to
- * anybody: the log ends there.  Else it is damage.  Zeros at the end are room
+ * anybody: the log ends there.  Else it is damage.  Zeros at the end are
  * made in advance.
  */
 #define ILOG_NAME "posthouse.log"

@@ -49,6 +49,7 @@ drop_tail(struct index *ix, uint64_t uidnext, struct err *err)
 		return err_set(err, ERR_PERM, ERANGE, "out of UIDs");
 	if (fsx_ftruncate(ix->fd, (off_t)ix->end) < 0)
 		return err_sys(err, errno, "%s: truncate", ILOG_NAME);
+	ix->size = ix->end;
 	ix->p.uidnext = (uint32_t)uidnext;
 	index_set_recent(ix, ix->s.t.recent_from);
 	return index_commit(ix, true, err);

@@ -150,7 +150,7 @@ index_write_new(struct index *ix, struct err *err)
 			fsx_close(ix->fd);
 		ix->fd = fd;
 		ix->id = id;
-		ix->end = ix->durable = ix->restated = w.b.n;
+		ix->end = ix->durable = ix->restated = ix->size = w.b.n;
 		ix->unsynced_since = 0;
 		ix->saved = 0;
 		ix->dir_dirty = true;
