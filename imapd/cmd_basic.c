@@ -11,7 +11,8 @@ imap_put_capabilities(const struct imap_session *s, struct buf *b)
 	buf_addf(b,
 		 "IMAP4rev1 LITERAL+ IDLE NAMESPACE UIDPLUS MOVE UNSELECT "
 		 "ENABLE ID CHILDREN SPECIAL-USE CREATE-SPECIAL-USE "
-		 "LIST-EXTENDED LIST-STATUS STATUS=SIZE APPENDLIMIT=%llu",
+		 "LIST-EXTENDED LIST-STATUS STATUS=SIZE UTF8=ACCEPT "
+		 "APPENDLIMIT=%llu",
 		 (unsigned long long)s->user->append_limit);
 	if (s->user->compress && !s->compressed)
 		buf_add_c(b, " COMPRESS=DEFLATE");

@@ -4,6 +4,7 @@
 enum {
 	OUT_WINDOW = -13, /* negative: raw deflate */
 	OUT_MEMORY = 5,
+	OUT_LEVEL = 4,	 /* of text a third faster than 6, 3 % longer */
 	IN_WINDOW = -15, /* the peer may use all there is */
 	WINDOW_MAX = 32768,
 	STEP = 16384,
@@ -49,8 +50,8 @@ open_out(struct flate *f)
 	if (f->out_open)
 		return 0;
 	f->out = (z_stream){ 0 };
-	if (deflateInit2(&f->out, Z_DEFAULT_COMPRESSION, Z_DEFLATED, OUT_WINDOW,
-			 OUT_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
+	if (deflateInit2(&f->out, OUT_LEVEL, Z_DEFLATED, OUT_WINDOW, OUT_MEMORY,
+			 Z_DEFAULT_STRATEGY) != Z_OK)
 		return -1;
 	f->out_open = true;
 	return 0;
