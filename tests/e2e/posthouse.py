@@ -364,7 +364,8 @@ class Instance:
         """SIGTERM to master; everything has to be gone afterwards."""
         if self.process is None:
             return
-        below = [p for _, p in self.tree()]
+        names = {p: name for name, p in self.tree()}
+        below = list(names)
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -378,11 +379,11 @@ class Instance:
         try:
             wait_for(lambda: not [p for p in below if alive(p)],
                      "the daemons to end after master", 10)
-        except AssertionError:
-            for p in below:
-                if alive(p):
-                    os.kill(p, signal.SIGKILL)
-            raise
+        except AssertionError as e:
+            left = [p for p in below if alive(p)]
+            for p in left:
+                os.kill(p, signal.SIGKILL)
+            raise AssertionError(f"{e}: {[names[p] for p in left]}")
 
     def kill_all(self):
         """kill -9 of master and of everything below it, at once."""
