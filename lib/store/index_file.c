@@ -92,8 +92,10 @@ lock_current(struct index *ix, bool *changed, struct err *err)
 					  0600);
 		if (ix->fd < 0)
 			return err_sys(err, errno, ILOG_NAME);
-		if (fsx_lock(ix->fd, true) < 0 || fsx_fstat(ix->fd, &st) < 0) {
-			err_sys(err, errno, ILOG_NAME ": lock");
+		if (fsx_lock(ix->fd, true) < 0)
+			return err_sys(err, errno, ILOG_NAME ": lock");
+		if (fsx_fstat(ix->fd, &st) < 0) {
+			err_sys(err, errno, ILOG_NAME);
 			break;
 		}
 		if (fsx_fstatat(ix->dir, ILOG_NAME, &at) == 0 &&
@@ -112,14 +114,17 @@ lock_current(struct index *ix, bool *changed, struct err *err)
 }
 
 /* Has somebody appended?  A process that opens the log looks at all that
- * follows; then a first byte tells. */
-static bool
-has_more(struct index *ix)
+ * follows; then a first byte tells.  -1: err. */
+static int
+has_more(struct index *ix, struct err *err)
 {
 	char c = 0;
 
-	return ix->size > ix->end &&
-	       fsx_pread(ix->fd, &c, 1, (off_t)ix->end) != 0 && c != 0;
+	if (ix->size <= ix->end)
+		return 0;
+	if (fsx_pread(ix->fd, &c, 1, (off_t)ix->end) < 0)
+		return err_sys(err, errno, ILOG_NAME);
+	return c != 0;
 }
 
 int
@@ -134,15 +139,16 @@ index_lock(struct index *ix, struct err *err)
 	ix->locked = true;
 	if (changed || ix->broken || ix->size < ix->end)
 		rc = index_read_again(ix, ix->size, err);
-	else if (has_more(ix))
+	else
+		rc = has_more(ix, err);
+	if (rc > 0)
 		rc = index_read_tail(ix, ix->size, err);
 	if (rc == 0) {
 		index_drop_pending(ix);
 		return 0;
 	}
-	ix->locked = false;
-	/* What it says must be read again. */
-	close_log(ix);
+	index_unlock(ix);
+	ix->ino = 0; /* what it says must be read again */
 	return -1;
 }
 
@@ -167,7 +173,7 @@ has_grown(struct index *ix)
 	    (uint64_t)st.st_size < ix->end)
 		return true;
 	ix->size = (uint64_t)st.st_size;
-	return has_more(ix);
+	return has_more(ix, NULL) != 0;
 }
 
 int

@@ -71,7 +71,8 @@ ERR_WARN_UNUSED int index_read_tail(struct index *ix, uint64_t size,
 				    struct err *err);
 ERR_WARN_UNUSED int index_sync_log(struct index *ix, struct err *err);
 void index_note_unsynced(struct index *ix);
-/* Replace the log by one that says what s says, and has the lock. */
+/* Replace the log by one that says what s says, and has the lock.  It is to be
+ * made durable (index_flush()). */
 ERR_WARN_UNUSED int index_write_new(struct index *ix, struct err *err);
 
 #endif

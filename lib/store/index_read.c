@@ -101,7 +101,7 @@ start_over(struct index *ix, const char *why, struct err *err)
 	if (fsx_unlink(ix->dir, SNAPSHOT_NAME) < 0 && errno != ENOENT)
 		log_warn("%s: %s: %m", ix->name, SNAPSHOT_NAME);
 	index_settle(ix);
-	return index_write_new(ix, err);
+	return index_write_new(ix, err) < 0 ? -1 : index_flush(ix, err);
 }
 
 /* All blocks in memory; false: not all are to be had. */
@@ -122,27 +122,39 @@ read_blocks(struct index *ix)
 static int
 salvage(struct index *ix, uint64_t uidnext, struct err *err)
 {
+	struct history none = { 0 }, history;
+	struct index_totals t = ix->s.t;
 	struct state *s = &ix->s;
 	uint64_t modseq;
 	size_t i;
+	int rc;
 
-	if (uidnext < s->t.uidnext)
-		uidnext = s->t.uidnext;
+	if (uidnext < t.uidnext)
+		uidnext = t.uidnext;
 	if (uidnext >= UINT32_MAX || !read_blocks(ix))
 		return start_over(ix, "is damaged", err);
 	log_warn("%s: %s is missing or damaged, made anew", ix->name,
 		 ILOG_NAME);
 	index_drop_pending(ix);
-	s->t.uidnext = (uint32_t)uidnext;
 	modseq = index_change_modseq(ix);
+	index_drop_pending(ix);
+	history = *state_history(s);
+	none.floor = modseq;
+	s->history = none;
+	s->t.uidnext = (uint32_t)uidnext;
 	s->t.highestmodseq = modseq;
-	s->history_due = false;
-	s->history.n = 0;
-	s->history.floor = modseq;
 	for (i = 0; i < s->slots; i++)
 		state_edit(s, i)->modseq = modseq;
-	index_drop_pending(ix);
-	return index_write_new(ix, err);
+	rc = index_write_new(ix, err);
+	if (rc == 0) {
+		history_fini(&history);
+		return index_flush(ix, err);
+	}
+	/* The file is what it was; the messages have their new modseq. */
+	s->history = history;
+	s->t = t;
+	s->t.highestmodseq = modseq;
+	return -1;
 }
 
 int
@@ -217,24 +229,26 @@ read_whole(struct index *ix, uint64_t size, struct state *s,
 
 enum { LOG_OTHER, LOG_SAME, LOG_LOST };
 
-/* Is it the log of this id, and is what it said up to `end` still there? */
+/* Is it the log of this id, and is what it said up to `end` still there?  -1:
+ * err. */
 static int
 compare(struct index *ix, uint64_t id, uint64_t end, const char tail[8],
-	uint64_t size)
+	uint64_t size, struct err *err)
 {
 	char p[ILOG_HEADER];
 	struct ilog_header h;
 
-	if (size < sizeof(p) || end < sizeof(p) ||
-	    fsx_pread_all(ix->fd, p, sizeof(p), 0, NULL) < 0 ||
-	    !ilog_get_header(str_mem(p, sizeof(p)), &h) || h.id != id)
+	if (size < sizeof(p) || end < sizeof(p))
+		return LOG_OTHER;
+	if (fsx_pread_all(ix->fd, p, sizeof(p), 0, err) < 0)
+		return -1;
+	if (!ilog_get_header(str_mem(p, sizeof(p)), &h) || h.id != id)
 		return LOG_OTHER;
 	if (end > size)
 		return LOG_LOST;
-	if (tail && (fsx_pread_all(ix->fd, p, 8, (off_t)(end - 8), NULL) < 0 ||
-		     memcmp(p, tail, 8) != 0))
-		return LOG_LOST;
-	return LOG_SAME;
+	if (tail && fsx_pread_all(ix->fd, p, 8, (off_t)(end - 8), err) < 0)
+		return -1;
+	return tail && memcmp(p, tail, 8) != 0 ? LOG_LOST : LOG_SAME;
 }
 
 static void
@@ -293,15 +307,19 @@ index_read_again(struct index *ix, uint64_t size, struct err *err)
 	state_init(&s);
 	state_init(&snap);
 	if (ix->opened && !ix->broken) {
-		rc = compare(ix, ix->id, ix->end, NULL, size);
+		rc = compare(ix, ix->id, ix->end, NULL, size, err);
 	} else if (!ix->opened && index_load(ix->dir, &snap)) {
 		sn = snap.snap;
-		rc = compare(ix, sn->log_id, sn->log_end, sn->log_tail, size);
-		if (rc == LOG_SAME) {
+		rc = compare(ix, sn->log_id, sn->log_end, sn->log_tail, size,
+			     err);
+		if (rc == LOG_SAME)
 			take_snapshot(ix, &snap);
-			return size == ix->end ? 0
-					       : index_read_tail(ix, size, err);
-		}
+	}
+	if (rc == LOG_SAME)
+		return size == ix->end ? 0 : index_read_tail(ix, size, err);
+	if (rc < 0) {
+		state_fini(&snap);
+		return -1;
 	}
 	if (rc == LOG_LOST)
 		rc = 1;

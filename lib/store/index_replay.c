@@ -165,11 +165,10 @@ state_apply(struct state *s, const struct ilog_record *r)
 	struct ilog_entry e;
 
 	errno = 0;
-	if (r->modseq < s->t.highestmodseq || r->uidnext < s->t.uidnext)
-		return false;
-	s->t.highestmodseq = r->modseq;
+	if (r->modseq > s->t.highestmodseq)
+		s->t.highestmodseq = r->modseq;
 	while (ilog_next(&in, &e))
-		if (!apply_entry(s, &e, r->modseq))
+		if (!apply_entry(s, &e, s->t.highestmodseq))
 			return false;
 	if (r->uidnext > s->t.uidnext)
 		s->t.uidnext = r->uidnext;

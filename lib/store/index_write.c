@@ -150,17 +150,16 @@ index_write_new(struct index *ix, struct err *err)
 			fsx_close(ix->fd);
 		ix->fd = fd;
 		ix->id = id;
-		ix->end = ix->durable = ix->restated = ix->size = w.b.n;
-		ix->unsynced_since = 0;
-		ix->saved = 0;
+		ix->end = ix->restated = ix->size = w.b.n;
+		ix->durable = ix->saved = 0;
 		ix->dir_dirty = true;
 		ix->ino = ix->dev = 0;
 		if (fsx_fstat(fd, &st) == 0) {
 			ix->ino = st.st_ino;
 			ix->dev = st.st_dev;
 		}
-		if (index_sync_log(ix, err) < 0)
-			fd = -1;
+		/* It has the name; the caller makes that durable. */
+		index_note_unsynced(ix);
 	}
 	buf_fini(&w.b);
 	return fd < 0 ? -1 : 0;
