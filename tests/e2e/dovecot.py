@@ -20,6 +20,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login
 mail_location = maildir:{work}/mail/%n
 first_valid_uid = {uid}
+mailbox_list_index = no
 mail_max_userip_connections = 100
 passdb {{
   driver = static
