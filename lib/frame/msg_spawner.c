@@ -13,7 +13,6 @@ static const struct msg_field msg_start_fields[] = {
 	MSG_FIELD(msg_start, secured, MSG_U8, 1),
 	MSG_FIELD(msg_start, fd, MSG_FD, 1),
 	MSG_FIELD(msg_start, session, MSG_STR, SESSION_ID_MAX),
-	MSG_FIELD(msg_start, utf8, MSG_U8, 1),
 };
 const struct msg_def msg_start_def = MSG_DEF(msg_start, MSG_START, MSG_REQUEST);
 
@@ -58,7 +57,6 @@ static const struct msg_field msg_client_fields[] = {
 	MSG_FIELD(msg_client, secured, MSG_U8, 1),
 	MSG_FIELD(msg_client, fd, MSG_FD, 1),
 	MSG_FIELD(msg_client, session, MSG_STR, SESSION_ID_MAX),
-	MSG_FIELD(msg_client, utf8, MSG_U8, 1),
 };
 const struct msg_def msg_client_def =
 	MSG_DEF(msg_client, MSG_CLIENT, MSG_REQUEST);

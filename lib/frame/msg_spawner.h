@@ -35,7 +35,6 @@ struct msg_start {
 	uint8_t secured;	  /* TLS */
 	int fd;
 	struct str session; /* its id in the log, unique */
-	uint8_t utf8;	    /* POP3: UTF8 was said (RFC 6856) */
 };
 
 /* reply: the user's process has it. */
@@ -77,7 +76,6 @@ struct msg_client {
 	uint8_t secured;
 	int fd;
 	struct str session;
-	uint8_t utf8;
 };
 struct msg_client_taken {
 	uint8_t unused;

@@ -672,7 +672,6 @@ start_user(struct session *s, struct str ticket)
 		.local = str_of(addr_text_port(&s->self, local)),
 		.secured = s->tls != NULL,
 		.session = str_of(s->id),
-		.utf8 = s->utf8,
 	};
 
 	s->fd = conn_detach(s->conn, &s->pending);

@@ -12,7 +12,9 @@
  */
 void poke(struct procs *ps, const struct proc *deliver, struct str path);
 
-/* Where the process's mail is: "/home/alice/Maildir".  -1: too long. */
-ERR_WARN_UNUSED int poke_place(struct buf *out, const struct child_spec *spec);
+/* A process begins and ends: only imapd is told of mail.  Without memory it is
+ * not. */
+void poke_enter(struct proc *p);
+void poke_leave(struct proc *p);
 
 #endif

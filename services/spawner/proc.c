@@ -47,48 +47,6 @@ close_birth(struct proc *p)
 	p->birth = -1;
 }
 
-/* Where mail that arrives is to be told of; without memory nobody is told. */
-static void
-enter_place(struct proc *p)
-{
-	struct proc *first;
-	struct buf b;
-
-	if (p->spec.service != SVC_IMAPD)
-		return;
-	buf_init(&b, KEY_MAX);
-	if (poke_place(&b, &p->spec) == 0 && (p->place.p = malloc(b.n))) {
-		p->place.n = b.n;
-		memcpy((char *)(uintptr_t)p->place.p, b.p, b.n);
-		first = map_get(&p->all->by_place, p->place);
-		if (first) {
-			p->same_place = first->same_place;
-			first->same_place = p;
-		} else {
-			(void)!map_put(&p->all->by_place, p->place, p);
-		}
-	}
-	buf_fini(&b);
-}
-
-static void
-leave_place(struct proc *p)
-{
-	struct proc *at =
-		p->place.n ? map_get(&p->all->by_place, p->place) : NULL;
-
-	if (at == p) {
-		map_del(&p->all->by_place, p->place);
-		at = p->same_place;
-		if (at)
-			(void)!map_put(&p->all->by_place, at->place, at);
-	}
-	for (; at; at = at->same_place)
-		if (at->same_place == p)
-			at->same_place = p->same_place;
-	free((char *)(uintptr_t)p->place.p);
-}
-
 static void
 maybe_free(struct proc *p)
 {
@@ -96,7 +54,7 @@ maybe_free(struct proc *p)
 		return;
 	BUG_ON(!list_empty(&p->waiting));
 	proc_retire(p);
-	leave_place(p);
+	poke_leave(p);
 	close_birth(p);
 	list_remove(&p->link);
 	p->all->n--;
@@ -291,7 +249,7 @@ proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
 	}
 	list_append(&ps->list, &p->link);
 	ps->n++;
-	enter_place(p);
+	poke_enter(p);
 	return p;
 }
 

@@ -258,7 +258,6 @@ on_start(struct spawner *s, struct chan *c, uint32_t tag, struct msg_start *m)
 		.secured = m->secured,
 		.fd = m->fd,
 		.session = pool_str(&j->pool, m->session),
-		.utf8 = m->utf8,
 	};
 	m->fd = -1; /* ours now */
 	if (m->service != SVC_IMAPD && m->service != SVC_POP3D) {

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: ISC */
+/* who, kick and poke: users' processes are played by the test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "poke.h"
+#include "survey.h"
+
+struct played {
+	struct proc proc;
+	struct chan *chan; /* its end */
+	unsigned rows;	   /* it answers WHO with so many */
+	bool mute, kicked;
+	unsigned pokes;
+	char folder[100];
+};
+
+struct rig {
+	struct loop loop;
+	struct procs procs;
+	struct played p[4];
+	struct chan *asked, *ctl; /* spawner's end, the administrator's */
+	unsigned rows;
+	char users[1000];
+	bool answered;
+	struct msg_who_done done;
+};
+
+static void
+on_asked(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+	 void *msg)
+{
+	struct played *p = arg;
+	struct msg_who_row row = { .user = STR("root"),
+				   .pid = 1,
+				   .session = STR("id"),
+				   .state = STR("INBOX") };
+	struct msg_who_done done = { .count = p->rows };
+	unsigned i;
+
+	if (def == &msg_poke_def) {
+		p->pokes++;
+		(void)!str_copy(p->folder, sizeof(p->folder),
+				((struct msg_poke *)msg)->path);
+		return;
+	}
+	p->kicked |= def == &msg_kick_def;
+	if (p->mute)
+		return;
+	for (i = 0; def == &msg_who_def && i < p->rows; i++)
+		chan_send(c, tag, &msg_who_row_def, &row);
+	chan_send(c, tag, &msg_who_done_def, &done);
+}
+
+static void
+on_closed(struct chan *c, void *arg)
+{
+	(void)c;
+	(void)arg;
+}
+
+static void
+on_row(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
+       void *msg)
+{
+	struct rig *r = arg;
+
+	(void)c;
+	assert_int_equal(tag, 7);
+	if (def == &msg_who_row_def) {
+		const struct msg_who_row *m = msg;
+
+		assert_int_equal(m->service, SVC_IMAPD);
+		assert_int_equal(m->pid, 4711);
+		if (r->rows++ < 10) {
+			strncat(r->users, m->user.p, m->user.n);
+			strcat(r->users, " ");
+		}
+	} else {
+		r->done = *(struct msg_who_done *)msg;
+		r->answered = true;
+	}
+}
+
+static void
+play(struct rig *r, struct played *p, const char *user, const char *home)
+{
+	static const struct chan_ops ops = { on_asked, on_closed };
+	int pair[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	p->proc = (struct proc){ .state = PROC_RUNNING,
+				 .spec.service = SVC_IMAPD,
+				 .pid = 4711,
+				 .all = &r->procs };
+	strcpy(p->proc.spec.id.user, user);
+	strcpy(p->proc.spec.id.home, home);
+	strcpy(p->proc.spec.id.mail, "Maildir");
+	p->rows = 1;
+	p->proc.asker = asker_new_fd(&r->loop, pair[0],
+				     &channels[CH_SPAWNER_IMAPD], NULL, NULL);
+	p->chan = chan_new(&r->loop, pair[1], &channels[CH_SPAWNER_IMAPD],
+			   CHAN_SERVICE, &ops, p);
+	assert_non_null(p->proc.asker);
+	assert_non_null(p->chan);
+	list_append(&r->procs.list, &p->proc.link);
+	poke_enter(&p->proc);
+}
+
+static void
+rig_open(struct rig *r)
+{
+	static const struct chan_ops none = { on_asked, on_closed };
+	static const struct chan_ops ctl = { on_row, on_closed };
+	struct err err;
+	int pair[2];
+
+	*r = (struct rig){ .rows = 0 };
+	assert_int_equal(loop_init(&r->loop, &err), 0);
+	r->procs.loop = &r->loop;
+	list_init(&r->procs.list);
+	play(r, &r->p[0], "alice", "/mail/x/alice");
+	play(r, &r->p[1], "bob", "/mail/x/bob");
+	play(r, &r->p[2], "bob-too", "/mail/x/bob");
+	play(r, &r->p[3], "bob-three", "/mail/x/bob");
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	r->asked = chan_new(&r->loop, pair[0], &channels[CH_CTL_SPAWNER],
+			    CHAN_SERVICE, &none, r);
+	r->ctl = chan_new(&r->loop, pair[1], &channels[CH_CTL_SPAWNER],
+			  CHAN_ASKER, &ctl, r);
+}
+
+static void
+leave(struct played *p)
+{
+	if (!p->proc.asker)
+		return;
+	poke_leave(&p->proc);
+	asker_free(p->proc.asker);
+	p->proc.asker = NULL;
+	chan_close(p->chan);
+	list_remove(&p->proc.link);
+}
+
+static void
+rig_close(struct rig *r)
+{
+	size_t i;
+
+	for (i = 0; i < 4; i++)
+		leave(&r->p[i]);
+	assert_int_equal(r->procs.by_place.n, 0);
+	map_fini(&r->procs.by_place);
+	chan_close(r->asked);
+	chan_close(r->ctl);
+	loop_fini(&r->loop);
+}
+
+static void
+until_answered(struct rig *r)
+{
+	loop_turn(&r->loop, false); /* sends what is queued */
+	while (!r->answered)
+		loop_turn(&r->loop, true);
+}
+
+static void
+all_are_asked(void **state)
+{
+	struct msg_who m = { .user = STR("") };
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	r.p[1].rows = 2;
+	survey_who(&r.procs, r.asked, 7, &m);
+	until_answered(&r);
+	assert_int_equal(r.done.count, 5);
+	assert_int_equal(r.done.silent, 0);
+	assert_int_equal(r.rows, 5);
+	/* Whatever they say who they are. */
+	assert_non_null(strstr(r.users, "alice "));
+	assert_null(strstr(r.users, "root"));
+	rig_close(&r);
+}
+
+static void
+one_user_is_asked(void **state)
+{
+	struct msg_who m = { .user = STR("bob") };
+	struct msg_kick none = { .user = STR("") };
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	r.p[1].rows = SURVEY_ROWS_MAX + 5; /* it would fill our memory */
+	survey_who(&r.procs, r.asked, 7, &m);
+	until_answered(&r);
+	assert_int_equal(r.rows, SURVEY_ROWS_MAX);
+	assert_string_equal(r.users,
+			    "bob bob bob bob bob bob bob bob bob bob ");
+	/* Nobody at all. */
+	m.user = STR("carol");
+	r.answered = false;
+	survey_who(&r.procs, r.asked, 7, &m);
+	until_answered(&r);
+	assert_int_equal(r.done.count + r.done.silent, 0);
+	r.answered = false;
+	survey_kick(&r.procs, r.asked, 7, &none);
+	until_answered(&r);
+	assert_int_equal(r.done.count, 0);
+	assert_false(r.p[0].kicked || r.p[1].kicked);
+	rig_close(&r);
+}
+
+static void
+who_does_not_answer_is_counted(void **state)
+{
+	struct msg_kick m = { .session = STR("id") };
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	r.p[0].mute = true;
+	r.p[1].mute = true;
+	survey_kick(&r.procs, r.asked, 7, &m);
+	loop_turn(&r.loop, false);
+	loop_turn(&r.loop, true);
+	leave(&r.p[1]); /* it dies meanwhile */
+	until_answered(&r);
+	assert_true(r.p[0].kicked);
+	assert_int_equal(r.done.count, 2);
+	assert_int_equal(r.done.silent, 2);
+	rig_close(&r);
+}
+
+static void
+mail_is_told_by_its_place(void **state)
+{
+	static const struct {
+		const char *root, *path;
+		unsigned alice, bobs; /* are poked */
+		const char *folder;
+	} rows[] = {
+		{ "/mail", "x/alice/Maildir/", 1, 0, "" },
+		{ "/mail", "x/alice/Maildir", 1, 0, "" },
+		{ "/mail/x/alice/Maildir", "", 1, 0, "" },
+		{ "/mail/x/alice/Maildir", ".", 1, 0, "" },
+		{ "/mail", "x/alice/Maildir/.Spam.New/", 1, 0, "Spam.New" },
+		{ "/mail", "x/bob/Maildir/", 0, 3, "" },
+		{ "/mail", "x/alice/", 0, 0, "" },
+		{ "/mail", "x/alice/Maildir/Spam/", 0, 0, "" },
+		{ "/mail", "x/carol/Maildir/", 0, 0, "" },
+		/* By string alone: no way out of its own root. */
+		{ "/mail/x/bob", "../alice/Maildir/", 0, 0, "" },
+		{ "/mail/x/bob", "/mail/x/alice/Maildir/", 0, 0, "" },
+	};
+	struct proc deliver = { .spec.whole_tree = true };
+	struct rig r;
+	size_t i;
+	int k;
+
+	(void)state;
+	rig_open(&r);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		strcpy(deliver.spec.id.home, rows[i].root);
+		poke(&r.procs, &deliver, str_of(rows[i].path));
+		for (k = 0; k < 6; k++)
+			loop_turn(&r.loop, false);
+		assert_int_equal(r.p[0].pokes, rows[i].alice);
+		assert_int_equal(r.p[1].pokes + r.p[2].pokes + r.p[3].pokes,
+				 rows[i].bobs);
+		if (rows[i].alice)
+			assert_string_equal(r.p[0].folder, rows[i].folder);
+		for (k = 0; k < 4; k++)
+			r.p[k].pokes = 0;
+	}
+	/* Whichever of them leaves, the others are found. */
+	strcpy(deliver.spec.id.home, "/mail");
+	leave(&r.p[2]);
+	leave(&r.p[1]);
+	poke(&r.procs, &deliver, STR("x/bob/Maildir/"));
+	for (k = 0; k < 6; k++)
+		loop_turn(&r.loop, false);
+	assert_int_equal(r.p[3].pokes, 1);
+	rig_close(&r);
+}
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_are_asked),
+		cmocka_unit_test(one_user_is_asked),
+		cmocka_unit_test(who_does_not_answer_is_counted),
+		cmocka_unit_test(mail_is_told_by_its_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
