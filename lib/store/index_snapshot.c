@@ -267,7 +267,7 @@ snapshot_get_head(struct str in, struct snapshot *sn, struct keywords *kw)
 	bool ok;
 
 	*sn = (struct snapshot){ 0 };
-	if (snapshot_get_length(in) != in.n ||
+	if (!in.n || snapshot_get_length(in) != in.n ||
 	    enc_get32(in.p + 8) != enc_crc32c(0, in.p + 12, in.n - 12))
 		return false;
 	fixed(&c, sn);
