@@ -1,295 +1,273 @@
 /* SPDX-License-Identifier: ISC */
-/* Flags, expunge, copy. */
+/* Flags and keywords, expunge. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
 #include "store/store_int.h"
 
-/* Rename m's file to carry these flags in cur/; ENOENT as errno. */
-static int
-rename_to(struct mailbox *mb, struct message *m, uint64_t flags,
-	  struct err *err)
+/* --- flags -----------------------------------------------------------------
+ */
+
+/* Sets of keywords before and after; a folder has few of them. */
+enum { SETS = 16 };
+struct change {
+	struct mailbox *mb;
+	const struct flag_change *c;
+	uint32_t *ids; /* of c's keywords that exist */
+	size_t nids;
+	uint32_t from[SETS], to[SETS];
+	size_t nsets;
+};
+
+static bool
+is_named(const struct change *ch, uint32_t id)
 {
-	struct buf name;
-	int rc = -1;
-
-	buf_init(&name, MAILDIR_NAME_MAX + 1);
-	maildir_format(&name, message_base(m), flags);
-	if (buf_overflown(&name) || name.n > MAILDIR_NAME_MAX)
-		err_set(err, ERR_PERM, ENAMETOOLONG, "file name is too long");
-	else if (!m->in_new && strcmp(m->name, buf_cstr(&name)) == 0)
-		rc = 0;
-	else if (fsx_rename_new(m->in_new ? mb->new : mb->cur, m->name, mb->cur,
-				buf_cstr(&name)) < 0)
-		err_sys(err, errno, "%s", m->name);
-	else
-		rc = mailbox_renamed(mb, m, buf_cstr(&name), false, flags, err);
-	buf_fini(&name);
-	return rc;
-}
-
-int
-mailbox_set_flags(struct mailbox *mb, struct message *m, uint64_t set,
-		  uint64_t clear, struct err *err)
-{
-	uint64_t mod = mb->mod, flags = (m->flags & ~clear) | set;
-	uint32_t uid = m->uid;
-
-	if (flags == m->flags)
-		return 0;
-	if (rename_to(mb, m, flags, err) < 0) {
-		if (err->code != ENOENT)
-			return -1;
-		/* Renamed or removed by somebody else meanwhile. */
-		mb->dirty = true;
-		if (mailbox_refresh(mb, err) < 0)
-			return -1;
-		m = mailbox_find(mb, uid);
-		if (!m)
-			return err_set(err, ERR_PERM, ENOENT,
-				       "Message is gone");
-		flags = (m->flags & ~clear) | set;
-		if (flags != m->flags && rename_to(mb, m, flags, err) < 0)
-			return -1;
-	}
-	if (mod != mb->mod)
-		mailbox_changed(mb);
-	return 0;
-}
-
-int
-mailbox_take_new(struct mailbox *mb, struct err *err)
-{
-	struct err one;
 	size_t i;
 
-	for (i = 0; i < mb->n; i++) {
-		struct message *m = mb->v[i];
+	for (i = 0; i < ch->nids; i++)
+		if (ch->ids[i] == id)
+			return true;
+	return false;
+}
 
-		if (!m->in_new || rename_to(mb, m, m->flags, &one) == 0)
-			continue;
-		mb->dirty = true;
-		if (one.code != ENOENT) {
-			*err = one;
-			return -1;
-		}
+/* UINT32_MAX: no memory. */
+static uint32_t
+make_set(struct change *ch, uint32_t old)
+{
+	struct index *ix = ch->mb->ix;
+	const uint32_t *had;
+	size_t i, nhad, n = 0;
+	uint32_t *ids, set;
+
+	if (ch->c->how == FLAGS_SET)
+		return index_set_make(ix, ch->ids, ch->nids);
+	had = index_set(ix, old, &nhad);
+	ids = calloc(nhad + ch->nids + 1, sizeof(*ids));
+	if (!ids)
+		return UINT32_MAX;
+	for (i = 0; i < nhad; i++)
+		if (!is_named(ch, had[i]))
+			ids[n++] = had[i];
+	for (i = 0; ch->c->how == FLAGS_ADD && i < ch->nids; i++)
+		ids[n++] = ch->ids[i];
+	set = n ? index_set_make(ix, ids, n) : 0;
+	free(ids);
+	return set;
+}
+
+static uint32_t
+new_set(struct change *ch, uint32_t old)
+{
+	uint32_t set;
+	size_t i;
+
+	if (ch->c->how != FLAGS_SET && ch->nids == 0)
+		return old;
+	for (i = 0; i < ch->nsets; i++)
+		if (ch->from[i] == old)
+			return ch->to[i];
+	set = make_set(ch, old);
+	i = ch->nsets < SETS ? ch->nsets++ : old % SETS;
+	ch->from[i] = old;
+	ch->to[i] = set;
+	return set;
+}
+
+static uint64_t
+new_flags(const struct flag_change *c, uint64_t old)
+{
+	/* PASSED is nothing that IMAP knows without its keyword. */
+	static const uint64_t imap = MAILDIR_DRAFT | MAILDIR_FLAGGED |
+				     MAILDIR_REPLIED | MAILDIR_SEEN |
+				     MAILDIR_TRASHED;
+
+	switch (c->how) {
+	case FLAGS_ADD:
+		return old | c->flags;
+	case FLAGS_REMOVE:
+		return old & ~c->flags;
+	case FLAGS_SET:
+		break;
+	}
+	return (old & ~imap) | c->flags;
+}
+
+static int
+find_keywords(struct change *ch, struct err *err)
+{
+	const struct flag_change *c = ch->c;
+	size_t i;
+
+	if (c->nkeywords == 0)
+		return 0;
+	ch->ids = calloc(c->nkeywords, sizeof(*ch->ids));
+	if (!ch->ids)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	for (i = 0; i < c->nkeywords; i++) {
+		uint32_t id =
+			c->how == FLAGS_REMOVE
+				? index_keyword_find(ch->mb->ix, c->keywords[i])
+				: index_keyword_add(ch->mb->ix, c->keywords[i]);
+
+		if (id != KEYWORD_NONE && !is_named(ch, id))
+			ch->ids[ch->nids++] = id;
+		else if (id == KEYWORD_NONE && c->how != FLAGS_REMOVE)
+			return err_set(err, ERR_PERM, ENOSPC,
+				       "Too many keywords");
 	}
 	return 0;
+}
+
+static int
+change_locked(struct change *ch, const uint32_t *uids, size_t n,
+	      struct err *err)
+{
+	struct index *ix = ch->mb->ix;
+	const struct message *m;
+	uint32_t keywords, seen;
+	uint64_t flags;
+	size_t i, slot = 0, done = 0, slots = index_slots(ix);
+
+	if (find_keywords(ch, err) < 0)
+		return -1;
+	for (i = 0; i < n; i++) {
+		/* Mostly they follow each other. */
+		if (i && slot + 1 < slots &&
+		    index_at(ix, slot + 1)->uid == uids[i])
+			slot++;
+		else
+			slot = index_lower(ix, uids[i]);
+		if (slot == slots)
+			break;
+		m = index_at(ix, slot);
+		if (m->uid != uids[i] || m->gone)
+			continue;
+		seen = m->keywords;
+		flags = new_flags(ch->c, m->flags);
+		keywords = new_set(ch, seen);
+		if (keywords == UINT32_MAX)
+			return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+		m = index_at(ix, slot);
+		if (flags == m->flags && keywords == m->keywords)
+			continue;
+		if (flags != m->flags)
+			work_due(ch->mb, uids[i]);
+		index_state(ix, slot, flags, keywords);
+		done++;
+	}
+	return done ? mailbox_commit(ch->mb, false, err) : 0;
+}
+
+int
+mailbox_change(struct mailbox *mb, const uint32_t *uids, size_t n,
+	       const struct flag_change *c, struct err *err)
+{
+	struct change ch = { .mb = mb, .c = c };
+	int rc;
+
+	if (n == 0)
+		return 0;
+	if (mailbox_lock(mb, err) < 0)
+		return -1;
+	rc = change_locked(&ch, uids, n, err);
+	index_unlock(mb->ix);
+	free(ch.ids);
+	mailbox_tell(mb);
+	return rc;
 }
 
 /* --- expunge ---------------------------------------------------------------
  */
 
+/* Unlink those whose files are where we think; *lost: some are not. */
 static int
-sync_dir(int fd, struct err *err)
+unlink_files(struct mailbox *mb, const uint32_t *uids, size_t n, size_t *slots,
+	     size_t *nslots, bool *lost, struct err *err)
 {
-	return fsx_fsync(fd) < 0 ? err_sys(err, errno, "fsync of a folder") : 0;
-}
+	char name[MAILDIR_NAME_MAX + 1];
+	const struct message *m;
+	uint64_t disk;
+	size_t i;
+	int dir;
 
-/* Unlink; a file that has another name now is found by a new scan. */
-static int
-unlink_one(struct mailbox *mb, uint32_t uid, struct err *err)
-{
-	struct message *m = mailbox_find(mb, uid);
-	int tries;
-
-	for (tries = 0; m && tries < 2; tries++) {
-		if (fsx_unlink(m->in_new ? mb->new : mb->cur, m->name) == 0)
-			return 0;
-		if (errno != ENOENT)
-			return err_sys(err, errno, "%s", m->name);
-		mb->dirty = true;
-		if (mailbox_refresh(mb, err) < 0)
-			return -1;
-		m = mailbox_find(mb, uid);
+	*nslots = 0;
+	*lost = false;
+	for (i = 0; i < n; i++) {
+		m = index_find(mb->ix, uids[i]);
+		if (!m)
+			continue;
+		disk = m->disk;
+		dir = message_file(mb, m, name);
+		if (fsx_unlink(dir, name) < 0) {
+			if (errno != ENOENT)
+				return err_sys(err, errno, "%s", mb->name);
+			*lost = true;
+			continue;
+		}
+		watch_own(mb, disk, name, false);
+		mb->names_synced = false;
+		slots[(*nslots)++] = index_lower(mb->ix, uids[i]);
 	}
 	return 0;
 }
 
-static void
-drop_gone(struct mailbox *mb, const uint32_t *uids, size_t n)
+/* What was unlinked is gone, also if something failed behind it. */
+static int
+expunge_locked(struct mailbox *mb, const uint32_t *uids, size_t n,
+	       size_t *slots, bool *lost, struct err *err)
 {
-	size_t i, keep = 0, k = 0;
+	size_t nslots, i;
+	struct err sync;
+	int rc = unlink_files(mb, uids, n, slots, &nslots, lost, err);
 
-	for (i = 0; i < mb->n; i++) {
-		struct message *m = mb->v[i];
-
-		while (k < n && uids[k] < m->uid)
-			k++;
-		if (k == n || uids[k] != m->uid) {
-			mb->v[keep++] = m;
-			continue;
-		}
-		mailbox_unlist(mb, m);
+	if (nslots == 0)
+		return rc;
+	if (mailbox_sync_names(mb, &sync) < 0) {
+		if (rc == 0)
+			*err = sync;
+		rc = -1;
 	}
-	mb->n = keep;
-	mb->mod++;
+	for (i = 0; i < nslots; i++)
+		index_gone(mb->ix, slots[i]);
+	if (index_commit(mb->ix, rc == 0, &sync) < 0) {
+		if (rc == 0)
+			*err = sync;
+		mb->dirty_new = mb->dirty_cur = true;
+		return -1;
+	}
+	work_touch(mb);
+	return rc;
 }
 
 int
 mailbox_expunge(struct mailbox *mb, const uint32_t *uids, size_t n,
 		struct err *err)
 {
-	size_t done;
-	int rc = 0;
+	size_t *slots;
+	bool lost = false;
+	int rc = 0, tries;
 
 	if (n == 0)
 		return 0;
-	for (done = 0; done < n; done++) {
-		rc = unlink_one(mb, uids[done], err);
-		if (rc < 0)
+	slots = calloc(n, sizeof(*slots));
+	if (!slots)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	for (tries = 0; rc == 0 && tries < 3; tries++) {
+		if (mailbox_lock(mb, err) < 0) {
+			rc = -1;
 			break;
+		}
+		rc = expunge_locked(mb, uids, n, slots, &lost, err);
+		index_unlock(mb->ix);
+		if (rc < 0 || !lost)
+			break;
+		/* Renamed or removed by somebody else. */
+		mb->dirty_new = mb->dirty_cur = true;
+		rc = mailbox_refresh(mb, err);
 	}
-	drop_gone(mb, uids, done);
-	if (rc == 0)
-		rc = sync_dir(mb->cur, err);
-	if (rc == 0)
-		rc = sync_dir(mb->new, err);
-	mailbox_note_gone(mb, uids, done);
-	mailbox_changed(mb);
-	return rc;
-}
-
-/* --- copy ------------------------------------------------------------------
- */
-
-static int
-copy_bytes(struct message_reader *r, int fd, struct err *err)
-{
-	char buf[16384];
-	ssize_t n;
-
-	while ((n = reader_get_raw(r, buf, sizeof(buf), err)) > 0)
-		if (fsx_write_all(fd, buf, (size_t)n, err) < 0)
-			return -1;
-	return n < 0 ? -1 : 0;
-}
-
-/* Where a second name for the file cannot be had. */
-static int
-copy_file(struct mailbox *src, uint32_t uid, int64_t mtime, struct mailbox *dst,
-	  const char *name, struct err *err)
-{
-	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT },
-				  { .tv_sec = mtime } };
-	struct message_reader r;
-	int fd, rc = -1;
-
-	if (mailbox_read(src, uid, &r, err) < 0)
-		return -1;
-	fd = fsx_open(dst->tmp, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (fd < 0) {
-		err_sys(err, errno, "tmp/%s", name);
-		goto out;
-	}
-	if (copy_bytes(&r, fd, err) < 0)
-		goto undo;
-	if (fsx_futimens(fd, ts) < 0 || fsx_fsync(fd) < 0 ||
-	    fsx_rename_new(dst->tmp, name, dst->cur, name) < 0) {
-		err_sys(err, errno, "%s", name);
-		goto undo;
-	}
-	rc = 0;
-undo:
-	fsx_close(fd);
-	if (rc < 0)
-		(void)!fsx_unlink(dst->tmp, name);
-out:
-	reader_close(&r);
-	return rc;
-}
-
-/* The new name, with the sizes that the old one has or the file says. */
-static int
-copy_name(struct mailbox *src, struct mailbox *dst, uint32_t uid,
-	  struct buf *name, struct added *a, struct err *err)
-{
-	struct message *m = mailbox_find(src, uid);
-	struct maildir_name p;
-	struct stat st;
-	uint64_t wsize;
-
-	if (!m)
-		return err_set(err, ERR_PERM, ENOENT, "Message is gone");
-	if (mailbox_wsize(src, m, &wsize, err) < 0)
-		return -1;
-	m = mailbox_find(src, uid);
-	if (!m || maildir_parse(str_of(m->name), &p) < 0)
-		return err_set(err, ERR_PERM, ENOENT, "Message is gone");
-	if (fsx_fstatat(m->in_new ? src->new : src->cur, m->name, &st) < 0)
-		return err_sys(err, errno, "%s", m->name);
-	maildir_base_random(name, str_of(dst->st->host), (uint64_t)st.st_size,
-			    wsize);
-	*a = (struct added){ .fresh = true,
-			     .flags = p.flags,
-			     .wsize = wsize,
-			     .mtime = st.st_mtim.tv_sec,
-			     .basen = name->n };
-	maildir_format(name, STR_NULL, p.flags);
-	if (buf_overflown(name) || name->n > MAILDIR_NAME_MAX)
-		return err_set(err, ERR_PERM, ENAMETOOLONG,
-			       "file name is too long");
-	a->name = strdup(buf_cstr(name));
-	if (!a->name)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	return 0;
-}
-
-static int
-copy_one(struct mailbox *src, uint32_t uid, struct mailbox *dst,
-	 struct added *a, struct err *err)
-{
-	struct message *m;
-	struct buf name;
-	int rc;
-
-	buf_init(&name, MAILDIR_NAME_MAX + 8);
-	rc = copy_name(src, dst, uid, &name, a, err);
-	buf_fini(&name);
-	if (rc < 0)
-		return -1;
-	m = mailbox_find(src, uid);
-	if (fsx_link(m->in_new ? src->new : src->cur, m->name, dst->cur,
-		     a->name) == 0)
-		return 0;
-	rc = copy_file(src, uid, a->mtime, dst, a->name, err);
-	if (rc < 0) {
-		free(a->name);
-		a->name = NULL;
-	}
-	return rc;
-}
-
-int
-mailbox_copy(struct mailbox *src, const uint32_t *uids, size_t n,
-	     struct mailbox *dst, uint32_t *first_uid, struct err *err)
-{
-	struct added *v = calloc(n ? n : 1, sizeof(*v));
-	size_t done, i;
-	int rc = 0;
-
-	if (!v)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	for (done = 0; rc == 0 && done < n; done++)
-		rc = copy_one(src, uids[done], dst, &v[done], err);
-	if (rc == 0)
-		rc = sync_dir(dst->cur, err);
-	if (rc == 0)
-		rc = mailbox_add(dst, v, n, first_uid, err);
-	if (rc < 0) { /* RFC 3501 6.4.7: as it was before */
-		for (i = 0; i < done; i++)
-			if (v[i].name)
-				(void)!fsx_unlink(dst->cur, v[i].name);
-		dst->dirty = true;
-	} else {
-		mailbox_changed(dst);
-	}
-	for (i = 0; i < n; i++)
-		free(v[i].name);
-	free(v);
+	free(slots);
+	mailbox_tell(mb);
 	return rc;
 }

@@ -408,6 +408,7 @@ store_delete(struct store *st, struct str name, struct err *err)
 		 (unsigned long long)rand_u64());
 	if (fsx_rename_new(st->mail, path, st->mail, gone) < 0)
 		return err_sys(err, errno, "%s", path);
+	summary_forget(st, clean);
 	mb = store_find_open(st, clean);
 	if (mb)
 		store_forget(mb);
@@ -437,6 +438,7 @@ rename_one(struct store *st, const char *from, const char *to, struct err *err)
 	store_dir_of(to, new);
 	if (fsx_rename_new(st->mail, old, st->mail, new) < 0)
 		return err_sys(err, errno, "%s", from);
+	summary_forget(st, from);
 	mb = store_find_open(st, from);
 	if (mb) /* sessions keep it: the directory is the same */
 		memcpy(mb->name, to, strlen(to) + 1);
@@ -492,7 +494,7 @@ rename_inbox(struct store *st, const char *to, struct err *err)
 {
 	struct mailbox *src, *dst = NULL;
 	uint32_t *uids = NULL, first;
-	size_t i;
+	size_t i, slots, n = 0;
 	int rc = -1;
 
 	src = mailbox_open(st, STR("INBOX"), err);
@@ -503,16 +505,18 @@ rename_inbox(struct store *st, const char *to, struct err *err)
 	dst = mailbox_open(st, str_of(to), err);
 	if (!dst)
 		goto out;
-	uids = calloc(src->n + 1, sizeof(*uids));
+	slots = mailbox_slots(src);
+	uids = calloc(slots + 1, sizeof(*uids));
 	if (!uids) {
 		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 		goto out;
 	}
-	for (i = 0; i < src->n; i++)
-		uids[i] = src->v[i]->uid;
-	rc = mailbox_copy(src, uids, i, dst, &first, err);
+	for (i = 0; i < slots; i++)
+		if (!mailbox_at(src, i)->gone)
+			uids[n++] = mailbox_at(src, i)->uid;
+	rc = mailbox_copy(src, uids, n, dst, &first, err);
 	if (rc == 0)
-		rc = mailbox_expunge(src, uids, i, err);
+		rc = mailbox_expunge(src, uids, n, err);
 out:
 	free(uids);
 	if (dst)

@@ -1,72 +1,112 @@
 /* SPDX-License-Identifier: ISC */
-/* What a folder holds, and the UIDs of it. */
+/* An open folder: its index, and the views that follow it. */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/enc.h"
+#include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
 #include "store/store_int.h"
 
-/* --- UIDs read from the file -----------------------------------------------
- */
+enum {
+	FEED_MAX = 65536,    /* more: the views look at everything */
+	EVENTS_MAX = 262144, /* bytes of names; more: the folder is read */
+};
+
+struct mailbox *
+mailbox_new(struct store *st, const char *name)
+{
+	struct mailbox *mb = calloc(1, sizeof(*mb));
+
+	if (!mb)
+		return NULL;
+	mb->st = st;
+	list_init(&mb->link);
+	list_init(&mb->views);
+	memcpy(mb->name, name, strlen(name) + 1);
+	mb->dir = mb->cur = mb->new = mb->tmp = -1;
+	mb->wd_cur = mb->wd_new = -1;
+	mb->names_synced = true;
+	mb->feed_base = 1;
+	buf_init(&mb->events, EVENTS_MAX);
+	return mb;
+}
 
 void
-known_clear(struct mailbox *mb)
+mailbox_free(struct mailbox *mb)
 {
-	struct known *k;
-	size_t i = 0;
+	struct err err;
 
-	while ((k = map_next(&mb->known, &i)))
-		free(k);
-	map_fini(&mb->known);
-	map_fini(&mb->known_uids);
-	mb->known = mb->known_uids = (struct map){ 0 };
+	BUG_ON(!list_empty(&mb->views));
+	watch_unbox(mb);
+	list_remove(&mb->link);
+	if (mb->ix) {
+		if (mailbox_sync_names(mb, &err) < 0)
+			log_warn("%s: %s", mb->name, err.text);
+		index_close(mb->ix);
+	}
+	if (mb->cur >= 0)
+		fsx_close(mb->cur);
+	if (mb->new >= 0)
+		fsx_close(mb->new);
+	if (mb->tmp >= 0)
+		fsx_close(mb->tmp);
+	if (mb->dir >= 0)
+		fsx_close(mb->dir);
+	buf_fini(&mb->events);
+	free(mb->feed);
+	free(mb->due);
+	free(mb);
 }
 
-static void
-known_drop(struct mailbox *mb, struct str base)
-{
-	struct known *k = map_del(&mb->known, base);
-
-	if (k && map_get(&mb->known_uids, MAP_KEY(k->uid)) == k)
-		map_del(&mb->known_uids, MAP_KEY(k->uid));
-	free(k);
-}
+/* --- what the index tells --------------------------------------------------
+ */
 
 static void
-on_uid_reset(void *arg)
-{
-	known_clear(arg);
-}
-
-static void
-on_uid_entry(void *arg, uint32_t uid, struct str base)
+on_changed(void *arg, size_t slot)
 {
 	struct mailbox *mb = arg;
-	struct known *k;
-	struct message *m;
+	size_t size;
+	uint32_t *v;
 
-	if (base.n == 0) {
-		k = map_get(&mb->known_uids, MAP_KEY(uid));
-		if (k)
-			known_drop(mb, str_mem(k->base, k->n));
+	mb->news = true;
+	if (list_empty(&mb->views) || mb->nfeed == FEED_MAX) {
+		mb->feed_base += mb->nfeed + 1;
+		mb->nfeed = 0;
 		return;
 	}
-	m = map_get(&mb->by_base, base);
-	if (m && m->uid == uid)
-		return;
-	known_drop(mb, base);
-	k = malloc(sizeof(*k) + base.n);
-	if (!k)
-		return; /* the message gets a new UID: harmless */
-	k->uid = uid;
-	k->n = (uint8_t)base.n;
-	memcpy(k->base, base.p, base.n);
-	if (map_put(&mb->known, str_mem(k->base, k->n), k) < 0)
-		free(k);
-	else if (map_put(&mb->known_uids, MAP_KEY(k->uid), k) < 0)
-		known_drop(mb, str_mem(k->base, k->n));
+	if (mb->nfeed == mb->feed_size) {
+		size = mb->feed_size ? mb->feed_size * 2 : 64;
+		v = realloc(mb->feed, size * sizeof(*v));
+		if (!v) { /* the views will look at everything */
+			mb->feed_base += mb->nfeed + 1;
+			mb->nfeed = 0;
+			return;
+		}
+		mb->feed = v;
+		mb->feed_size = size;
+	}
+	mb->feed[mb->nfeed++] = (uint32_t)slot;
+}
+
+static void
+on_added(void *arg, size_t slot)
+{
+	struct mailbox *mb = arg;
+
+	(void)slot;
+	mb->news = true;
+}
+
+static void
+on_reset(void *arg)
+{
+	struct mailbox *mb = arg;
+
+	log_warn("%s: UIDVALIDITY has changed, sessions must reopen", mb->name);
+	watch_unbox(mb);
+	mb->deleted = true;
+	mb->news = true;
 }
 
 static uint32_t
@@ -77,123 +117,101 @@ on_fresh_validity(void *arg, uint32_t above, struct err *err)
 	return store_fresh_validity(mb->st, above, err);
 }
 
-static const struct uidfile_ops mailbox_uid_ops = {
-	.reset = on_uid_reset,
-	.entry = on_uid_entry,
+const struct index_ops mailbox_index_ops = {
+	.changed = on_changed,
+	.added = on_added,
+	.reset = on_reset,
 	.fresh_validity = on_fresh_validity,
 };
 
-/* Lock the UID file and see whether the folder is still the one we know. */
 int
-mailbox_lock_uids(struct mailbox *mb, struct err *err)
+mailbox_lock(struct mailbox *mb, struct err *err)
 {
-	uint32_t before = mb->uids.uidvalidity;
-
-	if (uidfile_lock(&mb->uids, &mailbox_uid_ops, mb, err) < 0)
+	if (mb->deleted)
+		return err_set(err, ERR_PERM, ENOENT, "Mailbox is gone");
+	if (index_lock(mb->ix, err) < 0)
 		return -1;
-	if (!mb->loaded || before == mb->uids.uidvalidity)
+	if (!mb->deleted)
 		return 0;
-	uidfile_unlock(&mb->uids);
-	log_warn("%s: UIDVALIDITY changed from %u to %u, sessions must reopen",
-		 mb->name, before, mb->uids.uidvalidity);
-	watch_unbox(mb);
-	mb->deleted = true;
-	mailbox_changed(mb);
+	index_unlock(mb->ix);
 	return err_set(err, ERR_TEMP, ESTALE, "Mailbox has been replaced");
 }
 
-/* --- the array of messages -------------------------------------------------
- */
-
-static void
-message_free(struct message *m)
+int
+mailbox_sync_names(struct mailbox *mb, struct err *err)
 {
-	free(m->name);
-	free(m);
-}
-
-void
-mailbox_free(struct mailbox *mb)
-{
-	size_t i;
-
-	watch_unbox(mb);
-	list_remove(&mb->link);
-	for (i = 0; i < mb->n; i++)
-		message_free(mb->v[i]);
-	free(mb->v);
-	map_fini(&mb->by_base);
-	known_clear(mb);
-	uidfile_close(&mb->uids);
-	if (mb->cur >= 0)
-		fsx_close(mb->cur);
-	if (mb->new >= 0)
-		fsx_close(mb->new);
-	if (mb->tmp >= 0)
-		fsx_close(mb->tmp);
-	if (mb->dir >= 0)
-		fsx_close(mb->dir);
-	free(mb);
-}
-
-void
-mailbox_unlist(struct mailbox *mb, struct message *m)
-{
-	map_del(&mb->by_base, message_base(m));
-	message_free(m);
-}
-
-static int
-room_for(struct mailbox *mb, size_t n)
-{
-	size_t size = mb->size ? mb->size : 64;
-	struct message **v;
-
-	if (mb->n + n <= mb->size)
+	if (mb->names_synced)
 		return 0;
-	while (size < mb->n + n)
-		size *= 2;
-	v = realloc(mb->v, size * sizeof(mb->v[0]));
-	if (!v)
-		return -1;
-	mb->v = v;
-	mb->size = size;
+	if (fsx_fsync(mb->cur) < 0 || fsx_fsync(mb->new) < 0)
+		return err_sys(err, errno, "fsync of a folder");
+	mb->names_synced = true;
 	return 0;
 }
 
-size_t
-mailbox_lower(const struct mailbox *mb, uint32_t uid)
+int
+mailbox_commit(struct mailbox *mb, bool sync, struct err *err)
 {
-	size_t lo = 0, hi = mb->n, mid;
+	if (sync && mailbox_sync_names(mb, err) < 0)
+		return -1;
+	if (index_commit(mb->ix, sync, err) < 0)
+		return -1;
+	work_touch(mb);
+	return 0;
+}
 
-	while (lo < hi) {
-		mid = lo + (hi - lo) / 2;
-		if (mb->v[mid]->uid < uid)
-			lo = mid + 1;
-		else
-			hi = mid;
+int
+mailbox_keyword_set_make(struct mailbox *mb, const struct str *names, size_t n,
+			 uint32_t *set, struct err *err)
+{
+	uint32_t *ids;
+	size_t i;
+
+	*set = 0;
+	if (n == 0)
+		return 0;
+	ids = calloc(n, sizeof(*ids));
+	if (!ids)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	for (i = 0; i < n; i++) {
+		ids[i] = index_keyword_add(mb->ix, names[i]);
+		if (ids[i] == KEYWORD_NONE) {
+			free(ids);
+			return err_set(err, ERR_PERM, ENOSPC,
+				       "Too many keywords");
+		}
 	}
-	return lo;
+	*set = index_set_make(mb->ix, ids, n);
+	free(ids);
+	return *set == UINT32_MAX
+		       ? err_set(err, ERR_TEMP, ENOMEM, "out of memory")
+		       : 0;
 }
 
-struct message *
-mailbox_find(const struct mailbox *mb, uint32_t uid)
-{
-	size_t i = mailbox_lower(mb, uid);
+/* --- looking ---------------------------------------------------------------
+ */
 
-	return i < mb->n && mb->v[i]->uid == uid ? mb->v[i] : NULL;
+size_t
+mailbox_slots(const struct mailbox *mb)
+{
+	return index_slots(mb->ix);
+}
+
+const struct message *
+mailbox_at(struct mailbox *mb, size_t slot)
+{
+	return index_at(mb->ix, slot);
 }
 
 size_t
-mailbox_count(const struct mailbox *mb)
+mailbox_lower(struct mailbox *mb, uint32_t uid)
 {
-	return mb->n;
+	return index_lower(mb->ix, uid);
 }
 
-struct message *
-mailbox_at(const struct mailbox *mb, size_t i)
+const struct message *
+mailbox_find(struct mailbox *mb, uint32_t uid)
 {
-	return mb->v[i];
+	return index_find(mb->ix, uid);
 }
 
 const char *
@@ -202,281 +220,227 @@ mailbox_name(const struct mailbox *mb)
 	return mb->name;
 }
 
-uint32_t
-mailbox_uidvalidity(const struct mailbox *mb)
-{
-	return mb->uids.uidvalidity;
-}
-
-uint32_t
-mailbox_uidnext(const struct mailbox *mb)
-{
-	return mb->uids.uidnext;
-}
-
-uint64_t
-mailbox_mod(const struct mailbox *mb)
-{
-	return mb->mod;
-}
-
 bool
 mailbox_deleted(const struct mailbox *mb)
 {
 	return mb->deleted;
 }
 
-int
-mailbox_renamed(struct mailbox *mb, struct message *m, const char *name,
-		bool in_new, uint64_t flags, struct err *err)
+void
+mailbox_totals(const struct mailbox *mb, struct index_totals *out)
 {
-	char *copy = strdup(name);
-
-	if (!copy)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	/* The map's key is a part of the name. */
-	map_del(&mb->by_base, message_base(m));
-	free(m->name);
-	m->name = copy;
-	m->in_new = in_new;
-	if (m->flags != flags) {
-		m->flags = flags;
-		m->mod = ++mb->mod;
-	}
-	if (map_put(&mb->by_base, message_base(m), m) < 0)
-		BUG("a map cannot take back what it had");
-	return 0;
+	index_totals(mb->ix, out);
 }
 
-/* --- giving UIDs -----------------------------------------------------------
- */
-
-/* Records for the names, UIDs from u->uidnext on, but for those that are known
- * by the file already.  row: one after the other, whatever the file says. */
-static void
-build_records(struct mailbox *mb, const struct added *v, size_t n, bool row,
-	      uint32_t *uids, struct buf *out, uint64_t *entries)
+size_t
+mailbox_keywords(const struct mailbox *mb)
 {
-	uint32_t next = mb->uids.uidnext;
-	struct buf body;
-	struct known *k;
-	struct str base;
-	size_t i;
-
-	buf_init(&body, UIDFILE_BODY_MAX);
-	*entries = 0;
-	for (i = 0; i < n; i++) {
-		base = str_mem(v[i].name, v[i].basen);
-		k = map_get(&mb->known, base);
-		/* Another process was first.  But behind a message that was
-		 * told already there are only greater UIDs (RFC 3501
-		 * 2.3.1.1): then it gets another one. */
-		if (k && !row && (!mb->loaded || k->uid > mb->top)) {
-			uids[i] = k->uid;
-			continue;
-		}
-		uids[i] = next++;
-		if (body.n + UIDFILE_ENTRY + base.n > UIDFILE_BODY_MAX) {
-			uidfile_put_record(out, buf_str(&body));
-			buf_reset(&body);
-		}
-		uidfile_put_entry(&body, uids[i], base);
-		++*entries;
-	}
-	if (body.n)
-		uidfile_put_record(out, buf_str(&body));
-	if (buf_overflown(&body))
-		out->overflown = true;
-	buf_fini(&body);
+	return index_keywords(mb->ix);
 }
 
-/*
- * Append in one write a record, so that each is synced before the next: a
- * torn record with a good one behind it would look like damage.
- */
-static int
-append_records(struct mailbox *mb, struct str all, uint64_t entries,
-	       struct err *err)
+const char *
+mailbox_keyword(const struct mailbox *mb, uint32_t id)
 {
-	size_t n;
-
-	while (all.n) {
-		n = UIDFILE_RECORD + enc_get32(all.p + 4);
-		if (uidfile_append(&mb->uids, str_head(all, n), 0, true, err) <
-		    0)
-			return -1;
-		all = str_from(all, n);
-	}
-	mb->uids.entries += entries;
-	return 0;
+	return index_keyword(mb->ix, id);
 }
 
-static struct message *
-message_new(struct added *a, uint32_t uid)
+uint32_t
+mailbox_keyword_find(const struct mailbox *mb, struct str name)
 {
-	struct message *m = calloc(1, sizeof(*m));
-
-	if (!m)
-		return NULL;
-	*m = (struct message){ .uid = uid,
-			       .in_new = a->in_new,
-			       .fresh = a->fresh,
-			       .flags = a->flags,
-			       .wsize = a->wsize,
-			       .mtime = a->mtime,
-			       .basen = a->basen,
-			       .name = a->name,
-			       .seen_in_scan = true };
-	a->name = NULL;
-	return m;
+	return index_keyword_find(mb->ix, name);
 }
 
-static int
-by_uid(const void *a, const void *b)
+const uint32_t *
+mailbox_keyword_set(const struct mailbox *mb, uint32_t set, size_t *n)
 {
-	const struct message *x = *(struct message *const *)a;
-	const struct message *y = *(struct message *const *)b;
-
-	return (x->uid > y->uid) - (x->uid < y->uid);
+	return index_set(mb->ix, set, n);
 }
 
-/* The messages with their UIDs into the array; sorted again if UIDs from the
- * file stand among them. */
-static int
-insert(struct mailbox *mb, struct added *v, size_t n, const uint32_t *uids,
-       struct err *err)
+bool
+mailbox_has_keyword(const struct mailbox *mb, const struct message *m,
+		    uint32_t id)
 {
-	bool sorted = true;
-	struct message *m;
-	size_t i;
-
-	if (room_for(mb, n) < 0)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	mb->mod++;
-	for (i = 0; i < n; i++) {
-		m = message_new(&v[i], uids[i]);
-		if (!m || map_put(&mb->by_base, message_base(m), m) < 0) {
-			if (m)
-				message_free(m);
-			return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-		}
-		known_drop(mb, message_base(m));
-		m->mod = mb->mod;
-		if (m->uid > mb->top)
-			mb->top = m->uid;
-		if (mb->n && mb->v[mb->n - 1]->uid > m->uid)
-			sorted = false;
-		mb->v[mb->n++] = m;
-	}
-	if (!sorted)
-		qsort(mb->v, mb->n, sizeof(mb->v[0]), by_uid);
-	return 0;
+	return index_set_has(mb->ix, m->keywords, id);
 }
 
-static int
-add_locked(struct mailbox *mb, struct added *v, size_t n, bool row,
-	   uint32_t *uids, struct err *err)
+bool
+mailbox_vanished(struct mailbox *mb, uint64_t since, index_range_fn *fn,
+		 void *arg)
 {
-	uint64_t entries;
-	struct buf records;
-	int rc = -1;
-
-	if (mb->uids.uidnext > UINT32_MAX - 1 - n)
-		return err_set(err, ERR_PERM, ERANGE, "out of UIDs");
-	buf_init(&records, UIDFILE_MAX / 2);
-	build_records(mb, v, n, row, uids, &records, &entries);
-	if (buf_overflown(&records))
-		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	else
-		rc = append_records(mb, buf_str(&records), entries, err);
-	if (rc == 0) {
-		mb->uids.uidnext += (uint32_t)entries;
-		rc = insert(mb, v, n, uids, err);
-	}
-	buf_fini(&records);
-	return rc;
+	return index_vanished(mb->ix, since, fn, arg);
 }
 
-int
-mailbox_add(struct mailbox *mb, struct added *v, size_t n, uint32_t *first_uid,
-	    struct err *err)
+bool
+mailbox_blob(struct mailbox *mb, const struct message *m, enum blob which,
+	     struct str *out)
 {
-	uint32_t *uids = calloc(n ? n : 1, sizeof(*uids));
-	int rc;
-
-	if (!uids)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	rc = mailbox_lock_uids(mb, err);
-	if (rc == 0) {
-		rc = add_locked(mb, v, n, first_uid != NULL, uids, err);
-		uidfile_unlock(&mb->uids);
-	}
-	if (first_uid)
-		*first_uid = uids[0];
-	free(uids);
-	return rc;
-}
-
-/* Keep the live entries only, when most of the file is dead. */
-static void
-compact(struct mailbox *mb)
-{
-	struct buf records, body;
-	struct err err;
-	size_t i;
-
-	buf_init(&records, UIDFILE_MAX / 2);
-	buf_init(&body, UIDFILE_BODY_MAX);
-	for (i = 0; i < mb->n; i++) {
-		if (body.n + UIDFILE_ENTRY + mb->v[i]->basen >
-		    UIDFILE_BODY_MAX) {
-			uidfile_put_record(&records, buf_str(&body));
-			buf_reset(&body);
-		}
-		uidfile_put_entry(&body, mb->v[i]->uid, message_base(mb->v[i]));
-	}
-	if (body.n)
-		uidfile_put_record(&records, buf_str(&body));
-	if (buf_overflown(&records) || buf_overflown(&body))
-		uidfile_unlock(&mb->uids);
-	else if (uidfile_compact(&mb->uids, buf_str(&records), &err) < 0)
-		log_warn("%s: %s: %s", mb->name, UIDFILE_NAME, err.text);
-	buf_fini(&records);
-	buf_fini(&body);
+	return index_blob(mb->ix, m, which, out);
 }
 
 void
-mailbox_note_gone(struct mailbox *mb, const uint32_t *uids, size_t n)
+mailbox_blob_put(struct mailbox *mb, uint32_t uid, enum blob which,
+		 struct str s)
 {
-	struct buf body, rec;
-	struct err err;
-	size_t i = 0, k;
+	size_t slot = index_lower(mb->ix, uid);
 
-	if (n == 0 || mb->deleted || mailbox_lock_uids(mb, &err) < 0)
+	if (mb->deleted || !index_find(mb->ix, uid))
 		return;
-	buf_init(&body, UIDFILE_BODY_MAX);
-	buf_init(&rec, UIDFILE_BODY_MAX + UIDFILE_RECORD);
-	while (i < n) {
-		buf_reset(&body);
-		buf_reset(&rec);
-		for (k = i; k < n && body.n + UIDFILE_ENTRY <= UIDFILE_BODY_MAX;
-		     k++)
-			uidfile_put_entry(&body, uids[k], STR_NULL);
-		uidfile_put_record(&rec, buf_str(&body));
-		/* More than one record: each is synced before the next. */
-		if (uidfile_append(&mb->uids, buf_str(&rec), k - i, k < n,
-				   &err) < 0) {
-			log_warn("%s: %s: %s", mb->name, UIDFILE_NAME,
-				 err.text);
-			break;
-		}
-		i = k;
+	index_blob_put(mb->ix, slot, which, s);
+	work_touch(mb);
+}
+
+/* --- file names ------------------------------------------------------------
+ */
+
+bool
+file_name(struct str base, uint64_t disk, char *out)
+{
+	uint64_t letters = disk & ~MESSAGE_IN_NEW;
+	size_t n = base.n;
+	unsigned bit;
+
+	if (n > MAILDIR_NAME_MAX)
+		return false;
+	memcpy(out, base.p, n);
+	if (letters || !(disk & MESSAGE_IN_NEW)) {
+		if (n + 3 + (size_t)__builtin_popcountll(letters) >
+		    MAILDIR_NAME_MAX)
+			return false;
+		memcpy(out + n, ":2,", 3);
+		n += 3;
 	}
-	buf_fini(&rec);
-	buf_fini(&body);
-	/* What others added and we have not seen must stay in the file. */
-	if (mb->known.n == 0 && mb->uids.entries > 2 * (uint64_t)mb->n + 1000)
-		compact(mb);
-	else
-		uidfile_unlock(&mb->uids);
+	for (bit = 0; letters; bit++, letters >>= 1)
+		if (letters & 1)
+			out[n++] =
+				(char)(bit < 26 ? 'A' + bit : 'a' + bit - 26);
+	out[n] = '\0';
+	return true;
+}
+
+int
+message_file(struct mailbox *mb, const struct message *m, char *out)
+{
+	uint64_t disk = m->disk;
+
+	if (!file_name(index_base(mb->ix, m), disk, out))
+		*out = '\0'; /* no file has such a name */
+	return file_dir(mb, disk);
+}
+
+/* --- views -----------------------------------------------------------------
+ */
+
+void
+mailbox_watch_add(struct mailbox *mb, struct mailbox_watch *w)
+{
+	list_append(&mb->views, &w->link);
+	w->at = mb->feed_base + mb->nfeed;
+	w->holds = false;
+}
+
+void
+mailbox_watch_remove(struct mailbox_watch *w)
+{
+	list_remove(&w->link);
+}
+
+/* What all views have read is dropped. */
+static void
+feed_trim(struct mailbox *mb)
+{
+	uint64_t end = mb->feed_base + mb->nfeed;
+	struct list *it;
+
+	list_for_each (it, &mb->views)
+		if (LIST_OF(it, struct mailbox_watch, link)->at != end)
+			return;
+	mb->feed_base = end;
+	mb->nfeed = 0;
+}
+
+bool
+mailbox_feed(struct mailbox *mb, struct mailbox_watch *w, size_t *slot)
+{
+	uint64_t end = mb->feed_base + mb->nfeed;
+
+	if (w->at == end)
+		return false;
+	if (w->at < mb->feed_base) {
+		*slot = FEED_ALL;
+		w->at = end;
+	} else {
+		*slot = mb->feed[w->at - mb->feed_base];
+		w->at++;
+	}
+	if (w->at == end)
+		feed_trim(mb);
+	return true;
+}
+
+void
+mailbox_tell(struct mailbox *mb)
+{
+	struct list *it;
+
+	if (!mb->news)
+		return;
+	mb->news = false;
+	list_for_each (it, &mb->views) {
+		struct mailbox_watch *w =
+			LIST_OF(it, struct mailbox_watch, link);
+
+		w->on_change(w);
+	}
+}
+
+void
+mailbox_claim_recent(struct mailbox *mb, uint32_t *from)
+{
+	struct index_totals t;
+	struct err err;
+
+	index_totals(mb->ix, &t);
+	*from = t.recent_from;
+	if (t.recent_from < t.uidnext) {
+		if (mailbox_lock(mb, &err) < 0)
+			goto fail;
+		index_totals(mb->ix, &t);
+		*from = t.recent_from;
+		index_set_recent(mb->ix, t.uidnext);
+		if (mailbox_commit(mb, false, &err) < 0)
+			goto unlock;
+		index_unlock(mb->ix);
+	}
+	mb->claimed = t.uidnext;
+	if (t.in_new)
+		work_claimed(mb, t.in_new);
+	return;
+unlock:
+	index_unlock(mb->ix);
+fail:
+	/* The next session is told once more. */
+	log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
+}
+
+/* --- what others did -------------------------------------------------------
+ */
+
+int
+mailbox_refresh(struct mailbox *mb, struct err *err)
+{
+	int rc;
+
+	if (mb->deleted)
+		return 0;
+	watch_drain(mb->st);
+	rc = index_catch_up(mb->ix, err);
+	if (rc == 0 && !mb->deleted) {
+		if (mb->wd_cur < 0)
+			scan_look(mb);
+		if (mb->dirty_new || mb->dirty_cur || mb->events.n ||
+		    buf_overflown(&mb->events))
+			rc = scan_merge(mb, err);
+	}
+	mailbox_tell(mb);
+	return rc;
 }

@@ -7,33 +7,67 @@
 #include "base/fsx.h"
 #include "store/store_int.h"
 
+/* The file of a message; -1 with errno. */
 static int
 open_message(struct mailbox *mb, const struct message *m)
 {
-	return fsx_open(m->in_new ? mb->new : mb->cur, m->name, O_RDONLY, 0);
+	char name[MAILDIR_NAME_MAX + 1];
+	int dir = message_file(mb, m, name);
+
+	return fsx_open(dir, name, O_RDONLY, 0);
+}
+
+/*
+ * Somebody renamed or removed it: another process of ours, then the log says
+ * so; else the directories do.
+ */
+static int
+search_file(struct mailbox *mb, uint32_t uid, struct err *err)
+{
+	const struct message *m;
+	int fd, tries;
+
+	for (tries = 0; tries < 2; tries++) {
+		if (tries)
+			mb->dirty_new = mb->dirty_cur = true;
+		if (mailbox_refresh(mb, err) < 0)
+			return -1;
+		m = mb->deleted ? NULL : mailbox_find(mb, uid);
+		if (!m)
+			break;
+		fd = open_message(mb, m);
+		if (fd >= 0)
+			return fd;
+		if (errno != ENOENT)
+			return err_sys(err, errno, "%s", mb->name);
+	}
+	return err_set(err, ERR_PERM, ENOENT, "Message is gone");
+}
+
+static int
+find_file(struct mailbox *mb, uint32_t uid, struct err *err)
+{
+	const struct message *m = mailbox_find(mb, uid);
+	int fd;
+
+	if (!m)
+		return err_set(err, ERR_PERM, ENOENT, "Message is gone");
+	fd = open_message(mb, m);
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return err_sys(err, errno, "%s", mb->name);
+	return search_file(mb, uid, err);
 }
 
 int
 mailbox_read(struct mailbox *mb, uint32_t uid, struct message_reader *r,
 	     struct err *err)
 {
-	struct message *m = mailbox_find(mb, uid);
-	int fd = -1;
+	int fd = find_file(mb, uid, err);
 
-	if (m) {
-		fd = open_message(mb, m);
-		if (fd < 0 && errno == ENOENT) {
-			mb->dirty = true; /* somebody renamed or removed it */
-			if (mailbox_refresh(mb, err) < 0)
-				return -1;
-			m = mailbox_find(mb, uid);
-			fd = m ? open_message(mb, m) : -1;
-		}
-	}
-	if (!m)
-		return err_set(err, ERR_PERM, ENOENT, "Message is gone");
 	if (fd < 0)
-		return err_sys(err, errno, "%s", m->name);
+		return -1;
 	*r = (struct message_reader){ .fd = fd };
 	r->buf = malloc(READER_BUF);
 	if (!r->buf) {
@@ -189,17 +223,23 @@ reader_seek(struct message_reader *r, const struct reader_pos *pos,
 	r->lf_due = pos->lf_due;
 }
 
-int
-mailbox_wsize(struct mailbox *mb, struct message *m, uint64_t *size,
-	      struct err *err)
+void
+mailbox_note_wsize(struct mailbox *mb, uint32_t uid, uint64_t size)
 {
+	if (!mb->deleted && mailbox_find(mb, uid))
+		index_note_size(mb->ix, index_lower(mb->ix, uid), size);
+}
+
+int
+mailbox_wsize(struct mailbox *mb, uint32_t uid, uint64_t *size, struct err *err)
+{
+	const struct message *m = mailbox_find(mb, uid);
 	struct message_reader r;
-	uint32_t uid = m->uid;
 	uint64_t total = 0, lf = 0;
 	char last = '\0';
 	int rc;
 
-	if (m->wsize != MESSAGE_UNKNOWN) {
+	if (m && m->wsize != MESSAGE_UNKNOWN) {
 		*size = m->wsize;
 		return 0;
 	}
@@ -213,37 +253,37 @@ mailbox_wsize(struct mailbox *mb, struct message *m, uint64_t *size,
 	if (rc < 0)
 		return -1;
 	*size = total + lf;
-	m = mailbox_find(mb, uid); /* reading may have refreshed */
-	if (m)
-		m->wsize = *size;
+	mailbox_note_wsize(mb, uid, *size);
 	return 0;
 }
 
 int
-mailbox_mtime(struct mailbox *mb, struct message *m, int64_t *t,
-	      struct err *err)
+mailbox_mtime(struct mailbox *mb, uint32_t uid, int64_t *t, struct err *err)
 {
-	struct message_reader r;
-	uint32_t uid = m->uid;
+	const struct message *m = mailbox_find(mb, uid);
+	char name[MAILDIR_NAME_MAX + 1];
 	struct stat st;
-	int rc;
+	int dir, fd, rc;
 
+	if (!m)
+		return err_set(err, ERR_PERM, ENOENT, "Message is gone");
 	if (m->mtime != MESSAGE_NO_TIME) {
 		*t = m->mtime;
 		return 0;
 	}
-	rc = fsx_fstatat(m->in_new ? mb->new : mb->cur, m->name, &st);
+	dir = message_file(mb, m, name);
+	rc = fsx_fstatat(dir, name, &st);
 	if (rc < 0) {
-		if (mailbox_read(mb, uid, &r, err) < 0)
+		fd = find_file(mb, uid, err);
+		if (fd < 0)
 			return -1;
-		rc = fsx_fstat(r.fd, &st);
-		reader_close(&r);
+		rc = fsx_fstat(fd, &st);
+		fsx_close(fd);
 	}
 	if (rc < 0)
 		return err_sys(err, errno, "stat");
 	*t = st.st_mtim.tv_sec;
-	m = mailbox_find(mb, uid);
-	if (m)
-		m->mtime = *t;
+	if (mailbox_find(mb, uid))
+		index_note_mtime(mb->ix, index_lower(mb->ix, uid), *t);
 	return 0;
 }

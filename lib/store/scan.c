@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* The merge of a folder's directories with what is known of it. */
+/*
+ * What the directories hold, merged into the index: read, or told by events.
+ * The index is locked all the while, so that no other process of ours gives
+ * a UID to the same file.  lib/store/README.md says which races there are.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -9,11 +13,70 @@
 #include "base/log.h"
 #include "store/store_int.h"
 
+enum {
+	NAMES_MAX = 1 << 30, /* bytes of names of new files */
+	ROUNDS = 4,	     /* of looking again for what is renamed */
+};
+
+/* A file that is no message yet. */
+struct found {
+	uint64_t secs; /* that its name begins with */
+	size_t at;     /* of its base in the names */
+	uint64_t disk;
+	uint8_t basen;
+};
+
+struct moved {
+	size_t slot;
+	uint64_t disk;
+};
+
 struct scan {
 	struct mailbox *mb;
-	struct added *v; /* files that are no messages yet */
-	size_t n, size;
+	size_t slots;  /* of the index when this began */
+	uint8_t *seen; /* a bit a slot */
+	struct buf names;
+	struct found *found;
+	size_t nfound, found_size;
+	struct moved *moved;
+	size_t nmoved, moved_size;
+	size_t *gone;
+	size_t ngone, gone_size;
+	uint64_t in_new; /* known messages seen in new/ */
 };
+
+static bool
+has(const struct scan *s, size_t slot)
+{
+	return s->seen[slot / 8] >> slot % 8 & 1;
+}
+
+static void
+set_seen(struct scan *s, size_t slot)
+{
+	s->seen[slot / 8] |= (uint8_t)(1 << slot % 8);
+}
+
+/* Room for one more. */
+static int
+grow(void *array, size_t n, size_t *size, size_t each, struct err *err)
+{
+	void **v = array, *p;
+	size_t want;
+
+	if (n < *size)
+		return 0;
+	want = *size ? *size * 2 : 64;
+	p = reallocarray(*v, want, each);
+	if (!p)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	*v = p;
+	*size = want;
+	return 0;
+}
+
+/* --- one file --------------------------------------------------------------
+ */
 
 /*
  * A delivery of ours that a power cut tore: shorter than its name says.  It
@@ -32,113 +95,188 @@ is_torn(struct mailbox *mb, const char *name, const struct maildir_name *p)
 	       (uint64_t)st.st_size < p->size;
 }
 
-static int
-scan_new_file(struct scan *s, const char *name, const struct maildir_name *p,
-	      bool in_new, struct err *err)
+static uint64_t
+seconds_of(struct str base)
 {
-	struct added *v;
-	size_t size;
+	uint64_t v = 0;
+	size_t i;
 
-	if (in_new && is_torn(s->mb, name, p)) {
-		log_debug("%s: new/%s is torn, skipped", s->mb->name,
-			  LOGQ(str_of(name)));
-		return 0;
+	for (i = 0; i < base.n && i < 18; i++) {
+		if (base.p[i] < '0' || base.p[i] > '9')
+			break;
+		v = v * 10 + (uint64_t)(base.p[i] - '0');
 	}
-	if (s->n == s->size) {
-		size = s->size ? s->size * 2 : 64;
-		v = realloc(s->v, size * sizeof(*v));
-		if (!v)
-			return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-		s->v = v;
-		s->size = size;
-	}
-	v = &s->v[s->n];
-	*v = (struct added){ .name = strdup(name),
-			     .in_new = in_new,
-			     .fresh = in_new,
-			     .flags = p->flags,
-			     .wsize = p->has_wsize ? p->wsize : MESSAGE_UNKNOWN,
-			     .mtime = MESSAGE_NO_TIME,
-			     .basen = p->base.n };
-	if (!v->name)
+	return v;
+}
+
+static int
+add_found(struct scan *s, struct str base, uint64_t disk, struct err *err)
+{
+	if (grow(&s->found, s->nfound, &s->found_size, sizeof(*s->found), err) <
+	    0)
+		return -1;
+	s->found[s->nfound] = (struct found){ .secs = seconds_of(base),
+					      .at = s->names.n,
+					      .disk = disk,
+					      .basen = (uint8_t)base.n };
+	if (buf_add_str(&s->names, base) < 0)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	s->n++;
+	s->nfound++;
 	return 0;
 }
 
-/*
- * Two files of one base: the second is a message of its own under a new name,
- * so that no mail hides.  But a file that is renamed while we look is seen
- * twice, too: then one of the names is gone.
- */
-static void
-split_twin(struct mailbox *mb, const struct message *m, const char *name,
-	   const struct maildir_name *p, bool in_new)
+static int
+add_moved(struct scan *s, size_t slot, uint64_t disk, struct err *err)
 {
-	int dir = in_new ? mb->new : mb->cur;
-	struct buf b;
+	if (grow(&s->moved, s->nmoved, &s->moved_size, sizeof(*s->moved), err) <
+	    0)
+		return -1;
+	s->moved[s->nmoved++] = (struct moved){ slot, disk };
+	return 0;
+}
+
+static bool
+is_there(struct mailbox *mb, const struct message *m)
+{
+	char name[MAILDIR_NAME_MAX + 1];
+	int dir = message_file(mb, m, name);
 	struct stat st;
 
-	if (fsx_fstatat(m->in_new ? mb->new : mb->cur, m->name, &st) < 0 ||
-	    fsx_fstatat(dir, name, &st) < 0)
-		return;
+	errno = ENOENT;
+	return *name && fsx_fstatat(dir, name, &st) == 0;
+}
+
+/* Is the message's file, once seen under another name, still there? */
+static bool
+is_there_moved(struct scan *s, size_t slot)
+{
+	const struct message *m = index_at(s->mb->ix, slot);
+	char name[MAILDIR_NAME_MAX + 1];
+	size_t i = s->nmoved;
+	struct stat st;
+
+	while (i-- > 0)
+		if (s->moved[i].slot == slot)
+			return file_name(index_base(s->mb->ix, m),
+					 s->moved[i].disk, name) &&
+			       fsx_fstatat(file_dir(s->mb, s->moved[i].disk),
+					   name, &st) == 0;
+	return false;
+}
+
+/*
+ * Two files of one base: the second is a message of its own under a new base,
+ * so that no mail hides.
+ */
+static int
+split_twin(struct scan *s, const char *name, uint64_t disk, struct err *err)
+{
+	struct mailbox *mb = s->mb;
+	int dir = file_dir(mb, disk), rc = 0;
+	char to[MAILDIR_NAME_MAX + 1];
+	struct stat st;
+	struct buf b;
+
+	if (fsx_fstatat(dir, name, &st) < 0)
+		return 0; /* it was the one that was renamed */
 	buf_init(&b, MAILDIR_NAME_MAX + 1);
 	maildir_base_random(&b, str_of(mb->st->host), (uint64_t)st.st_size, 0);
 	b.n = (size_t)str_search(buf_str(&b), STR(",W="));
-	if (!in_new) {
-		buf_add_c(&b, ":2,");
-		buf_add_str(&b, str_from(str_of(name), p->base.n + 3));
-	}
-	if (fsx_rename_new(dir, name, dir, buf_cstr(&b)) == 0)
+	if (file_name(buf_str(&b), disk, to) &&
+	    fsx_rename_new(dir, name, dir, to) == 0) {
+		watch_own(mb, disk, name, false);
+		watch_own(mb, disk, to, true);
 		log_info("%s: two files of one name, %s is now %s", mb->name,
-			 LOGQ(str_of(name)), LOGQ(buf_str(&b)));
+			 LOGQ(str_of(name)), to);
+		rc = add_found(s, buf_str(&b), disk, err);
+	}
 	buf_fini(&b);
-	mb->dirty = true;
+	return rc;
+}
+
+/*
+ * The name in the one form that what the index keeps can be turned into.
+ * Files that others have named otherwise ("x" or "x:2,SF" in cur/) are
+ * renamed.  False: that did not work, look again later.
+ */
+static bool
+make_regular(struct mailbox *mb, const char *name, const struct maildir_name *p,
+	     uint64_t disk)
+{
+	char want[MAILDIR_NAME_MAX + 1];
+	int dir = file_dir(mb, disk);
+
+	errno = ENAMETOOLONG;
+	if (!file_name(p->base, disk, want))
+		return false;
+	if (strcmp(name, want) == 0)
+		return true;
+	if (fsx_rename_new(dir, name, dir, want) < 0)
+		return false;
+	watch_own(mb, disk, name, false);
+	watch_own(mb, disk, want, true);
+	return true;
 }
 
 static int
-scan_file(struct scan *s, const char *name, bool in_new, struct err *err)
+known_file(struct scan *s, size_t slot, const char *name, uint64_t disk,
+	   struct err *err)
+{
+	const struct message *m = index_at(s->mb->ix, slot);
+
+	if (m->disk == disk) {
+		if (has(s, slot) && is_there_moved(s, slot)) {
+			/* Seen under another name before. */
+			return split_twin(s, name, disk, err);
+		}
+		s->in_new += disk & MESSAGE_IN_NEW ? !has(s, slot) : 0;
+		set_seen(s, slot);
+		return 0;
+	}
+	/* The known one is there as well, or a file that was renamed while we
+	 * looked is seen twice. */
+	if (is_there(s->mb, m) || (has(s, slot) && is_there_moved(s, slot)))
+		return split_twin(s, name, disk, err);
+	set_seen(s, slot);
+	return add_moved(s, slot, disk, err);
+}
+
+/* A file that is, or was just now, in the directory. */
+static int
+one_file(struct scan *s, const char *name, bool in_new, struct err *err)
 {
 	struct mailbox *mb = s->mb;
 	struct maildir_name p;
-	struct message *m;
-	struct known *k;
-	struct stat st;
+	uint64_t disk;
+	ssize_t slot;
 
 	if (maildir_parse(str_of(name), &p) < 0)
 		return 0;
-	m = map_get(&mb->by_base, p.base);
-	k = m ? map_get(&mb->known, p.base) : NULL;
-	if (k && k->uid != m->uid) /* another process gave it a new UID */
-		m->replaced = true;
-	if (!m || m->replaced)
-		return scan_new_file(s, name, &p, in_new, err);
-	if (m->seen_in_scan &&
-	    (m->in_new != in_new || strcmp(m->name, name) != 0)) {
-		/* In new/ first and then in cur/: it was moved. */
-		if (!(m->in_new && !in_new))
-			split_twin(mb, m, name, &p, in_new);
-		else if (fsx_fstatat(mb->new, m->name, &st) == 0)
-			split_twin(mb, m, name, &p, in_new);
-		else
-			return mailbox_renamed(mb, m, name, in_new, p.flags,
-					       err);
+	disk = p.flags | (in_new ? MESSAGE_IN_NEW : 0);
+	slot = index_by_base(mb->ix, p.base);
+	if (slot < 0 && in_new && is_torn(mb, name, &p)) {
+		log_debug("%s: new/%s is torn, skipped", mb->name,
+			  LOGQ(str_of(name)));
 		return 0;
 	}
-	if (m->in_new == in_new && strcmp(m->name, name) == 0) {
-		m->seen_in_scan = true;
+	if (!make_regular(mb, name, &p, disk)) {
+		if (errno == EEXIST)
+			return split_twin(s, name, disk, err);
+		if (errno != ENOENT)
+			log_warn("%s: %s cannot be a message's name", mb->name,
+				 LOGQ(str_of(name)));
 		return 0;
 	}
-	if (fsx_fstatat(m->in_new ? mb->new : mb->cur, m->name, &st) == 0) {
-		split_twin(mb, m, name, &p, in_new);
-		return 0;
-	}
-	m->seen_in_scan = true;
-	return mailbox_renamed(mb, m, name, in_new, p.flags, err);
+	if (slot < 0 || (size_t)slot >= s->slots)
+		return add_found(s, p.base, disk, err);
+	return known_file(s, (size_t)slot, name, disk, err);
 }
 
+/* --- reading ---------------------------------------------------------------
+ */
+
 static int
-scan_dir(struct scan *s, bool in_new, struct err *err)
+read_dir(struct scan *s, bool in_new, struct err *err)
 {
 	int fd = in_new ? s->mb->new : s->mb->cur;
 	struct fsx_dir *d = fsx_opendir(fd, ".");
@@ -150,217 +288,478 @@ scan_dir(struct scan *s, bool in_new, struct err *err)
 		return err_sys(err, errno, "%s", in_new ? "new" : "cur");
 	while (rc == 0 && (errno = 0, name = fsx_readdir(d, &type)))
 		if (type == DT_REG || type == DT_UNKNOWN)
-			rc = scan_file(s, name, in_new, err);
+			rc = one_file(s, name, in_new, err);
 	if (rc == 0 && errno)
 		rc = err_sys(err, errno, "%s", in_new ? "new" : "cur");
 	fsx_closedir(d);
 	return rc;
 }
 
-/* A rename by somebody else can hide a file from readdir: those that seem to
- * be missing are looked for once more.  -1: the disk does not say. */
-static int
-any_missing(struct mailbox *mb, struct err *err)
+/*
+ * A power cut may have kept the UID of a message that a client wrote, and not
+ * its way out of tmp/ (append.c); there its name is the base up to the sizes.
+ */
+static bool
+rescue(struct mailbox *mb, const struct message *m)
 {
-	struct message *m;
-	struct stat st;
+	char name[MAILDIR_NAME_MAX + 1], tmp[MAILDIR_NAME_MAX + 1];
+	int dir = message_file(mb, m, name);
+	struct str base = index_base(mb->ix, m);
+	ptrdiff_t end = str_search(base, STR(",S="));
+
+	if (end <= 0 ||
+	    !str_copy(tmp, sizeof(tmp), str_head(base, (size_t)end)))
+		return false;
+	if (fsx_rename_new(mb->tmp, tmp, dir, name) < 0)
+		return false;
+	watch_own(mb, m->disk, name, true);
+	return true;
+}
+
+/* Slots not seen: 0 all are there or noted as gone, 1 some are missing.  sure:
+ * they were looked for long enough. */
+static int
+look_for_missing(struct scan *s, bool only_new, bool sure, struct err *err)
+{
+	struct mailbox *mb = s->mb;
+	const struct message *m;
 	int missing = 0;
 	size_t i;
 
-	for (i = 0; i < mb->n; i++) {
-		m = mb->v[i];
-		if (m->seen_in_scan || m->replaced)
+	for (i = s->slots; i-- > 0;) {
+		if (has(s, i))
 			continue;
-		if (fsx_fstatat(m->in_new ? mb->new : mb->cur, m->name, &st) ==
-		    0)
-			m->seen_in_scan = true;
-		else if (errno == ENOENT)
-			missing = 1;
-		else
-			return err_sys(err, errno, "%s", m->name);
+		m = index_at(mb->ix, i);
+		if (m->gone || (only_new && !(m->disk & MESSAGE_IN_NEW)))
+			continue;
+		if (is_there(mb, m)) {
+			set_seen(s, i);
+			continue;
+		}
+		if (errno != ENOENT)
+			return err_sys(err, errno, "%s", mb->name);
+		missing = 1;
+		if (!sure)
+			continue;
+		if (rescue(mb, m)) {
+			set_seen(s, i);
+			continue;
+		}
+		if (grow(&s->gone, s->ngone, &s->gone_size, sizeof(*s->gone),
+			 err) < 0)
+			return -1;
+		s->gone[s->ngone++] = i;
 	}
 	return missing;
 }
 
-static void
-drop_missing(struct mailbox *mb)
-{
-	uint32_t *uids = calloc(mb->n ? mb->n : 1, sizeof(*uids));
-	size_t i, keep = 0, gone = 0;
-
-	for (i = 0; i < mb->n; i++) {
-		struct message *m = mb->v[i];
-
-		if (m->seen_in_scan) {
-			mb->v[keep++] = m;
-			continue;
-		}
-		if (uids)
-			uids[gone] = m->uid;
-		gone++;
-		mailbox_unlist(mb, m);
-	}
-	mb->n = keep;
-	if (gone)
-		mb->mod++;
-	if (uids)
-		mailbox_note_gone(mb, uids, gone);
-	free(uids);
-}
-
-/* By the seconds the name begins with, then by name. */
+/* new/ alone, if no message is missing there; 1: read both. */
 static int
-by_arrival(const void *a, const void *b)
+read_new(struct scan *s, struct err *err)
 {
-	const struct added *x = a, *y = b;
-	unsigned long long s = strtoull(x->name, NULL, 10);
-	unsigned long long t = strtoull(y->name, NULL, 10);
+	struct index_totals t;
 
-	if (s != t)
-		return s < t ? -1 : 1;
-	return strcmp(x->name, y->name);
+	if (read_dir(s, true, err) < 0)
+		return -1;
+	index_totals(s->mb->ix, &t);
+	if (s->in_new == t.in_new)
+		return 0;
+	return look_for_missing(s, true, false, err);
 }
 
-/* A file that was renamed while we looked may stand there twice. */
-static void
-unite_twins(struct scan *s)
+/* A rename by somebody else can hide a file from readdir: those that seem to
+ * be missing are looked for once more. */
+static int
+read_both(struct scan *s, struct err *err)
 {
-	struct map seen = { 0 };
-	struct added *old;
-	size_t i, keep = 0;
-	struct str base;
+	int missing;
 
-	for (i = 0; i < s->n; i++) {
-		base = str_mem(s->v[i].name, s->v[i].basen);
-		old = map_get(&seen, base);
-		if (old) {
-			/* One of them; the next scan says which. */
-			free(s->v[i].name);
-			s->mb->dirty = true;
-			continue;
-		}
-		s->v[keep] = s->v[i];
-		base.p = s->v[keep].name;
-		(void)!map_put(&seen, base, &s->v[keep]);
-		keep++;
-	}
-	s->n = keep;
-	map_fini(&seen);
+	if (read_dir(s, true, err) < 0 || read_dir(s, false, err) < 0)
+		return -1;
+	missing = look_for_missing(s, false, false, err);
+	if (missing <= 0)
+		return missing;
+	if (read_dir(s, true, err) < 0 || read_dir(s, false, err) < 0)
+		return -1;
+	return look_for_missing(s, false, true, err) < 0 ? -1 : 0;
+}
+
+/* --- events ----------------------------------------------------------------
+ */
+
+/* When this returns, who was changing the directory before is done and has
+ * told it: readdir waits for the directory's lock. */
+static void
+barrier(int dir)
+{
+	struct fsx_dir *d = fsx_opendir(dir, ".");
+
+	if (!d)
+		return;
+	(void)fsx_readdir(d, NULL);
+	fsx_closedir(d);
 }
 
 static int
-scan_both(struct scan *s, struct err *err)
+one_event(struct scan *s, bool in_new, bool came, struct str name,
+	  struct err *err)
 {
 	struct mailbox *mb = s->mb;
-	int missing;
-	size_t i;
+	char text[MAILDIR_NAME_MAX + 1], known[MAILDIR_NAME_MAX + 1];
+	struct maildir_name p;
+	struct stat st;
+	ssize_t slot;
 
-	for (i = 0; i < mb->n; i++)
-		mb->v[i]->seen_in_scan = mb->v[i]->replaced = false;
-	if (scan_dir(s, true, err) < 0 || scan_dir(s, false, err) < 0)
-		return -1;
-	missing = any_missing(mb, err);
-	if (missing > 0) {
-		for (i = 0; i < s->n; i++)
-			free(s->v[i].name);
-		s->n = 0;
-		for (i = 0; i < mb->n; i++)
-			mb->v[i]->seen_in_scan = mb->v[i]->replaced = false;
-		if (scan_dir(s, true, err) < 0 || scan_dir(s, false, err) < 0)
-			return -1;
-		missing = any_missing(mb, err);
+	if (!str_copy(text, sizeof(text), name) || maildir_parse(name, &p) < 0)
+		return 0;
+	if (came) {
+		if (fsx_fstatat(in_new ? mb->new : mb->cur, text, &st) < 0 ||
+		    !S_ISREG(st.st_mode))
+			return 0; /* gone again: told by another event */
+		return one_file(s, text, in_new, err);
 	}
-	return missing < 0 ? -1 : 0;
+	slot = index_by_base(mb->ix, p.base);
+	if (slot < 0 || (size_t)slot >= s->slots)
+		return 0;
+	(void)message_file(mb, index_at(mb->ix, (size_t)slot), known);
+	if (strcmp(known, text) != 0 &&
+	    (!has(s, (size_t)slot) || is_there_moved(s, (size_t)slot)))
+		return 0;
+	s->seen[slot / 8] &= (uint8_t) ~(1 << slot % 8);
+	if (grow(&s->gone, s->ngone, &s->gone_size, sizeof(*s->gone), err) < 0)
+		return -1;
+	s->gone[s->ngone++] = (size_t)slot;
+	return 0;
 }
 
-/* UIDs of the file whose messages are not there: they never come back. */
+/* Of those that went, keep the ones that came nowhere. */
 static void
-forget_known(struct mailbox *mb)
+keep_gone(struct scan *s)
 {
-	uint32_t *uids = calloc(mb->known.n ? mb->known.n : 1, sizeof(*uids));
-	struct known *k;
-	size_t i = 0, n = 0;
+	const struct message *m;
+	size_t i, keep = 0;
 
-	while (uids && (k = map_next(&mb->known, &i)))
-		uids[n++] = k->uid;
-	known_clear(mb);
-	if (uids)
-		mailbox_note_gone(mb, uids, n);
-	free(uids);
+	for (i = 0; i < s->ngone; i++) {
+		m = index_at(s->mb->ix, s->gone[i]);
+		if (!has(s, s->gone[i]) && !m->gone && !is_there(s->mb, m))
+			s->gone[keep++] = s->gone[i];
+	}
+	s->ngone = keep;
 }
 
 static int
-scan(struct mailbox *mb, struct err *err)
+take_events(struct scan *s, struct err *err)
 {
-	struct scan s = { .mb = mb };
-	size_t i;
-	int rc = -1;
+	struct mailbox *mb = s->mb;
+	bool in_new, came;
+	struct str rest, name;
+	struct buf all;
+	int round, rc = 0;
 
-	mb->dirty = false;
-	/* The file first: a name in it that is not on disk is gone, and one
-	 * on disk that is not in it is new. */
-	if (!mb->loaded) {
-		if (mailbox_lock_uids(mb, err) < 0)
-			goto out;
-		uidfile_unlock(&mb->uids);
+	for (round = 0; rc == 0 && round < ROUNDS; round++) {
+		all = mb->events;
+		buf_init(&mb->events, all.limit);
+		rest = buf_str(&all);
+		while (rc == 0 && watch_next(&rest, &in_new, &came, &name))
+			rc = one_event(s, in_new, came, name, err);
+		buf_fini(&all);
+		keep_gone(s);
+		if (s->ngone) {
+			/* Of a rename, the other half may not be told yet. */
+			barrier(mb->new);
+			barrier(mb->cur);
+		}
+		watch_drain(mb->st);
+		if (mb->events.n == 0)
+			break;
 	}
-	if (scan_both(&s, err) < 0)
-		goto out;
-	drop_missing(mb);
-	unite_twins(&s);
-	if (s.n)
-		qsort(s.v, s.n, sizeof(s.v[0]), by_arrival);
-	if (s.n && mailbox_add(mb, s.v, s.n, NULL, err) < 0)
-		goto out;
-	if (!mb->loaded)
-		forget_known(mb);
-	mb->loaded = true;
-	rc = 0;
-out:
-	if (rc < 0)
-		mb->dirty = true;
-	for (i = 0; i < s.n; i++)
-		free(s.v[i].name);
-	free(s.v);
+	keep_gone(s);
 	return rc;
 }
 
-/* Without inotify: have the directories' times changed?  A time of less than
- * a second ago may hide a later change. */
-static bool
-times_changed(struct mailbox *mb)
+/* --- what was found --------------------------------------------------------
+ */
+
+static struct str
+base_of(const struct scan *s, const struct found *f)
 {
-	int64_t now = (int64_t)(clock_wall_us() / 1000000);
+	return str_mem(s->names.p + f->at, f->basen);
+}
+
+/* By the seconds the name begins with, then by base. */
+static int
+by_arrival(const void *a, const void *b, void *arg)
+{
+	const struct found *x = a, *y = b;
+
+	if (x->secs != y->secs)
+		return x->secs < y->secs ? -1 : 1;
+	return str_cmp(base_of(arg, x), base_of(arg, y));
+}
+
+/* Files of one base among the new: seen twice, or twins. */
+static int
+unite_twins(struct scan *s, struct err *err)
+{
+	char name[MAILDIR_NAME_MAX + 1];
+	struct found *last = NULL, f;
+	size_t i, keep = 0, n = s->nfound;
+	struct stat st;
+	int rc = 0;
+
+	for (i = 0; rc == 0 && i < n; i++) {
+		f = s->found[i];
+		last = keep ? &s->found[keep - 1] : NULL;
+		if (!last || last->secs != f.secs ||
+		    !str_eq(base_of(s, last), base_of(s, &f))) {
+			s->found[keep++] = f;
+			continue;
+		}
+		if (last->disk == f.disk)
+			continue;
+		if (!file_name(base_of(s, last), last->disk, name) ||
+		    fsx_fstatat(file_dir(s->mb, last->disk), name, &st) < 0) {
+			*last = f; /* it was renamed */
+			continue;
+		}
+		if (file_name(base_of(s, &f), f.disk, name))
+			rc = split_twin(s, name, f.disk, err);
+	}
+	/* What split_twin() put behind them. */
+	for (i = n; i < s->nfound; i++)
+		s->found[keep++] = s->found[i];
+	s->nfound = keep;
+	return rc;
+}
+
+static int
+add_messages(struct scan *s, struct err *err)
+{
+	struct mailbox *mb = s->mb;
+	struct index_totals t;
+	struct maildir_name p;
+	struct index_new a;
+	uint32_t uid, recent, first;
+	const struct found *f;
+	size_t i;
+
+	index_totals(mb->ix, &t);
+	recent = t.recent_from;
+	first = t.uidnext;
+	for (i = 0; i < s->nfound; i++) {
+		f = &s->found[i];
+		if (maildir_parse(base_of(s, f), &p) < 0)
+			continue;
+		a = (struct index_new){
+			.base = p.base,
+			.disk = f->disk,
+			.flags = f->disk & ~MESSAGE_IN_NEW,
+			.wsize = p.has_wsize ? p.wsize : MESSAGE_UNKNOWN,
+			.mtime = MESSAGE_NO_TIME,
+		};
+		uid = index_add(mb->ix, &a);
+		if (uid == 0)
+			return err_set(err, ERR_TEMP, ENOMEM,
+				       "no room for a message");
+		/* What others have moved to cur/ is not recent; as the recent
+		 * ones are a range, nor is what stands before it. */
+		if (!(f->disk & MESSAGE_IN_NEW) && recent >= first)
+			recent = uid + 1;
+	}
+	if (recent != t.recent_from)
+		index_set_recent(mb->ix, recent);
+	return 0;
+}
+
+/*
+ * Three ways: what the disk says now, what it said when we looked last, what
+ * sessions see.  A letter that somebody else has changed is as on the disk,
+ * the others stay as they are.
+ */
+static void
+merge_letters(struct mailbox *mb, size_t slot, uint64_t disk)
+{
+	const struct message *m = index_at(mb->ix, slot);
+	uint64_t now = disk & ~MESSAGE_IN_NEW;
+	uint64_t foreign = (m->disk & ~MESSAGE_IN_NEW) ^ now;
+	uint64_t flags = (m->flags & ~foreign) | (now & foreign);
+	uint32_t keywords = m->keywords;
+
+	if (flags != m->flags)
+		index_state(mb->ix, slot, flags, keywords);
+	index_named(mb->ix, slot, disk);
+	if (flags != now)
+		work_due(mb, index_at(mb->ix, slot)->uid);
+}
+
+/* The directories' times before they are read. */
+static int
+stamp_now(struct mailbox *mb, struct index_stamp *now)
+{
+	int64_t settled =
+		(int64_t)clock_wall_us() * 1000 - STAMP_MS * 1000000ll;
 	struct stat n, c;
-	bool same;
 
 	if (fsx_fstat(mb->new, &n) < 0 || fsx_fstat(mb->cur, &c) < 0)
-		return true;
-	same = n.st_mtim.tv_sec == mb->time_new.tv_sec &&
-	       n.st_mtim.tv_nsec == mb->time_new.tv_nsec &&
-	       c.st_mtim.tv_sec == mb->time_cur.tv_sec &&
-	       c.st_mtim.tv_nsec == mb->time_cur.tv_nsec &&
-	       now - n.st_mtim.tv_sec > 1 && now - c.st_mtim.tv_sec > 1;
-	mb->time_new = n.st_mtim;
-	mb->time_cur = c.st_mtim;
-	return !same;
+		return -1;
+#define NS(t) ((int64_t)(t).tv_sec * 1000000000 + (t).tv_nsec)
+	*now = (struct index_stamp){ NS(n.st_mtim), NS(n.st_ctim),
+				     NS(c.st_mtim), NS(c.st_ctim) };
+	/* A younger time may be the time of a later change, too. */
+	if (now->new_mtime_ns >= settled || now->new_ctime_ns >= settled)
+		now->new_mtime_ns = now->new_ctime_ns = 0;
+	if (now->cur_mtime_ns >= settled || now->cur_ctime_ns >= settled)
+		now->cur_mtime_ns = now->cur_ctime_ns = 0;
+	return 0;
+}
+
+static bool
+same_new(const struct index_stamp *a, const struct index_stamp *b)
+{
+	return a->new_mtime_ns == b->new_mtime_ns &&
+	       a->new_ctime_ns == b->new_ctime_ns &&
+	       a->new_ctime_ns + a->new_mtime_ns;
+}
+
+static bool
+same_cur(const struct index_stamp *a, const struct index_stamp *b)
+{
+	return a->cur_mtime_ns == b->cur_mtime_ns &&
+	       a->cur_ctime_ns == b->cur_ctime_ns &&
+	       a->cur_ctime_ns + a->cur_mtime_ns;
+}
+
+void
+scan_look(struct mailbox *mb)
+{
+	struct index_stamp seen, now;
+
+	index_stamp(mb->ix, &seen);
+	if (stamp_now(mb, &now) < 0)
+		return;
+	if (!same_new(&seen, &now))
+		mb->dirty_new = true;
+	if (!same_cur(&seen, &now))
+		mb->dirty_cur = true;
+}
+
+static bool
+stamps_differ(const struct index_stamp *a, const struct index_stamp *b)
+{
+	return memcmp(a, b, sizeof(*a)) != 0;
+}
+
+/* All of it in one commit; stamp: NULL if nothing was read. */
+static int
+apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
+{
+	struct mailbox *mb = s->mb;
+	struct index_stamp old;
+	size_t i;
+
+	if (s->nfound > 1)
+		qsort_r(s->found, s->nfound, sizeof(*s->found), by_arrival, s);
+	if (unite_twins(s, err) < 0)
+		return -1;
+	index_stamp(mb->ix, &old);
+	if (!s->nfound && !s->nmoved && !s->ngone &&
+	    (!stamp || !stamps_differ(stamp, &old)))
+		return 0;
+	for (i = 0; i < s->nmoved; i++)
+		merge_letters(mb, s->moved[i].slot, s->moved[i].disk);
+	for (i = 0; i < s->ngone; i++)
+		index_gone(mb->ix, s->gone[i]);
+	if (s->nfound && add_messages(s, err) < 0)
+		return -1;
+	if (stamp)
+		index_set_stamp(mb->ix, stamp);
+	/* What the log says of names must not outlive the names. */
+	if (s->nmoved || s->ngone || s->nfound)
+		mb->names_synced = false;
+	return mailbox_commit(mb, s->nfound > 0, err);
+}
+
+static int
+merge_locked(struct scan *s, struct err *err)
+{
+	struct mailbox *mb = s->mb;
+	bool cur = mb->dirty_cur;
+	struct index_stamp stamp, old;
+	int rc;
+
+	s->slots = index_slots(mb->ix);
+	s->seen = calloc(s->slots / 8 + 1, 1);
+	if (!s->seen)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	if (!mb->dirty_new && !cur)
+		return take_events(s, err) < 0 ? -1 : apply(s, NULL, err);
+	/* What events say is seen in the directory as well. */
+	mb->dirty_new = mb->dirty_cur = false;
+	buf_reset(&mb->events);
+	index_stamp(mb->ix, &old);
+	if (stamp_now(mb, &stamp) < 0)
+		return err_sys(err, errno, "%s", mb->name);
+	rc = cur ? 1 : read_new(s, err);
+	if (rc == 0) {
+		stamp.cur_mtime_ns = old.cur_mtime_ns;
+		stamp.cur_ctime_ns = old.cur_ctime_ns;
+	} else if (rc > 0) {
+		rc = read_both(s, err);
+	}
+	return rc < 0 ? -1 : apply(s, &stamp, err);
 }
 
 int
-mailbox_refresh(struct mailbox *mb, struct err *err)
+scan_merge(struct mailbox *mb, struct err *err)
 {
-	uint64_t mod = mb->mod;
+	struct scan s = { .mb = mb };
+	int rc;
 
-	if (mb->deleted)
-		return 0;
+	if (mailbox_lock(mb, err) < 0)
+		return mb->deleted ? 0 : -1;
+	buf_init(&s.names, NAMES_MAX);
+	rc = merge_locked(&s, err);
+	index_unlock(mb->ix);
+	if (rc < 0)
+		mb->dirty_new = mb->dirty_cur = true;
+	free(s.seen);
+	free(s.found);
+	free(s.moved);
+	free(s.gone);
+	buf_fini(&s.names);
+	return rc;
+}
+
+/*
+ * All changes up to the directories' present times have been taken in: who
+ * made them held the directory's lock until the event was told, and we have
+ * waited for that lock and read the events since.
+ */
+bool
+scan_settle(struct mailbox *mb)
+{
+	struct index_stamp seen, now;
+	struct err err;
+
+	if (mb->deleted || mb->wd_cur < 0 || stamp_now(mb, &now) < 0)
+		return true; /* no proof to be had: read at the next opening */
+	if (!now.new_mtime_ns || !now.cur_mtime_ns)
+		return false;
+	index_stamp(mb->ix, &seen);
+	if (!stamps_differ(&seen, &now))
+		return true;
+	if (!same_new(&seen, &now))
+		barrier(mb->new);
+	if (!same_cur(&seen, &now))
+		barrier(mb->cur);
 	watch_drain(mb->st);
-	if (!mb->dirty && mb->wd_cur < 0)
-		mb->dirty = times_changed(mb);
-	if (!mb->dirty)
-		return 0;
-	if (scan(mb, err) < 0)
-		return -1;
-	if (mod != mb->mod)
-		mailbox_changed(mb);
-	return 0;
+	if (mb->dirty_new || mb->dirty_cur || mb->events.n)
+		return false;
+	if (mailbox_lock(mb, &err) < 0)
+		return true;
+	index_set_stamp(mb->ix, &now);
+	if (mailbox_commit(mb, false, &err) < 0)
+		log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
+	index_unlock(mb->ix);
+	return true;
 }

@@ -15,7 +15,7 @@ static const char trash_prefix[] = "posthouse.gone.";
 
 /* A folder that was renamed away to be deleted, when the power went. */
 static void
-sweep(struct store *st)
+clean_up(struct store *st)
 {
 	static const char *const subs[] = { "cur", "new", "tmp", NULL };
 	struct fsx_dir *d = fsx_opendir(st->mail, ".");
@@ -91,7 +91,7 @@ store_open(int root, const char *mail, const char *host, struct err *err)
 	}
 	if (st->mail < 0)
 		goto fail;
-	sweep(st);
+	clean_up(st);
 	return st;
 fail:
 	store_close(st);
@@ -108,6 +108,7 @@ store_close(struct store *st)
 		BUG_ON(mb->refs);
 		mailbox_free(mb);
 	}
+	summary_free(st);
 	watch_close(st);
 	if (st->mail >= 0)
 		fsx_close(st->mail);
@@ -129,39 +130,15 @@ store_poll(struct store *st)
 {
 	struct list *it, *next;
 	struct mailbox *mb;
-	bool watched = watch_drain(st);
+	struct err err;
 
+	watch_drain(st);
 	for (it = st->boxes.next; it != &st->boxes; it = next) {
 		mb = LIST_OF(it, struct mailbox, link);
 		next = it->next;
-		if (mb->refs && (!watched || mb->wd_cur < 0 || mb->dirty))
-			mailbox_changed(mb);
+		if (mb->refs && mailbox_refresh(mb, &err) < 0)
+			log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
 	}
-}
-
-void
-mailbox_changed(struct mailbox *mb)
-{
-	struct list *it;
-
-	list_for_each (it, &mb->watchers) {
-		struct mailbox_watch *w =
-			LIST_OF(it, struct mailbox_watch, link);
-
-		w->on_change(w);
-	}
-}
-
-void
-mailbox_watch_add(struct mailbox *mb, struct mailbox_watch *w)
-{
-	list_append(&mb->watchers, &w->link);
-}
-
-void
-mailbox_watch_remove(struct mailbox_watch *w)
-{
-	list_remove(&w->link);
 }
 
 /*
@@ -261,24 +238,6 @@ store_find_open(struct store *st, const char *name)
 /* --- opening and keeping ---------------------------------------------------
  */
 
-static struct mailbox *
-mailbox_new(struct store *st, const char *name)
-{
-	struct mailbox *mb = calloc(1, sizeof(*mb));
-
-	if (!mb)
-		return NULL;
-	mb->st = st;
-	list_init(&mb->link);
-	list_init(&mb->watchers);
-	memcpy(mb->name, name, strlen(name) + 1);
-	mb->dir = mb->cur = mb->new = mb->tmp = -1;
-	mb->wd_cur = mb->wd_new = -1;
-	mb->mod = 1;
-	uidfile_init(&mb->uids, -1, mb->name);
-	return mb;
-}
-
 static int
 open_sub(int dir, const char *name, struct err *err)
 {
@@ -301,12 +260,21 @@ open_dirs(struct mailbox *mb, struct err *err)
 			   O_RDONLY | O_DIRECTORY, 0);
 	if (mb->dir < 0)
 		return err_sys(err, errno, "%s", mb->name);
-	uidfile_init(&mb->uids, mb->dir, mb->name);
 	if ((mb->tmp = open_sub(mb->dir, "tmp", err)) < 0 ||
 	    (mb->new = open_sub(mb->dir, "new", err)) < 0 ||
 	    (mb->cur = open_sub(mb->dir, "cur", err)) < 0)
 		return -1;
-	return 0;
+	mb->ix = index_open(mb->dir, mb->name, &mailbox_index_ops, mb, err);
+	return mb->ix ? 0 : -1;
+}
+
+/* A folder that nobody uses any more; what is due of it is done. */
+static void
+close_idle(struct mailbox *mb)
+{
+	mb->st->idle--;
+	work_finish(mb, false);
+	mailbox_free(mb);
 }
 
 /* Is the folder of this name still the directory we have open? */
@@ -328,12 +296,35 @@ store_forget(struct mailbox *mb)
 {
 	watch_unbox(mb);
 	mb->deleted = true;
-	if (mb->refs) {
-		mailbox_changed(mb);
-		return;
+	mb->news = true;
+	if (mb->refs)
+		mailbox_tell(mb);
+	else
+		close_idle(mb);
+}
+
+static struct mailbox *
+open_new(struct store *st, const char *name, struct err *err)
+{
+	struct mailbox *mb = mailbox_new(st, name);
+	struct index_totals t;
+
+	if (!mb) {
+		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+		return NULL;
 	}
-	mb->st->idle--;
-	mailbox_free(mb);
+	if (open_dirs(mb, err) < 0) {
+		mailbox_free(mb);
+		return NULL;
+	}
+	watch_box(st, mb);
+	scan_look(mb);
+	index_totals(mb->ix, &t);
+	if (t.unnamed) /* left by a process that died */
+		work_all(mb);
+	list_prepend(&st->boxes, &mb->link);
+	st->idle++;
+	return mb;
 }
 
 struct mailbox *
@@ -349,21 +340,8 @@ mailbox_open(struct store *st, struct str name, struct err *err)
 		store_forget(mb);
 		mb = NULL;
 	}
-	if (!mb) {
-		mb = mailbox_new(st, clean);
-		if (!mb) {
-			err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-			return NULL;
-		}
-		if (open_dirs(mb, err) < 0) {
-			mailbox_free(mb);
-			return NULL;
-		}
-		watch_box(st, mb);
-		mb->dirty = true;
-		list_prepend(&st->boxes, &mb->link);
-		st->idle++;
-	}
+	if (!mb && !(mb = open_new(st, clean, err)))
+		return NULL;
 	if (mb->refs++ == 0)
 		st->idle--;
 	if (mailbox_refresh(mb, err) < 0) {
@@ -384,9 +362,8 @@ mailbox_release(struct mailbox *mb)
 	if (--mb->refs)
 		return;
 	st->idle++;
-	if (mb->deleted || !mb->loaded) {
-		st->idle--;
-		mailbox_free(mb);
+	if (mb->deleted) {
+		close_idle(mb);
 		return;
 	}
 	list_remove(&mb->link);
@@ -396,8 +373,7 @@ mailbox_release(struct mailbox *mb)
 	for (it = st->boxes.prev; it != &st->boxes; it = it->prev) {
 		old = LIST_OF(it, struct mailbox, link);
 		if (old->refs == 0) {
-			st->idle--;
-			mailbox_free(old);
+			close_idle(old);
 			return;
 		}
 	}

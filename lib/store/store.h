@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/str.h"
+#include "store/index.h"
 #include "store/maildir.h"
 
 /*
@@ -32,29 +33,11 @@ struct store;
 struct mailbox;
 
 /*
- * A message.  Belongs to its mailbox and lives until mailbox_refresh(),
- * mailbox_expunge() or mailbox_release(): keep the UID, not the pointer.
+ * A message (index.h).  The pointer is good until anything of the mailbox is
+ * called that may change it: keep the UID.  Of its members sessions use uid,
+ * keywords, flags, modseq, gone, and by the functions below wsize and mtime.
  */
-struct message {
-	uint32_t uid;
-	bool in_new;	/* the file is in new/, otherwise in cur/ */
-	bool fresh;	/* \Recent, and no session has been told */
-	uint64_t flags; /* MAILDIR_* bits, others are kept untouched */
-	uint64_t mod;	/* value of mailbox_mod() at the last flag change */
-	uint64_t wsize; /* size with CRLF line ends; MESSAGE_UNKNOWN */
-	int64_t mtime;	/* seconds since 1970; MESSAGE_NO_TIME: not asked yet */
-	size_t basen;	/* the first bytes of name that are the base */
-	char *name;	/* file name */
-	bool seen_in_scan, replaced; /* private to the store */
-};
-#define MESSAGE_UNKNOWN UINT64_MAX
-#define MESSAGE_NO_TIME INT64_MIN
-
-static inline struct str
-message_base(const struct message *m)
-{
-	return str_mem(m->name, m->basen);
-}
+struct message;
 
 /* --- the store -------------------------------------------------------------
  * root: directory descriptor, stays the caller's and must live as long as the
@@ -80,35 +63,66 @@ struct mailbox *mailbox_open(struct store *st, struct str name,
 			     struct err *err);
 void mailbox_release(struct mailbox *mb);
 
-/* Compare with the disk: new files get UIDs (durable when this returns),
- * vanished ones go, flags follow the file names.  Cheap if nothing changed.
+/* Take in what other programs did: new files get UIDs (durable when this
+ * returns), vanished ones go, foreign changes of names are merged with ours.
+ * Costs nothing if nothing changed, and as much as there is new if only new/ changed.
  * On failure (TEMP) the old state stands. */
 ERR_WARN_UNUSED int mailbox_refresh(struct mailbox *mb, struct err *err);
 
-/* The messages by ascending UID. */
-size_t mailbox_count(const struct mailbox *mb);
-struct message *mailbox_at(const struct mailbox *mb, size_t i);
+/*
+ * Messages stand in slots, by ascending UID.  A message that is gone keeps its
+ * slot (m->gone) until all views (struct mailbox_watch) have told their clients.
+ */
+size_t mailbox_slots(const struct mailbox *mb);
+const struct message *mailbox_at(struct mailbox *mb, size_t slot); /* never NULL */
+/* The first slot with at least this UID; mailbox_slots() if none. */
+size_t mailbox_lower(struct mailbox *mb, uint32_t uid);
 /* NULL: no (longer) such message. */
-struct message *mailbox_find(const struct mailbox *mb, uint32_t uid);
-/* Index of the first message with at least this UID; count if none. */
-size_t mailbox_lower(const struct mailbox *mb, uint32_t uid);
+const struct message *mailbox_find(struct mailbox *mb, uint32_t uid);
 
 const char *mailbox_name(const struct mailbox *mb);
-uint32_t mailbox_uidvalidity(const struct mailbox *mb);
-uint32_t mailbox_uidnext(const struct mailbox *mb);
-/* Grows with every change of flags, arrival and loss; remembered per session
- * to see cheaply that there is nothing to tell. */
-uint64_t mailbox_mod(const struct mailbox *mb);
 bool mailbox_deleted(const struct mailbox *mb);
+/* Kept, not counted. */
+void mailbox_totals(const struct mailbox *mb, struct index_totals *out);
 
-/* Told when the disk has changed, or another user of this object changed
- * something; the callback must not change the mailbox. */
+/* Keywords: as index.h has them. */
+size_t mailbox_keywords(const struct mailbox *mb);
+const char *mailbox_keyword(const struct mailbox *mb, uint32_t id);
+uint32_t mailbox_keyword_find(const struct mailbox *mb, struct str name);
+const uint32_t *mailbox_keyword_set(const struct mailbox *mb, uint32_t set, size_t *n);
+bool mailbox_has_keyword(const struct mailbox *mb, const struct message *m, uint32_t id);
+
+/*
+ * A view: somebody who tells a client what changed.  The feed is the list of
+ * changed slots, by whomever (other sessions, other programs, the view's own
+ * session); each view has a position in it.
+ */
 struct mailbox_watch {
 	struct list link;
+	/* Something was put into the feed or a message arrived; must not change the mailbox. */
 	void (*on_change)(struct mailbox_watch *w);
+	/* Slots of gone messages were taken out: all slots are anew.  Called only when no view
+	 * is behind or holds. */
+	void (*on_compact)(struct mailbox_watch *w);
+	uint64_t at;  /* position in the feed: private, but for comparing */
+	bool holds;   /* the view knows of messages that are gone, and has not told yet */
 };
-void mailbox_watch_add(struct mailbox *mb, struct mailbox_watch *w);
+void mailbox_watch_add(struct mailbox *mb, struct mailbox_watch *w); /* at the feed's end */
 void mailbox_watch_remove(struct mailbox_watch *w);
+/* The next slot that changed (flags, keywords or gone); a slot may come oftener.
+ * FEED_ALL: too much has changed, look at all that have a modseq > the one you told last.  False: at the end. */
+#define FEED_ALL SIZE_MAX
+bool mailbox_feed(struct mailbox *mb, struct mailbox_watch *w, size_t *slot);
+
+/* This session claims the recent messages: UIDs *from..uidnext-1 are \Recent to it alone. */
+void mailbox_claim_recent(struct mailbox *mb, uint32_t *from);
+
+/* UIDs expunged after modseq since (QRESYNC); false: not known so far back. */
+bool mailbox_vanished(struct mailbox *mb, uint64_t since, index_range_fn *fn, void *arg);
+
+/* Computed from a message's text and kept (index.h). */
+bool mailbox_blob(struct mailbox *mb, const struct message *m, enum blob which, struct str *out);
+void mailbox_blob_put(struct mailbox *mb, uint32_t uid, enum blob which, struct str s);
 
 /* --- reading a message -----------------------------------------------------
  * A stream with CRLF line ends, whatever the file has (a NUL, which IMAP
@@ -149,21 +163,30 @@ ERR_WARN_UNUSED ssize_t reader_get_raw(struct message_reader *r, char *p,
 
 /* Size with CRLF, from the name or by counting (then kept); -1: gone or
  * unreadable. */
-ERR_WARN_UNUSED int mailbox_wsize(struct mailbox *mb, struct message *m,
+ERR_WARN_UNUSED int mailbox_wsize(struct mailbox *mb, uint32_t uid,
 				  uint64_t *size, struct err *err);
+/* For who has counted anyway. */
+void mailbox_note_wsize(struct mailbox *mb, uint32_t uid, uint64_t size);
 /* Internal date, seconds since 1970. */
-ERR_WARN_UNUSED int mailbox_mtime(struct mailbox *mb, struct message *m,
+ERR_WARN_UNUSED int mailbox_mtime(struct mailbox *mb, uint32_t uid,
 				  int64_t *t, struct err *err);
 
 /* --- changing --------------------------------------------------------------
  */
-/* (flags & ~clear) | set on the disk and in memory.  err->code ENOENT: gone.
- * Not synced: a power cut may bring back flags that the message had before. */
-ERR_WARN_UNUSED int mailbox_set_flags(struct mailbox *mb, struct message *m,
-				      uint64_t set, uint64_t clear,
-				      struct err *err);
-/* Move what is in new/ to cur/ (a session has selected the folder). */
-ERR_WARN_UNUSED int mailbox_take_new(struct mailbox *mb, struct err *err);
+/*
+ * Change flags and keywords of these messages (uids ascending); those that are
+ * gone are skipped, those that have them already keep their modseq.  All get
+ * one modseq.  In the log before this returns (another process sees it, kill -9
+ * does not lose it), durable within a second; file names follow later (store_work()).
+ */
+struct flag_change {
+	enum { FLAGS_ADD, FLAGS_REMOVE, FLAGS_SET } how;
+	uint64_t flags; /* MAILDIR_*; FLAGS_SET leaves letters alone that IMAP does not know */
+	const struct str *keywords; /* names; new ones are made */
+	size_t nkeywords;
+};
+ERR_WARN_UNUSED int mailbox_change(struct mailbox *mb, const uint32_t *uids, size_t n,
+				   const struct flag_change *c, struct err *err);
 /* Remove these messages; uids ascending.  Those already gone are no error. On
  * return they are durably gone; on failure some may be, not durably: after a
  * power cut they may be back.  Whoever calls this is not spared its own
@@ -181,14 +204,41 @@ ERR_WARN_UNUSED int mailbox_copy(struct mailbox *src, const uint32_t *uids,
 /* A message being written: begin, any number of writes (CRLF or LF; stored
  * with LF), then commit or abort, which free it.  After commit it is durable
  * with its UID. mtime: internal date. */
+struct append_info {
+	uint64_t flags;
+	const struct str *keywords;
+	size_t nkeywords;
+	int64_t mtime;
+};
 struct store_append;
 struct store_append *append_begin(struct mailbox *mb, struct err *err);
 ERR_WARN_UNUSED int append_write(struct store_append *a, struct str s,
 				 struct err *err);
-ERR_WARN_UNUSED int append_commit(struct store_append *a, uint64_t flags,
-				  int64_t mtime, uint32_t *uid,
+ERR_WARN_UNUSED int append_commit(struct store_append *a,
+				  const struct append_info *info, uint32_t *uid,
 				  struct err *err);
+/* MULTIAPPEND (RFC 3502): all or none, one sync; first UID, the others follow.  Frees all. */
+ERR_WARN_UNUSED int append_commit_all(struct store_append **v, const struct append_info *info, size_t n,
+				      uint32_t *first_uid, struct err *err);
 void append_abort(struct store_append *a);
+
+/* --- written behind --------------------------------------------------------
+ * File names that follow flags, new mail that moves to cur/, syncs, snapshots. */
+/* A portion of what is due; *ms: call again after so long, -1: when something changes. */
+void store_work(struct store *st, int *ms);
+/* All of it, now (before the process ends). */
+void store_finish(struct store *st);
+
+/* --- a folder that is not open ---------------------------------------------
+ * From the summary of all folders (posthouse.folders), if its directories and log are as they
+ * were, else by opening it. */
+struct folder_status {
+	uint32_t uidvalidity, uidnext;
+	uint64_t messages, unseen, deleted, recent, highestmodseq;
+};
+ERR_WARN_UNUSED int store_status(struct store *st, struct str name, struct folder_status *out, struct err *err);
+/* Sum of the sizes with CRLF (STATUS=SIZE, RFC 8438): may have to look at all files once. */
+ERR_WARN_UNUSED int store_size(struct store *st, struct str name, uint64_t *size, struct err *err);
 
 /* --- folders ---------------------------------------------------------------
  */

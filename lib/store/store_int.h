@@ -2,22 +2,23 @@
 #ifndef STORE_STORE_INT_H
 #define STORE_STORE_INT_H
 
-#include <time.h>
-
-#include "base/map.h"
 #include "store/store.h"
-#include "store/uidfile.h"
 
 /* What the files of the store share; nobody else includes it. */
+
+struct summary; /* summary.c */
 
 struct store {
 	int root;   /* borrowed */
 	int mail;   /* the top Maildir */
 	char *path; /* of it below root, for inotify */
 	char *host;
-	int inotify;	   /* -1: none */
+	int inotify;	 /* -1: none */
+	struct own *own; /* events that our own changes cause, in order */
+	size_t nown, own_at, own_size;
 	struct list boxes; /* open folders, the last released first */
 	size_t idle;
+	struct summary *summary; /* NULL: not read yet */
 };
 
 struct mailbox {
@@ -26,65 +27,86 @@ struct mailbox {
 	unsigned refs;
 	char name[STORE_NAME_MAX + 1];
 	int dir, cur, new, tmp;
-	struct uidfile uids;
-	bool loaded;  /* the first scan is done */
+	struct index *ix;
 	bool deleted; /* the folder is gone, or its UIDVALIDITY changed */
-	bool dirty;   /* the disk changed since the last scan */
-	int wd_new, wd_cur;
-	struct timespec time_new, time_cur; /* of the directories, if no wd */
-	struct message **v;
-	size_t n, size;
-	struct map by_base;    /* struct message */
-	struct map known;      /* struct known: UIDs of files not seen (yet) */
-	struct map known_uids; /* the same by UID */
-	uint32_t top;	       /* the greatest UID that was in the array */
-	uint64_t mod;
-	struct list watchers;
+
+	/* what the disk may have that the index has not (scan.c, watch.c) */
+	bool dirty_new, dirty_cur; /* the directory must be read */
+	struct buf events;	   /* names that came or went */
+	int wd_new, wd_cur;	   /* both, or both are -1 */
+
+	/* changed slots, for the views (mailbox.c) */
+	struct list views;
+	uint32_t *feed;
+	size_t nfeed, feed_size;
+	uint64_t feed_base; /* position of feed[0] */
+	bool news;	    /* the views have not been called */
+
+	/* written behind (work.c) */
+	uint32_t *due; /* UIDs whose files may need another name */
+	size_t ndue, due_at, due_size;
+	bool due_all;	   /* look at all messages */
+	size_t due_slot;   /* ... from here on */
+	uint64_t due_ms;   /* when; 0: nothing is due */
+	uint64_t touched;  /* last change; 0: everything is in order */
+	bool names_synced; /* what the log says of names is durable */
+	uint32_t claimed;  /* new mail below this UID moves to cur/ */
 };
 
 /* --- store.c */
 /* "" for INBOX, ".A.B" otherwise; out: STORE_NAME_MAX + 2. */
+void store_dir_of(const char *name, char *out);
 /* Remove the files of dir/sub and sub itself; of dir alone for NULL. */
 void store_empty_dir(int dir, const char *sub);
-void store_dir_of(const char *name, char *out);
 /* The folder is not what it was: nobody finds it any more, sessions are told,
  * and it is freed with its last user. */
 void store_forget(struct mailbox *mb);
 struct mailbox *store_find_open(struct store *st, const char *name);
-void mailbox_changed(struct mailbox *mb); /* call the watchers */
 uint32_t store_fresh_validity(struct store *st, uint32_t above,
 			      struct err *err);
 
 /* --- mailbox.c */
+struct mailbox *mailbox_new(struct store *st, const char *name);
 void mailbox_free(struct mailbox *mb);
-/* Free m; the caller takes it out of the array. */
-void mailbox_unlist(struct mailbox *mb, struct message *m);
-/* The file of m is now called name (in new/ or cur/). */
-int mailbox_renamed(struct mailbox *mb, struct message *m, const char *name,
-		    bool in_new, uint64_t flags, struct err *err);
-/* Names of files that were just put in place become messages, in order.  With
- * first_uid their UIDs are new and follow each other, also if another process
- * has seen the files meanwhile and given them UIDs. */
-struct added {
-	char *name; /* owned */
-	bool in_new, fresh;
-	uint64_t flags;
-	uint64_t wsize; /* MESSAGE_UNKNOWN */
-	int64_t mtime;	/* MESSAGE_NO_TIME */
-	size_t basen;
-};
-ERR_WARN_UNUSED int mailbox_add(struct mailbox *mb, struct added *v, size_t n,
-				uint32_t *first_uid, struct err *err);
-/* Note in the UID file that these are gone; never fails, it is a hint. */
-void mailbox_note_gone(struct mailbox *mb, const uint32_t *uids, size_t n);
-/* Lock the UID file and see whether the folder is still the one we know. */
-ERR_WARN_UNUSED int mailbox_lock_uids(struct mailbox *mb, struct err *err);
-struct known {
-	uint32_t uid;
-	uint8_t n;
-	char base[];
-};
-void known_clear(struct mailbox *mb);
+extern const struct index_ops mailbox_index_ops;
+/* Call the views if there is something for them. */
+void mailbox_tell(struct mailbox *mb);
+/* The index, locked; err->code ESTALE: the folder is another one now. */
+ERR_WARN_UNUSED int mailbox_lock(struct mailbox *mb, struct err *err);
+/* index_commit(), but what it says of names is durable before it is. */
+ERR_WARN_UNUSED int mailbox_commit(struct mailbox *mb, bool sync,
+				   struct err *err);
+/* The directories' names, durable. */
+ERR_WARN_UNUSED int mailbox_sync_names(struct mailbox *mb, struct err *err);
+/* The set of these keywords, which are made if they are new; locked. */
+ERR_WARN_UNUSED int mailbox_keyword_set_make(struct mailbox *mb,
+					     const struct str *names, size_t n,
+					     uint32_t *set, struct err *err);
+
+/*
+ * The name of a message's file is its base, in new/ without flags, and
+ * BASE:2,FLAGS otherwise.  disk as in struct message; out has
+ * MAILDIR_NAME_MAX + 1 bytes.  False: it would be too long.
+ */
+bool file_name(struct str base, uint64_t disk, char *out);
+/* The directory of a file with such a name. */
+static inline int
+file_dir(const struct mailbox *mb, uint64_t disk)
+{
+	return disk & MESSAGE_IN_NEW ? mb->new : mb->cur;
+}
+/* Name and directory of the message's file as it is known. */
+int message_file(struct mailbox *mb, const struct message *m, char *out);
+
+/* --- scan.c */
+/* Compare the directories' times with what the index has seen of them. */
+void scan_look(struct mailbox *mb);
+/* Take in what is dirty and what events have told. */
+ERR_WARN_UNUSED int scan_merge(struct mailbox *mb, struct err *err);
+/* Note the directories' times as seen, if it is proved that nothing else is
+ * behind them.  False: not yet, try again in STAMP_MS. */
+enum { STAMP_MS = 20 };
+bool scan_settle(struct mailbox *mb);
 
 /* --- use.c */
 /* Add to each folder of the list what it is for. */
@@ -103,7 +125,31 @@ void watch_open(struct store *st);
 void watch_close(struct store *st);
 void watch_box(struct store *st, struct mailbox *mb);
 void watch_unbox(struct mailbox *mb);
-/* Read all events, mark folders dirty; false: there is no inotify. */
+/* Read all events; false: there is no inotify. */
 bool watch_drain(struct store *st);
+/* This change of ours will be told as an event. */
+void watch_own(struct mailbox *mb, uint64_t disk, const char *name, bool came);
+/* The next name that came or went; false: no more.  *came: it may be there. */
+bool watch_next(struct str *events, bool *in_new, bool *came, struct str *name);
+
+/* --- work.c */
+/* This message's file needs another name; the work begins in a while. */
+void work_due(struct mailbox *mb, uint32_t uid);
+void work_all(struct mailbox *mb);
+/* A session has seen what is in new/: n files. */
+void work_claimed(struct mailbox *mb, uint64_t n);
+/* Something was written. */
+void work_touch(struct mailbox *mb);
+/* All that is due of this folder, now.  wait: also what needs some
+ * milliseconds to be proved. */
+void work_finish(struct mailbox *mb, bool wait);
+
+/* --- summary.c */
+/* What is known of this folder now, if its directories prove it. */
+void summary_note(struct mailbox *mb);
+void summary_forget(struct store *st, const char *name);
+/* If something has changed. */
+void summary_write(struct store *st);
+void summary_free(struct store *st);
 
 #endif

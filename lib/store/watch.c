@@ -1,18 +1,32 @@
 /* SPDX-License-Identifier: ISC */
-/* inotify: what others do to new/ and cur/, told by the kernel. */
+/*
+ * inotify: what is done to new/ and cur/, told by the kernel.  Our own changes
+ * are told as well, in the order they were made; they are expected and passed
+ * over.  What others did is kept by name until scan_merge() takes it in.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/enc.h"
 #include "base/fsx.h"
 #include "base/log.h"
 #include "store/store_int.h"
 
 enum {
-	EVENTS = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO |
-		 IN_DELETE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW,
+	CAME = IN_CREATE | IN_MOVED_TO,
+	WENT = IN_DELETE | IN_MOVED_FROM,
+	EVENTS = CAME | WENT | IN_DELETE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW,
+	OWN_MAX = 2048, /* the kernel queues 16384 events by default */
+};
+
+struct own {
+	uint64_t hash;
+	int wd;
+	bool came;
 };
 
 void
@@ -29,6 +43,9 @@ watch_close(struct store *st)
 	if (st->inotify >= 0)
 		close(st->inotify);
 	st->inotify = -1;
+	free(st->own);
+	st->own = NULL;
+	st->nown = st->own_at = st->own_size = 0;
 }
 
 /* inotify wants a path.  /proc is not in the user's root; there the working
@@ -82,24 +99,92 @@ watch_unbox(struct mailbox *mb)
 	mb->wd_new = mb->wd_cur = -1;
 }
 
-/* Does the event say what we know already (mostly: our own doing)? */
-static bool
-is_known(struct mailbox *mb, const struct inotify_event *e, bool in_new)
-{
-	struct maildir_name parsed;
-	struct str name = e->len ? str_of(e->name) : STR_NULL;
-	struct message *m;
-	bool here;
+/* --- what we did -----------------------------------------------------------
+ */
 
-	if (e->mask & (IN_DELETE_SELF | IN_IGNORED))
+void
+watch_own(struct mailbox *mb, uint64_t disk, const char *name, bool came)
+{
+	struct store *st = mb->st;
+	struct own *v;
+	size_t size;
+
+	if (mb->wd_cur < 0)
+		return;
+	if (st->nown == st->own_size) {
+		size = st->own_size ? st->own_size * 2 : 64;
+		v = realloc(st->own, size * sizeof(*v));
+		if (!v)
+			return; /* told as another's: costs a look */
+		st->own = v;
+		st->own_size = size;
+	}
+	st->own[st->nown++] = (struct own){
+		.hash = enc_hash(str_of(name)),
+		.wd = disk & MESSAGE_IN_NEW ? mb->wd_new : mb->wd_cur,
+		.came = came,
+	};
+	if (st->nown >= OWN_MAX)
+		watch_drain(st);
+}
+
+static bool
+is_own(struct store *st, const struct inotify_event *e)
+{
+	const struct own *o;
+
+	if (st->own_at == st->nown)
 		return false;
-	if (maildir_parse(name, &parsed) < 0)
-		return true; /* no message of ours either way */
-	m = map_get(&mb->by_base, parsed.base);
-	here = m && m->in_new == in_new && str_eq(str_of(m->name), name);
-	if (e->mask & (IN_CREATE | IN_MOVED_TO))
-		return here;
-	return !here;
+	o = &st->own[st->own_at];
+	if (o->wd != e->wd || o->came != !!(e->mask & CAME) ||
+	    o->hash != enc_hash(str_of(e->name)))
+		return false;
+	st->own_at++;
+	return true;
+}
+
+/* --- what others did -------------------------------------------------------
+ */
+
+enum { EV_CAME = 1, EV_NEW = 2, EV_HEAD = 2 };
+
+static void
+keep(struct mailbox *mb, const struct inotify_event *e)
+{
+	bool in_new = mb->wd_new == e->wd;
+	struct str name = e->len ? str_of(e->name) : STR_NULL;
+	struct maildir_name parsed;
+	char head[EV_HEAD];
+
+	if (e->mask & (IN_DELETE_SELF | IN_IGNORED)) {
+		mb->dirty_new = mb->dirty_cur = true;
+		return;
+	}
+	if (e->mask & IN_ISDIR || maildir_parse(name, &parsed) < 0)
+		return; /* no message of ours either way */
+	head[0] =
+		(char)((e->mask & CAME ? EV_CAME : 0) | (in_new ? EV_NEW : 0));
+	head[1] = (char)(unsigned char)name.n;
+	if (buf_reserve(&mb->events, EV_HEAD + name.n)) {
+		buf_add(&mb->events, head, EV_HEAD);
+		buf_add_str(&mb->events, name);
+	}
+	if (buf_overflown(&mb->events)) {
+		buf_reset(&mb->events);
+		mb->dirty_new = mb->dirty_cur = true;
+	}
+}
+
+bool
+watch_next(struct str *events, bool *in_new, bool *came, struct str *name)
+{
+	if (events->n < EV_HEAD)
+		return false;
+	*came = events->p[0] & EV_CAME;
+	*in_new = events->p[0] & EV_NEW;
+	*name = str_mem(events->p + EV_HEAD, (unsigned char)events->p[1]);
+	*events = str_from(*events, EV_HEAD + name->n);
+	return true;
 }
 
 static void
@@ -108,19 +193,21 @@ on_event(struct store *st, const struct inotify_event *e)
 	struct list *it;
 	struct mailbox *mb;
 
+	if (e->len && is_own(st, e))
+		return;
 	list_for_each (it, &st->boxes) {
 		mb = LIST_OF(it, struct mailbox, link);
 		if (e->mask & IN_Q_OVERFLOW)
-			mb->dirty = true;
+			mb->dirty_new = mb->dirty_cur = true;
 		else if (mb->wd_new == e->wd || mb->wd_cur == e->wd)
-			mb->dirty |= !is_known(mb, e, mb->wd_new == e->wd);
+			keep(mb, e);
 	}
 }
 
 bool
 watch_drain(struct store *st)
 {
-	_Alignas(struct inotify_event) char buf[8192];
+	_Alignas(struct inotify_event) char buf[16384];
 	const struct inotify_event *e;
 	ssize_t n, at;
 
@@ -132,5 +219,7 @@ watch_drain(struct store *st)
 			on_event(st, e);
 		}
 	}
+	/* All that we did has been told, or will never be. */
+	st->nown = st->own_at = 0;
 	return true;
 }
