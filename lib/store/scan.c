@@ -286,6 +286,10 @@ read_dir(struct scan *s, bool in_new, struct err *err)
 
 	if (!d)
 		return err_sys(err, errno, "%s", in_new ? "new" : "cur");
+	if (in_new)
+		s->mb->new_reads++;
+	else
+		s->mb->cur_reads++;
 	while (rc == 0 && (errno = 0, name = fsx_readdir(d, &type)))
 		if (type == DT_REG || type == DT_UNKNOWN)
 			rc = one_file(s, name, in_new, err);

@@ -31,9 +31,10 @@ struct mailbox {
 	bool deleted; /* the folder is gone, or its UIDVALIDITY changed */
 
 	/* what the disk may have that the index has not (scan.c, watch.c) */
-	bool dirty_new, dirty_cur; /* the directory must be read */
-	struct buf events;	   /* names that came or went */
-	int wd_new, wd_cur;	   /* both, or both are -1 */
+	bool dirty_new, dirty_cur;     /* the directory must be read */
+	struct buf events;	       /* names that came or went */
+	int wd_new, wd_cur;	       /* both, or both are -1 */
+	unsigned new_reads, cur_reads; /* counted for the tests */
 
 	/* changed slots, for the views (mailbox.c) */
 	struct list views;

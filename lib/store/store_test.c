@@ -12,8 +12,7 @@
 
 #include "base/buf.h"
 #include "base/fsx.h"
-#include "store/store.h"
-#include "store/uidfile.h"
+#include "store/store_int.h"
 
 struct env {
 	char path[64];
@@ -105,15 +104,62 @@ box(struct env *e, const char *name)
 	return mb;
 }
 
+static size_t
+count(struct mailbox *mb)
+{
+	struct index_totals t;
+
+	mailbox_totals(mb, &t);
+	return t.messages;
+}
+
+static uint32_t
+validity_of(struct mailbox *mb)
+{
+	struct index_totals t;
+
+	mailbox_totals(mb, &t);
+	return t.uidvalidity;
+}
+
+/* The n-th message that is there. */
+static const struct message *
+nth(struct mailbox *mb, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < mailbox_slots(mb); i++)
+		if (!mailbox_at(mb, i)->gone && n-- == 0)
+			return mailbox_at(mb, i);
+	fail_msg("there are not so many");
+	return NULL;
+}
+
+static void
+refresh(struct env *e, struct mailbox *mb)
+{
+	if (mailbox_refresh(mb, &e->err) < 0)
+		fail_msg("%s", e->err.text);
+}
+
+static void
+flag(struct env *e, struct mailbox *mb, uint32_t uid, int how, uint64_t flags)
+{
+	struct flag_change c = { .how = how, .flags = flags };
+
+	assert_int_equal(mailbox_change(mb, &uid, 1, &c, &e->err), 0);
+}
+
 static uint32_t
 append(struct env *e, struct mailbox *mb, const char *text, uint64_t flags)
 {
+	struct append_info info = { .flags = flags, .mtime = 1000000000 };
 	struct store_append *a = append_begin(mb, &e->err);
 	uint32_t uid;
 
 	assert_non_null(a);
 	assert_int_equal(append_write(a, str_of(text), &e->err), 0);
-	assert_int_equal(append_commit(a, flags, 1000000000, &uid, &e->err), 0);
+	assert_int_equal(append_commit(a, &info, &uid, &e->err), 0);
 	return uid;
 }
 
@@ -121,88 +167,105 @@ static void
 test_uids_last(void **state)
 {
 	struct env *e = *state;
+	struct index_totals t;
 	struct mailbox *mb;
-	uint32_t validity;
+	uint32_t validity, recent;
 
 	put(e, "Maildir/new/2000.b", "x\n");
-	put(e, "Maildir/new/1000.a", "x\n");
-	put(e, "Maildir/cur/3000.c:2,FS", "x\n");
+	put(e, "Maildir/new/4000.a", "x\n");
+	put(e, "Maildir/cur/1000.c:2,FS", "x\n");
 	mb = box(e, "inbox");
 	assert_string_equal(mailbox_name(mb), "INBOX");
-	assert_int_equal(mailbox_count(mb), 3);
-	assert_string_equal(mailbox_at(mb, 0)->name, "1000.a");
-	assert_int_equal(mailbox_at(mb, 2)->uid, 3);
-	assert_int_equal(mailbox_at(mb, 2)->flags,
-			 MAILDIR_FLAGGED | MAILDIR_SEEN);
-	assert_true(mailbox_at(mb, 0)->fresh);
-	assert_false(mailbox_at(mb, 2)->fresh);
-	validity = mailbox_uidvalidity(mb);
-	assert_int_equal(mailbox_take_new(mb, &e->err), 0);
-	assert_true(there(e, "Maildir/cur/1000.a:2,"));
+	assert_int_equal(count(mb), 3);
+	assert_int_equal(nth(mb, 2)->uid, 3);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_FLAGGED | MAILDIR_SEEN);
+	mailbox_totals(mb, &t);
+	assert_int_equal(t.recent_from, 2);
+	assert_int_equal(t.in_new, 2);
+	assert_int_equal(t.unseen, 2);
+	validity = validity_of(mb);
+	mailbox_claim_recent(mb, &recent);
+	assert_int_equal(recent, 2);
+	store_finish(e->st);
+	assert_true(there(e, "Maildir/cur/2000.b:2,"));
+	mailbox_claim_recent(mb, &recent);
+	assert_int_equal(recent, 4);
 	mailbox_release(mb);
 	reopen(e);
 	mb = box(e, "INBOX");
-	assert_int_equal(mailbox_uidvalidity(mb), validity);
-	assert_int_equal(mailbox_uidnext(mb), 4);
-	assert_string_equal(mailbox_find(mb, 2)->name, "2000.b:2,");
+	mailbox_totals(mb, &t);
+	assert_int_equal(t.uidvalidity, validity);
+	assert_int_equal(t.uidnext, 4);
+	assert_int_equal(t.in_new, 0);
+	assert_int_equal(mailbox_find(mb, 2)->disk, 0);
 	mailbox_release(mb);
 }
 
-/* A UID that was given is never given again, whatever happens to the file. */
+static void
+spoil(struct env *e, const char *name, size_t at, const char *text)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "Maildir/%s", name);
+	fd = fsx_open(e->root, path, O_WRONLY, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(
+		fsx_pwrite_all(fd, text, strlen(text), (off_t)at, &e->err), 0);
+	fsx_close(fd);
+}
+
+/* A UID that was given is never given again, whatever happens to the files. */
 static void
 test_no_uid_twice(void **state)
 {
 	struct env *e = *state;
 	struct mailbox *mb;
 	uint32_t uid = 2, validity;
-	int fd;
+	struct stat sb;
 
 	put(e, "Maildir/new/1000.a", "x\n");
 	put(e, "Maildir/new/1001.b", "x\n");
 	mb = box(e, "INBOX");
-	validity = mailbox_uidvalidity(mb);
+	validity = validity_of(mb);
 	assert_int_equal(mailbox_expunge(mb, &uid, 1, &e->err), 0);
-	assert_int_equal(mailbox_count(mb), 1);
+	assert_int_equal(count(mb), 1);
 	assert_false(there(e, "Maildir/new/1001.b"));
 	mailbox_release(mb);
 	reopen(e);
 	put(e, "Maildir/new/1001.b", "restored\n"); /* as from a backup */
 	mb = box(e, "INBOX");
-	assert_int_equal(mailbox_at(mb, 1)->uid, 3);
+	assert_int_equal(nth(mb, 1)->uid, 3);
 	mailbox_release(mb);
-	/* A torn record: its UIDs are skipped. */
-	fd = open("/dev/null", O_RDONLY);
-	close(fd);
-	fd = fsx_open(e->root, "Maildir", O_RDONLY | O_DIRECTORY, 0);
-	fd = fsx_open(fd, UIDFILE_NAME, O_WRONLY | O_APPEND, 0);
-	assert_int_equal(
-		fsx_write_all(fd, "PHUR\x20\0\0\0junkjunk", 16, &e->err), 0);
-	fsx_close(fd);
 	reopen(e);
+	/* A torn record at the end. */
+	assert_int_equal(fsx_fstatat(e->root, "Maildir/posthouse.log", &sb), 0);
+	spoil(e, "posthouse.log", (size_t)sb.st_size, "torn");
 	put(e, "Maildir/new/1002.c", "x\n");
 	mb = box(e, "INBOX");
-	assert_int_equal(mailbox_uidvalidity(mb), validity);
-	assert_true(mailbox_at(mb, 2)->uid > 4);
-	uid = mailbox_at(mb, 2)->uid;
+	assert_int_equal(validity_of(mb), validity);
+	assert_true(nth(mb, 2)->uid >= 4);
+	uid = nth(mb, 2)->uid;
 	mailbox_release(mb);
 	reopen(e);
 	mb = box(e, "INBOX");
-	assert_int_equal(mailbox_at(mb, 2)->uid, uid);
+	assert_int_equal(nth(mb, 2)->uid, uid);
 	mailbox_release(mb);
-	/* Damage, and loss: a new UIDVALIDITY each. */
-	put(e, "Maildir/" UIDFILE_NAME, "no such thing as a header");
 	reopen(e);
+	/* Damage of log and index: a new UIDVALIDITY. */
+	put(e, "Maildir/posthouse.log", "no such thing as a header");
+	put(e, "Maildir/posthouse.index", "neither");
 	mb = box(e, "INBOX");
-	assert_true(mailbox_uidvalidity(mb) > validity);
-	validity = mailbox_uidvalidity(mb);
-	assert_int_equal(mailbox_at(mb, 2)->uid, 3);
+	assert_true(validity_of(mb) > validity);
+	validity = validity_of(mb);
+	assert_int_equal(count(mb), 3);
 	mailbox_release(mb);
-	fd = fsx_open(e->root, "Maildir", O_RDONLY | O_DIRECTORY, 0);
-	fsx_unlink(fd, UIDFILE_NAME);
-	fsx_close(fd);
 	reopen(e);
+	unlinkat(e->root, "Maildir/posthouse.log", 0);
+	unlinkat(e->root, "Maildir/posthouse.index", 0);
 	mb = box(e, "INBOX");
-	assert_true(mailbox_uidvalidity(mb) > validity);
+	assert_true(validity_of(mb) > validity);
+	assert_int_equal(count(mb), 3);
 	mailbox_release(mb);
 }
 
@@ -211,6 +274,7 @@ test_foreign_changes(void **state)
 {
 	struct env *e = *state;
 	struct mailbox *mb, *other;
+	struct message_reader r;
 	struct store *st2;
 
 	put(e, "Maildir/cur/1000.a:2,", "x\n");
@@ -221,44 +285,44 @@ test_foreign_changes(void **state)
 	assert_non_null(st2);
 	other = mailbox_open(st2, STR("INBOX"), &e->err);
 	assert_non_null(other);
-	assert_int_equal(mailbox_set_flags(other, mailbox_at(other, 0),
-					   MAILDIR_SEEN, 0, &e->err),
-			 0);
+	flag(e, other, 1, FLAGS_ADD, MAILDIR_SEEN);
 	assert_int_equal(append(e, other, "new\r\n", 0), 3);
-	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
-	assert_int_equal(mailbox_at(mb, 0)->flags, MAILDIR_SEEN);
-	assert_int_equal(mailbox_count(mb), 3);
+	refresh(e, mb);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_SEEN);
+	assert_int_equal(count(mb), 3);
 	assert_int_equal(append(e, mb, "new\r\n", MAILDIR_DRAFT), 4);
-	/* A change under our hands. */
+	/* A change under our hands: the letters of both. */
 	renameat(e->root, "Maildir/cur/1001.b:2,", e->root,
 		 "Maildir/cur/1001.b:2,F");
-	assert_int_equal(mailbox_set_flags(mb, mailbox_at(mb, 1), MAILDIR_SEEN,
-					   0, &e->err),
-			 0);
+	flag(e, mb, 2, FLAGS_ADD, MAILDIR_SEEN);
+	refresh(e, mb);
+	assert_int_equal(nth(mb, 1)->flags, MAILDIR_FLAGGED | MAILDIR_SEEN);
+	store_finish(e->st);
 	assert_true(there(e, "Maildir/cur/1001.b:2,FS"));
-	unlinkat(e->root, "Maildir/cur/1000.a:2,S", 0);
-	assert_int_equal(mailbox_set_flags(mb, mailbox_at(mb, 0), 0,
-					   MAILDIR_SEEN, &e->err),
-			 -1);
+	/* Gone, and found out by reading. */
+	store_finish(st2);
+	assert_true(there(e, "Maildir/cur/1000.a:2,S"));
+	assert_int_equal(unlinkat(e->root, "Maildir/cur/1000.a:2,S", 0), 0);
+	assert_int_equal(mailbox_read(mb, 1, &r, &e->err), -1);
 	assert_int_equal(e->err.code, ENOENT);
 	assert_null(mailbox_find(mb, 1));
-	assert_int_equal(mailbox_refresh(other, &e->err), 0);
-	assert_int_equal(mailbox_count(other), 3);
+	refresh(e, other);
+	assert_int_equal(count(other), 3);
 	assert_non_null(mailbox_find(other, 4));
 	/* A twin is a message of its own. */
 	put(e, "Maildir/cur/1001.b:2,", "twin\n");
-	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
-	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
-	assert_int_equal(mailbox_count(mb), 4);
+	refresh(e, mb);
+	refresh(e, mb);
+	assert_int_equal(count(mb), 4);
+	assert_true(there(e, "Maildir/cur/1001.b:2,FS"));
 	mailbox_release(other);
 	store_close(st2);
 	mailbox_release(mb);
 }
 
-/* RFC 3501 2.3.1.1: behind UID 2 nothing appears with UID 1, also if another
- * process gave it that. */
+/* Two that look at the same file agree on its UID. */
 static void
-test_uids_ascend(void **state)
+test_uids_agree(void **state)
 {
 	struct env *e = *state;
 	struct mailbox *mb = box(e, "INBOX"), *other;
@@ -269,22 +333,14 @@ test_uids_ascend(void **state)
 	other = mailbox_open(st2, STR("INBOX"), &e->err);
 	assert_non_null(other);
 	put(e, "Maildir/new/1000.a", "x\n");
-	assert_int_equal(mailbox_refresh(other, &e->err), 0);
-	assert_int_equal(mailbox_at(other, 0)->uid, 1);
+	refresh(e, other);
+	assert_int_equal(nth(other, 0)->uid, 1);
 	assert_int_equal(append(e, mb, "y\n", 0), 2);
-	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
-	assert_int_equal(mailbox_at(mb, 0)->uid, 2);
-	assert_int_equal(mailbox_at(mb, 1)->uid, 3);
-	assert_string_equal(mailbox_at(mb, 1)->name, "1000.a");
-	assert_int_equal(mailbox_refresh(other, &e->err), 0);
+	refresh(e, mb);
+	assert_int_equal(nth(mb, 0)->uid, 1);
+	assert_int_equal(nth(mb, 1)->uid, 2);
+	refresh(e, other);
 	assert_non_null(mailbox_find(other, 2));
-	/* Both agree in the end. */
-	put(e, "Maildir/new/1001.b", "z\n");
-	assert_int_equal(mailbox_refresh(other, &e->err), 0);
-	put(e, "Maildir/new/1002.c", "z\n");
-	assert_int_equal(mailbox_refresh(other, &e->err), 0);
-	assert_null(mailbox_find(other, 1));
-	assert_string_equal(mailbox_find(other, 3)->name, "1000.a");
 	mailbox_release(other);
 	store_close(st2);
 	mailbox_release(mb);
@@ -301,14 +357,19 @@ test_torn_delivery(void **state)
 	    "R0000000000000001.h,S=5,W=6",
 	    "abc\n");
 	mb = box(e, "INBOX");
-	assert_int_equal(mailbox_count(mb), 0);
+	assert_int_equal(count(mb), 0);
+	unlinkat(e->root,
+		 "Maildir/new/"
+		 "1000.P0000000000000001Q0000000000000001R0000000000000001.h,S="
+		 "5,W=6",
+		 0);
 	put(e,
 	    "Maildir/new/1000.P0000000000000001Q0000000000000001"
 	    "R0000000000000001.h,S=5,W=6",
 	    "abcd\n");
 	put(e, "Maildir/new/1001.x,S=500", "abc\n"); /* not ours: shown */
-	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
-	assert_int_equal(mailbox_count(mb), 2);
+	refresh(e, mb);
+	assert_int_equal(count(mb), 2);
 	mailbox_release(mb);
 }
 
@@ -352,15 +413,13 @@ test_line_ends(void **state)
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		put(e, "Maildir/cur/1000.x:2,", rows[i].in);
 		if (i == 0)
-			assert_int_equal(mailbox_refresh(mb, &e->err), 0);
+			refresh(e, mb);
 		for (step = 1; step < 6; step++) {
 			read_all(e, mb, 1, step, &out);
 			assert_string_equal(buf_cstr(&out), rows[i].want);
 		}
-		mailbox_at(mb, 0)->wsize = MESSAGE_UNKNOWN;
-		assert_int_equal(
-			mailbox_wsize(mb, mailbox_at(mb, 0), &size, &e->err),
-			0);
+		mailbox_note_wsize(mb, 1, MESSAGE_UNKNOWN);
+		assert_int_equal(mailbox_wsize(mb, 1, &size, &e->err), 0);
 		assert_int_equal(size, strlen(rows[i].want));
 		uid = append(e, mb, rows[i].in, 0);
 		read_all(e, mb, uid, 7, &out);
@@ -389,19 +448,18 @@ test_copy(void **state)
 	append(e, dst, "q\r\n", 0);
 	assert_int_equal(mailbox_copy(src, uids, 2, dst, &first, &e->err), 0);
 	assert_int_equal(first, 2);
-	assert_int_equal(mailbox_count(dst), 3);
-	assert_int_equal(mailbox_at(dst, 1)->flags, MAILDIR_SEEN);
-	assert_int_equal(mailbox_mtime(dst, mailbox_at(dst, 0), &t, &e->err),
-			 0);
+	assert_int_equal(count(dst), 3);
+	assert_int_equal(nth(dst, 1)->flags, MAILDIR_SEEN);
+	assert_int_equal(mailbox_mtime(dst, 1, &t, &e->err), 0);
 	assert_int_equal(t, 1000000000);
 	/* All or nothing. */
 	unlinkat(e->root, "Maildir/new/1002.c", 0);
 	assert_int_equal(mailbox_copy(src, uids, 2, dst, &first, &e->err), -1);
 	assert_int_equal(mailbox_refresh(dst, &e->err), 0);
-	assert_int_equal(mailbox_count(dst), 3);
+	assert_int_equal(count(dst), 3);
 	/* Into itself. */
 	assert_int_equal(mailbox_copy(dst, uids, 2, dst, &first, &e->err), 0);
-	assert_int_equal(mailbox_count(dst), 5);
+	assert_int_equal(count(dst), 5);
 	mailbox_release(src);
 	mailbox_release(dst);
 }
@@ -445,11 +503,11 @@ test_folders(void **state)
 	/* Rename with what is below; the open mailbox goes along. */
 	mb = box(e, "A.B.C");
 	append(e, mb, "x\r\n", 0);
-	v1 = mailbox_uidvalidity(mb);
+	v1 = validity_of(mb);
 	assert_int_equal(store_rename(e->st, STR("A"), STR("Z.Y"), &e->err), 0);
 	assert_string_equal(mailbox_name(mb), "Z.Y.B.C");
-	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
-	assert_int_equal(mailbox_count(mb), 1);
+	refresh(e, mb);
+	assert_int_equal(count(mb), 1);
 	assert_int_equal(
 		store_rename(e->st, STR("Z.Y.B.C"), STR("A-x"), &e->err), -1);
 	assert_int_equal(e->err.code, EEXIST);
@@ -459,8 +517,8 @@ test_folders(void **state)
 	mailbox_release(mb);
 	assert_int_equal(store_create(e->st, STR("Z.Y.B.C"), &e->err), 0);
 	mb = box(e, "Z.Y.B.C");
-	assert_int_equal(mailbox_count(mb), 0);
-	v2 = mailbox_uidvalidity(mb);
+	assert_int_equal(count(mb), 0);
+	v2 = validity_of(mb);
 	assert_true(v2 > v1);
 	mailbox_release(mb);
 }
@@ -475,22 +533,21 @@ test_rename_inbox(void **state)
 	assert_int_equal(
 		store_rename(e->st, STR("INBOX"), STR("Old.Mail"), &e->err), 0);
 	mb = box(e, "INBOX");
-	assert_int_equal(mailbox_count(mb), 0);
+	assert_int_equal(count(mb), 0);
 	mailbox_release(mb);
 	mb = box(e, "Old.Mail");
-	assert_int_equal(mailbox_count(mb), 1);
-	assert_int_equal(mailbox_at(mb, 0)->flags, MAILDIR_SEEN);
+	assert_int_equal(count(mb), 1);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_SEEN);
 	mailbox_release(mb);
 }
 
-/* Most of the file is dead: it is written anew, and nothing else changes. */
+/* Most of the log is history: it is written anew, nothing else changes. */
 static void
 test_compaction(void **state)
 {
 	struct env *e = *state;
 	struct mailbox *mb;
 	uint32_t uids[800], validity;
-	struct stat before, after;
 	char path[64];
 	size_t i;
 
@@ -501,19 +558,293 @@ test_compaction(void **state)
 			uids[i] = (uint32_t)i + 1;
 	}
 	mb = box(e, "INBOX");
-	validity = mailbox_uidvalidity(mb);
-	fsx_fstatat(e->root, "Maildir/" UIDFILE_NAME, &before);
+	validity = validity_of(mb);
 	assert_int_equal(mailbox_expunge(mb, uids, 800, &e->err), 0);
-	fsx_fstatat(e->root, "Maildir/" UIDFILE_NAME, &after);
-	assert_true(after.st_size < before.st_size / 100);
 	assert_int_equal(append(e, mb, "x\n", 0), 802);
 	mailbox_release(mb);
 	reopen(e);
 	mb = box(e, "INBOX");
-	assert_int_equal(mailbox_count(mb), 2);
-	assert_int_equal(mailbox_at(mb, 0)->uid, 801);
-	assert_int_equal(mailbox_at(mb, 1)->uid, 802);
-	assert_int_equal(mailbox_uidvalidity(mb), validity);
+	assert_int_equal(count(mb), 2);
+	assert_int_equal(nth(mb, 0)->uid, 801);
+	assert_int_equal(nth(mb, 1)->uid, 802);
+	assert_int_equal(validity_of(mb), validity);
+	mailbox_release(mb);
+}
+
+/* --- what is written behind ------------------------------------------------
+ */
+
+static void
+test_names_follow(void **state)
+{
+	struct env *e = *state;
+	struct mailbox *mb;
+	struct index_totals t;
+	int ms;
+
+	put(e, "Maildir/cur/1000.a:2,", "x\n");
+	mb = box(e, "INBOX");
+	flag(e, mb, 1, FLAGS_ADD, MAILDIR_SEEN);
+	assert_true(there(e, "Maildir/cur/1000.a:2,"));
+	store_work(e->st, &ms);
+	assert_true(ms > 0 && ms <= 1000); /* the log's sync */
+	mailbox_totals(mb, &t);
+	assert_int_equal(t.unnamed, 1);
+	store_finish(e->st);
+	assert_true(there(e, "Maildir/cur/1000.a:2,S"));
+	mailbox_totals(mb, &t);
+	assert_int_equal(t.unnamed, 0);
+	/* Nothing to be read: our own renames are known. */
+	refresh(e, mb);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_SEEN);
+	/* Changed back before anybody looked. */
+	flag(e, mb, 1, FLAGS_REMOVE, MAILDIR_SEEN);
+	flag(e, mb, 1, FLAGS_ADD, MAILDIR_SEEN);
+	store_finish(e->st);
+	assert_true(there(e, "Maildir/cur/1000.a:2,S"));
+	/* The process dies: the next one does what was due. */
+	flag(e, mb, 1, FLAGS_SET, MAILDIR_FLAGGED);
+	mailbox_release(mb);
+	reopen(e);
+	mb = box(e, "INBOX");
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_FLAGGED);
+	assert_true(there(e, "Maildir/cur/1000.a:2,S"));
+	store_finish(e->st);
+	assert_true(there(e, "Maildir/cur/1000.a:2,F"));
+	mailbox_release(mb);
+}
+
+static void
+test_keywords(void **state)
+{
+	static const struct str names[] = { STR("$Junk"), STR("Work") };
+	struct env *e = *state;
+	struct flag_change c = { .how = FLAGS_ADD,
+				 .keywords = names,
+				 .nkeywords = 2 };
+	uint32_t uids[2] = { 1, 2 }, first, work;
+	struct mailbox *mb, *dst;
+	uint64_t mod;
+
+	put(e, "Maildir/cur/1000.a:2,T", "x\n");
+	put(e, "Maildir/cur/1001.b:2,", "x\n");
+	mb = box(e, "INBOX");
+	assert_int_equal(mailbox_change(mb, uids, 2, &c, &e->err), 0);
+	work = mailbox_keyword_find(mb, STR("work"));
+	assert_int_not_equal(work, KEYWORD_NONE);
+	assert_true(mailbox_has_keyword(mb, nth(mb, 0), work));
+	assert_int_equal(nth(mb, 0)->modseq, nth(mb, 1)->modseq);
+	/* Again: nothing changes. */
+	mod = nth(mb, 0)->modseq;
+	assert_int_equal(mailbox_change(mb, uids, 2, &c, &e->err), 0);
+	assert_int_equal(nth(mb, 0)->modseq, mod);
+	c.how = FLAGS_REMOVE;
+	c.nkeywords = 1;
+	assert_int_equal(mailbox_change(mb, uids, 1, &c, &e->err), 0);
+	assert_true(mailbox_has_keyword(mb, nth(mb, 0), work));
+	assert_false(mailbox_has_keyword(
+		mb, nth(mb, 0), mailbox_keyword_find(mb, STR("$Junk"))));
+	c = (struct flag_change){ .how = FLAGS_SET, .flags = MAILDIR_SEEN };
+	assert_int_equal(mailbox_change(mb, uids, 1, &c, &e->err), 0);
+	assert_int_equal(nth(mb, 0)->keywords, 0);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_SEEN);
+	/* They go along with a copy. */
+	assert_int_equal(store_create(e->st, STR("K"), &e->err), 0);
+	dst = box(e, "K");
+	assert_int_equal(mailbox_copy(mb, uids + 1, 1, dst, &first, &e->err),
+			 0);
+	work = mailbox_keyword_find(dst, STR("Work"));
+	assert_true(mailbox_has_keyword(dst, nth(dst, 0), work));
+	mailbox_release(dst);
+	mailbox_release(mb);
+}
+
+/* What was ours, or was taken in, is not read again. */
+static void
+test_stamps(void **state)
+{
+	struct env *e = *state;
+	struct mailbox *mb;
+	uint32_t uid = 1;
+
+	put(e, "Maildir/cur/1000.a:2,", "x\n");
+	put(e, "Maildir/cur/1001.b:2,", "x\n");
+	mb = box(e, "INBOX");
+	assert_int_equal(mb->cur_reads, 1);
+	flag(e, mb, 1, FLAGS_ADD, MAILDIR_SEEN);
+	append(e, mb, "y\r\n", 0);
+	store_finish(e->st);
+	assert_int_equal(mailbox_expunge(mb, &uid, 1, &e->err), 0);
+	put(e, "Maildir/cur/1002.c:2,", "x\n");
+	renameat(e->root, "Maildir/cur/1001.b:2,", e->root,
+		 "Maildir/cur/1001.b:2,F");
+	refresh(e, mb);
+	assert_int_equal(count(mb), 3);
+	assert_int_equal(mb->cur_reads, 1);
+	mailbox_release(mb);
+	store_finish(e->st);
+	reopen(e);
+	mb = box(e, "INBOX");
+	assert_int_equal(count(mb), 3);
+	assert_int_equal(mb->cur_reads + mb->new_reads, 0);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_FLAGGED);
+	mailbox_release(mb);
+	store_finish(e->st);
+	reopen(e);
+	/* A delivery: new/ alone. */
+	put(e, "Maildir/new/2000.c", "z\n");
+	mb = box(e, "INBOX");
+	assert_int_equal(count(mb), 4);
+	assert_int_equal(mb->cur_reads, 0);
+	assert_int_equal(mb->new_reads, 1);
+	/* Moved by somebody else. */
+	renameat(e->root, "Maildir/new/2000.c", e->root,
+		 "Maildir/cur/2000.c:2,S");
+	refresh(e, mb);
+	assert_int_equal(count(mb), 4);
+	assert_int_equal(nth(mb, 3)->flags, MAILDIR_SEEN);
+	assert_int_equal(mb->cur_reads, 0);
+	mailbox_release(mb);
+}
+
+struct viewer {
+	struct mailbox_watch w;
+	unsigned told, compacted;
+};
+
+static void
+on_change(struct mailbox_watch *w)
+{
+	LIST_OF(w, struct viewer, w)->told++;
+}
+
+static void
+on_compact(struct mailbox_watch *w)
+{
+	LIST_OF(w, struct viewer, w)->compacted++;
+}
+
+static void
+test_feed(void **state)
+{
+	struct env *e = *state;
+	struct viewer v[2] = {
+		{ .w = { .on_change = on_change, .on_compact = on_compact } },
+		{ .w = { .on_change = on_change, .on_compact = on_compact } }
+	};
+	struct mailbox *mb;
+	uint32_t uid = 1, uids[2] = { 1, 2 };
+	size_t slot, i;
+
+	put(e, "Maildir/cur/1000.a:2,", "x\n");
+	put(e, "Maildir/cur/1001.b:2,", "x\n");
+	mb = box(e, "INBOX");
+	mailbox_watch_add(mb, &v[0].w);
+	mailbox_watch_add(mb, &v[1].w);
+	assert_false(mailbox_feed(mb, &v[0].w, &slot));
+	flag(e, mb, 2, FLAGS_ADD, MAILDIR_SEEN);
+	assert_int_equal(v[0].told, 1);
+	assert_true(mailbox_feed(mb, &v[0].w, &slot));
+	assert_int_equal(slot, 1);
+	assert_false(mailbox_feed(mb, &v[0].w, &slot));
+	assert_int_equal(mailbox_expunge(mb, &uid, 1, &e->err), 0);
+	assert_true(mailbox_feed(mb, &v[0].w, &slot));
+	assert_int_equal(slot, 0);
+	assert_true(mailbox_at(mb, 0)->gone);
+	assert_true(mailbox_feed(mb, &v[1].w, &slot));
+	assert_int_equal(slot, 1);
+	assert_true(mailbox_feed(mb, &v[1].w, &slot));
+	assert_int_equal(slot, 0);
+	assert_false(mailbox_feed(mb, &v[1].w, &slot));
+	/* Too much for the feed. */
+	for (i = 0; i < 40000; i++) {
+		struct flag_change c = { .how = i % 2 ? FLAGS_ADD
+						      : FLAGS_REMOVE,
+					 .flags = MAILDIR_SEEN };
+
+		assert_int_equal(mailbox_change(mb, uids, 2, &c, &e->err), 0);
+		if (i < 30000)
+			continue;
+		flag(e, mb, 2, FLAGS_SET, i % 2 ? MAILDIR_DRAFT : 0);
+	}
+	assert_true(mailbox_feed(mb, &v[1].w, &slot));
+	for (i = 0; slot != FEED_ALL && i < 65536; i++)
+		assert_true(mailbox_feed(mb, &v[1].w, &slot));
+	mailbox_watch_remove(&v[0].w);
+	mailbox_watch_remove(&v[1].w);
+	mailbox_release(mb);
+}
+
+/* --- the summary -----------------------------------------------------------
+ */
+
+static void
+test_status(void **state)
+{
+	struct env *e = *state;
+	struct folder_status s;
+	struct mailbox *mb;
+	uint64_t size;
+	size_t i;
+	char name[16];
+
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "F%zu", i);
+		assert_int_equal(store_create(e->st, str_of(name), &e->err), 0);
+		mb = box(e, name);
+		append(e, mb, "x\r\n", i % 2 ? MAILDIR_SEEN : 0);
+		append(e, mb, "xy\r\n", MAILDIR_TRASHED);
+		mailbox_release(mb);
+	}
+	store_finish(e->st);
+	reopen(e);
+	for (i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "F%zu", i);
+		assert_int_equal(store_status(e->st, str_of(name), &s, &e->err),
+				 0);
+		assert_int_equal(s.messages, 2);
+		assert_int_equal(s.unseen, i % 2 ? 1 : 2);
+		assert_int_equal(s.deleted, 1);
+		assert_int_equal(s.uidnext, 3);
+		assert_int_equal(
+			store_size(e->st, str_of(name), &size, &e->err), 0);
+		assert_int_equal(size, 7);
+	}
+	put(e, "Maildir/.F3/new/1000.a", "x\n");
+	assert_int_equal(store_status(e->st, STR("F3"), &s, &e->err), 0);
+	assert_int_equal(s.messages, 3);
+	assert_int_equal(store_delete(e->st, STR("F4"), &e->err), 0);
+	assert_int_equal(store_status(e->st, STR("F4"), &s, &e->err), -1);
+	assert_int_equal(e->err.code, ENOENT);
+	store_finish(e->st);
+	reopen(e);
+	spoil(e, "posthouse.folders", 40, "nonsense");
+	assert_int_equal(store_status(e->st, STR("F3"), &s, &e->err), 0);
+	assert_int_equal(s.messages, 3);
+}
+
+/* RFC 3502: all or none. */
+static void
+test_multiappend(void **state)
+{
+	struct env *e = *state;
+	struct append_info info[3] = { { .flags = 0 },
+				       { .flags = MAILDIR_SEEN },
+				       { .flags = 0 } };
+	struct store_append *v[3];
+	struct mailbox *mb = box(e, "INBOX");
+	uint32_t first;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		v[i] = append_begin(mb, &e->err);
+		assert_non_null(v[i]);
+		assert_int_equal(append_write(v[i], STR("x\r\n"), &e->err), 0);
+	}
+	assert_int_equal(append_commit_all(v, info, 3, &first, &e->err), 0);
+	assert_int_equal(first, 1);
+	assert_int_equal(count(mb), 3);
+	assert_int_equal(nth(mb, 1)->flags, MAILDIR_SEEN);
 	mailbox_release(mb);
 }
 
@@ -526,12 +857,18 @@ main(void)
 		ROW(test_no_uid_twice),
 		ROW(test_foreign_changes),
 		ROW(test_torn_delivery),
-		ROW(test_uids_ascend),
+		ROW(test_uids_agree),
 		ROW(test_line_ends),
 		ROW(test_copy),
 		ROW(test_folders),
 		ROW(test_rename_inbox),
 		ROW(test_compaction),
+		ROW(test_names_follow),
+		ROW(test_keywords),
+		ROW(test_stamps),
+		ROW(test_feed),
+		ROW(test_status),
+		ROW(test_multiappend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
