@@ -256,21 +256,36 @@ take_body(struct imap_session *s, struct imap_append *a)
 static void
 commit(struct imap_session *s, struct imap_append *a)
 {
-	uint32_t uid;
+	struct append_info info[APPEND_MAX];
+	struct index_totals t;
+	uint32_t first;
 	struct err err;
+	size_t i, n = a->n;
 	int rc;
 
-	rc = append_commit(a->file[0], imap_flags_to_store(a->flags[0].flags),
-			   a->date[0], &uid, &err);
+	for (i = 0; i < n; i++)
+		info[i] = (struct append_info){
+			.flags = imap_flags_to_store(a->flags[i].flags),
+			.keywords = a->flags[i].keywords,
+			.nkeywords = a->flags[i].nkeywords,
+			.mtime = a->date[i],
+		};
 	a->n = 0;
+	rc = append_commit_all(a->file, info, n, &first, &err);
 	if (rc < 0) {
 		imap_reply_err(s, &err);
 		return;
 	}
-	log_info("imap(%s): append: uid=%u to %s", s->user->name, uid,
-		 mailbox_name(a->mb));
-	imap_reply(s, "OK [APPENDUID %u %u] Append completed",
-		   mailbox_uidvalidity(a->mb), uid);
+	for (i = 0; i < n; i++)
+		log_info("imap(%s): append: uid=%u to %s", s->user->name,
+			 first + (uint32_t)i, mailbox_name(a->mb));
+	mailbox_totals(a->mb, &t);
+	if (n == 1)
+		imap_reply(s, "OK [APPENDUID %u %u] Append completed",
+			   t.uidvalidity, first);
+	else
+		imap_reply(s, "OK [APPENDUID %u %u:%u] Append completed",
+			   t.uidvalidity, first, first + (uint32_t)n - 1);
 }
 
 /* The line behind a message: it is the last, or another one comes. */

@@ -12,7 +12,7 @@ struct fetch_job {
 	bool sets_seen, has_uid, has_flags;
 	bool needs_header, needs_all;
 	bool gone;
-	size_t at; /* message, index into the view */
+	struct imap_walk walk; /* at the message */
 	/* inside a message */
 	bool open;
 	uint32_t uid;
@@ -45,12 +45,13 @@ prepare(struct imap_session *s, struct fetch_job *j, struct err *err)
 static bool
 mark_seen(struct imap_session *s, struct fetch_job *j)
 {
-	struct message *m = mailbox_find(s->view.mb, j->uid);
+	const struct message *m = imap_view_at(&s->view, j->walk.slot);
+	struct flag_change seen = { .how = FLAGS_ADD, .flags = MAILDIR_SEEN };
 	struct err err;
 
 	if (!j->sets_seen || s->view.readonly || !m || m->flags & MAILDIR_SEEN)
 		return false;
-	if (mailbox_set_flags(s->view.mb, m, MAILDIR_SEEN, 0, &err) < 0) {
+	if (imap_view_change(&s->view, &j->uid, 1, &seen, &err) < 0) {
 		log_warn("imap(%s): \\Seen: %s", s->user->name,
 			 LOGQ(str_of(err.text)));
 		return false;
@@ -61,35 +62,30 @@ mark_seen(struct imap_session *s, struct fetch_job *j)
 static void
 put_flags(struct imap_session *s, struct fetch_job *j)
 {
-	struct imap_view_msg *told = &s->view.v[j->at];
-	struct message *m = mailbox_find(s->view.mb, j->uid);
-
-	if (m)
-		told->flags = imap_flags_of_store(m->flags);
 	buf_add_c(imap_out(s), "FLAGS (");
-	imap_put_flags(imap_out(s), told->flags, told->recent);
+	imap_put_flags(imap_out(s), s, mailbox_at(s->view.mb, j->walk.slot));
 	buf_add_byte(imap_out(s), ')');
 }
 
-/* False: the message is not there any more. */
-static bool
+/* Nothing, if the message is not there any more. */
+static void
 begin_message(struct imap_session *s, struct fetch_job *j)
 {
-	struct message *m = imap_view_message(&s->view, j->at);
+	const struct message *m = imap_view_at(&s->view, j->walk.slot);
 	struct err err;
 	bool seen;
 
-	j->uid = s->view.v[j->at].uid;
+	j->uid = mailbox_at(s->view.mb, j->walk.slot)->uid;
 	if (!m || prepare(s, j, &err) < 0) {
 		if (m && err.code != ENOENT)
 			log_warn("imap(%s): %s uid %u: %s", s->user->name,
 				 mailbox_name(s->view.mb), j->uid,
 				 LOGQ(str_of(err.text)));
 		j->gone = true;
-		return false;
+		return;
 	}
 	seen = mark_seen(s, j);
-	buf_addf(imap_out(s), "* %zu FETCH (", j->at + 1);
+	buf_addf(imap_out(s), "* %u FETCH (", j->walk.seq);
 	j->first = true;
 	j->open = true;
 	j->item = 0;
@@ -103,7 +99,6 @@ begin_message(struct imap_session *s, struct fetch_job *j)
 		put_flags(s, j);
 		j->first = false;
 	}
-	return true;
 }
 
 /* --- sections --------------------------------------------------------------
@@ -280,19 +275,18 @@ put_section(struct imap_session *s, struct fetch_job *j,
 static void
 put_size_or_date(struct imap_session *s, struct fetch_job *j, bool date)
 {
-	struct message *m = mailbox_find(s->view.mb, j->uid);
 	struct buf *out = imap_out(s);
 	uint64_t size = 0;
 	int64_t when = 0;
 	struct err err = { 0 };
 
 	if (date) {
-		if (m && mailbox_mtime(s->view.mb, m, &when, &err) < 0)
+		if (mailbox_mtime(s->view.mb, j->uid, &when, &err) < 0)
 			j->gone = true;
 		buf_add_c(out, "INTERNALDATE ");
 		imap_put_date_time(out, when);
 	} else {
-		if (m && mailbox_wsize(s->view.mb, m, &size, &err) < 0)
+		if (mailbox_wsize(s->view.mb, j->uid, &size, &err) < 0)
 			j->gone = true;
 		buf_addf(out, "RFC822.SIZE %llu", (unsigned long long)size);
 	}
@@ -339,18 +333,6 @@ put_item(struct imap_session *s, struct fetch_job *j,
 /* --- the job ---------------------------------------------------------------
  */
 
-static bool
-find_next(struct imap_session *s, struct fetch_job *j)
-{
-	struct imap_view *v = &s->view;
-
-	for (; j->at < v->n; j->at++)
-		if (imap_set_has(&j->set, s->uid ? v->v[j->at].uid
-						 : (uint32_t)j->at + 1))
-			return true;
-	return false;
-}
-
 static enum imap_done
 step_fetch(struct imap_session *s)
 {
@@ -370,12 +352,10 @@ step_fetch(struct imap_session *s)
 	if (j->open) {
 		buf_add_c(imap_out(s), ")\r\n");
 		j->open = false;
-		j->at++;
 		return IMAP_MORE;
 	}
-	if (find_next(s, j)) {
-		if (!begin_message(s, j))
-			j->at++;
+	if (imap_walk_next(&j->walk, &s->view)) {
+		begin_message(s, j);
 		return IMAP_MORE;
 	}
 	if (j->gone && !s->uid) /* RFC 2180 4.1, RFC 5530 */
@@ -414,7 +394,6 @@ void
 imap_cmd_fetch(struct imap_session *s, struct imap_in *in)
 {
 	struct fetch_job *j = pool_alloc(&s->pool, sizeof(*j));
-	struct imap_view *v = &s->view;
 
 	if (!j || !imap_space(in) || !imap_set(in, &j->set) ||
 	    !imap_space(in) || !imap_fetch_items(in, &j->items) ||
@@ -422,12 +401,9 @@ imap_cmd_fetch(struct imap_session *s, struct imap_in *in)
 		imap_reply_bad(s, in);
 		return;
 	}
-	imap_set_resolve(&j->set, s->uid ? (v->n ? v->v[v->n - 1].uid : 0)
-					 : (uint32_t)v->n);
-	if (!s->uid && j->set.n && j->set.v[j->set.n - 1].hi > v->n) {
-		imap_reply(s, "BAD FETCH: No such message number");
+	if (!imap_view_resolve(s, &j->set, s->uid))
 		return;
-	}
 	look_at_items(j);
+	imap_walk_begin(&j->walk, &s->view, &j->set);
 	imap_job(s, step_fetch, NULL, j);
 }

@@ -13,15 +13,18 @@ enum verdict { NO, YES, UNKNOWN };
 
 struct search_job {
 	struct search sr;
-	size_t at;
+	struct imap_range range;
+	struct imap_set all;
+	struct imap_walk walk;
 	uint32_t *hits;
 	size_t n;
 };
 
 struct message_at {
 	struct imap_session *s;
-	size_t at; /* in the view */
-	struct message *m;
+	const struct imap_walk *at;
+	uint32_t uid;
+	const struct message *m;
 	int level;
 	struct imap_cache *c;
 	bool gone;
@@ -117,8 +120,8 @@ by_stat(struct message_at *a, const struct search_key *k)
 	if (a->level < BY_STAT)
 		return UNKNOWN;
 	if (k->kind == SEARCH_LARGER || k->kind == SEARCH_SMALLER) {
-		rc = mailbox_wsize(mb, a->m, &size, &err);
-		a->m = imap_view_message(&a->s->view, a->at);
+		rc = mailbox_wsize(mb, a->uid, &size, &err);
+		a->m = imap_view_at(&a->s->view, a->at->slot);
 		if (rc < 0 || !a->m) {
 			a->gone = true;
 			return NO;
@@ -126,8 +129,8 @@ by_stat(struct message_at *a, const struct search_key *k)
 		return yes_if(k->kind == SEARCH_LARGER ? size > k->num
 						       : size < k->num);
 	}
-	rc = mailbox_mtime(mb, a->m, &t, &err);
-	a->m = imap_view_message(&a->s->view, a->at);
+	rc = mailbox_mtime(mb, a->uid, &t, &err);
+	a->m = imap_view_at(&a->s->view, a->at->slot);
 	if (rc < 0 || !a->m) {
 		a->gone = true;
 		return NO;
@@ -145,9 +148,9 @@ load(struct message_at *a, bool all)
 	struct err err;
 
 	if (!a->c)
-		a->c = imap_cache_get(a->s, a->s->view.v[a->at].uid, &err);
+		a->c = imap_cache_get(a->s, a->uid, &err);
 	/* Opening it may have shown that others changed the mailbox. */
-	a->m = imap_view_message(&a->s->view, a->at);
+	a->m = imap_view_at(&a->s->view, a->at->slot);
 	if (a->m && a->c && imap_cache_parse(a->c, false, &err) == 0 &&
 	    (!all || imap_cache_parse(a->c, true, &err) == 0))
 		return true;
@@ -221,7 +224,6 @@ evaluate_or(struct message_at *a, struct search_key *k)
 static enum verdict
 evaluate(struct message_at *a, struct search_key *k)
 {
-	const struct imap_view_msg *told = &a->s->view.v[a->at];
 	enum verdict v;
 
 	if (a->gone)
@@ -235,11 +237,12 @@ evaluate(struct message_at *a, struct search_key *k)
 		return yes_if(((imap_flags_of_store(a->m->flags) & k->flag) !=
 			       0) == (k->num != 0));
 	case SEARCH_RECENT:
-		return yes_if(told->recent == (k->num != 0));
+		return yes_if(imap_view_is_recent(&a->s->view, a->uid) ==
+			      (k->num != 0));
 	case SEARCH_SEQ:
-		return yes_if(imap_set_has(&k->set, (uint32_t)a->at + 1));
+		return yes_if(imap_set_has(&k->set, a->at->seq));
 	case SEARCH_UID:
-		return yes_if(imap_set_has(&k->set, told->uid));
+		return yes_if(imap_set_has(&k->set, a->uid));
 	case SEARCH_LARGER:
 	case SEARCH_SMALLER:
 	case SEARCH_BEFORE:
@@ -271,13 +274,14 @@ evaluate(struct message_at *a, struct search_key *k)
 static bool
 matches(struct imap_session *s, struct search_job *j)
 {
-	struct message_at a = { .s = s, .at = j->at };
+	struct message_at a = { .s = s, .at = &j->walk };
 	enum verdict v = UNKNOWN;
 
 	for (a.level = 0; v == UNKNOWN && a.level < LEVELS; a.level++) {
-		a.m = imap_view_message(&s->view, j->at);
+		a.m = imap_view_at(&s->view, j->walk.slot);
 		if (!a.m)
 			return false;
+		a.uid = a.m->uid;
 		v = evaluate(&a, j->sr.top);
 	}
 	return v == YES && !a.gone;
@@ -303,14 +307,14 @@ step_search(struct imap_session *s)
 {
 	struct search_job *j = s->job;
 
-	if (j->at == s->view.n) {
+	if (!imap_walk_next(&j->walk, &s->view)) {
 		say_hits(s, j);
 		return IMAP_DONE;
 	}
 	if (matches(s, j))
 		j->hits[j->n++] =
-			s->uid ? s->view.v[j->at].uid : (uint32_t)j->at + 1;
-	j->at++;
+			s->uid ? mailbox_at(s->view.mb, j->walk.slot)->uid
+			       : j->walk.seq;
 	return IMAP_MORE;
 }
 
@@ -342,9 +346,12 @@ imap_cmd_search(struct imap_session *s, struct imap_in *in)
 			imap_reply_bad(s, in);
 		return;
 	}
-	imap_search_resolve(j->sr.top, (uint32_t)v->n,
-			    v->n ? v->v[v->n - 1].uid : 0);
-	j->hits = calloc(v->n + 1, sizeof(*j->hits));
+	imap_search_resolve(j->sr.top, imap_view_count(v),
+			    imap_view_last_uid(v));
+	j->range = (struct imap_range){ 1, UINT32_MAX };
+	j->all = (struct imap_set){ .v = &j->range, .n = 1, .uids = true };
+	imap_walk_begin(&j->walk, v, &j->all);
+	j->hits = calloc(imap_view_count(v) + 1, sizeof(*j->hits));
 	imap_job(s, step_search, end_search, j);
 	if (!j->hits) {
 		imap_search_fini(&j->sr);

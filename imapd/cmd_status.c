@@ -4,34 +4,6 @@
 #include "commands.h"
 #include "list.h"
 
-struct counted {
-	size_t messages, unseen, deleted, recent;
-	uint64_t size;
-};
-
-/* -1: a message went away or cannot be read. */
-static int
-count(struct mailbox *mb, unsigned items, struct counted *c, struct err *err)
-{
-	uint64_t size;
-	size_t i;
-
-	*c = (struct counted){ .messages = mailbox_count(mb) };
-	for (i = 0; i < mailbox_count(mb); i++) {
-		struct message *m = mailbox_at(mb, i);
-
-		c->unseen += !(m->flags & MAILDIR_SEEN);
-		c->deleted += (m->flags & MAILDIR_TRASHED) != 0;
-		c->recent += m->fresh;
-		if (!(items & STATUS_SIZE))
-			continue;
-		if (mailbox_wsize(mb, m, &size, err) < 0)
-			return -1;
-		c->size += size;
-	}
-	return 0;
-}
-
 static void
 put_number(struct buf *b, unsigned items, unsigned item, const char *name,
 	   uint64_t v)
@@ -44,41 +16,45 @@ put_number(struct buf *b, unsigned items, unsigned item, const char *name,
 }
 
 static void
-say_status(struct imap_session *s, const struct mailbox *mb,
-	   const struct counted *c, unsigned items)
+say_status(struct imap_session *s, struct str name,
+	   const struct folder_status *st, uint64_t size, unsigned items)
 {
 	struct buf *b = imap_out(s);
 
 	buf_add_c(b, "* STATUS ");
-	imap_put_name(s, b, str_of(mailbox_name(mb)));
+	imap_put_name(s, b, name);
 	buf_add_c(b, " (");
-	put_number(b, items, STATUS_MESSAGES, "MESSAGES", c->messages);
-	put_number(b, items, STATUS_RECENT, "RECENT", c->recent);
-	put_number(b, items, STATUS_UIDNEXT, "UIDNEXT", mailbox_uidnext(mb));
+	put_number(b, items, STATUS_MESSAGES, "MESSAGES", st->messages);
+	put_number(b, items, STATUS_RECENT, "RECENT", st->recent);
+	put_number(b, items, STATUS_UIDNEXT, "UIDNEXT", st->uidnext);
 	put_number(b, items, STATUS_UIDVALIDITY, "UIDVALIDITY",
-		   mailbox_uidvalidity(mb));
-	put_number(b, items, STATUS_UNSEEN, "UNSEEN", c->unseen);
-	put_number(b, items, STATUS_DELETED, "DELETED", c->deleted);
-	put_number(b, items, STATUS_SIZE, "SIZE", c->size);
+		   st->uidvalidity);
+	put_number(b, items, STATUS_UNSEEN, "UNSEEN", st->unseen);
+	put_number(b, items, STATUS_DELETED, "DELETED", st->deleted);
+	put_number(b, items, STATUS_SIZE, "SIZE", size);
 	put_number(b, items, STATUS_APPENDLIMIT, "APPENDLIMIT",
 		   s->user->append_limit);
+	put_number(b, items, STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ",
+		   st->highestmodseq);
 	buf_add_c(b, ")\r\n");
 }
 
 static int
 status(struct imap_session *s, struct str name, unsigned items, struct err *err)
 {
-	struct mailbox *mb = mailbox_open(s->user->store, name, err);
-	struct counted c;
-	int rc;
+	struct store *store = s->user->store;
+	char box[STORE_NAME_MAX + 1];
+	struct folder_status st;
+	uint64_t size = 0;
 
-	if (!mb)
+	if (store_name_check(name, box, err) < 0 ||
+	    store_status(store, name, &st, err) < 0 ||
+	    (items & STATUS_SIZE && store_size(store, name, &size, err) < 0))
 		return -1;
-	rc = count(mb, items, &c, err);
-	if (rc == 0)
-		say_status(s, mb, &c, items);
-	mailbox_release(mb);
-	return rc;
+	if (items & STATUS_HIGHESTMODSEQ) /* RFC 7162 3.1 */
+		imap_enable_condstore(s);
+	say_status(s, str_of(box), &st, size, items);
+	return 0;
 }
 
 void

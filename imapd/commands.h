@@ -16,23 +16,8 @@ imap_cmd_fn imap_cmd_append, imap_cmd_authenticated, imap_cmd_capability,
 	imap_cmd_status, imap_cmd_store, imap_cmd_subscribe, imap_cmd_unselect,
 	imap_cmd_unsubscribe;
 
-/*
- * The messages a set names: UIDs of those that are in the view, ascending, in
- * the session's pool.  With *gone set if one of them has vanished.  False: the
- * reply is set.
- */
-bool imap_targets(struct imap_session *s, struct imap_set *set, uint32_t **uids,
-		  size_t *n, bool *gone);
-/* The UIDs as a sequence set: "1:3,7". */
-void imap_put_uid_set(struct buf *b, const uint32_t *uids, size_t n);
-
 /* A STATUS response of LIST; nothing if it cannot be had. */
 void imap_say_status_of(struct imap_session *s, struct str name,
 			unsigned items);
-
-/* Remove the messages of the view that are in the set (of UIDs, not resolved)
- * and \\Deleted. */
-ERR_WARN_UNUSED int imap_expunge_set(struct imap_session *s,
-				     struct imap_set *set, struct err *err);
 
 #endif

@@ -64,25 +64,54 @@ imap_put_mailbox(struct buf *b, struct str s)
 }
 
 void
-imap_put_flags(struct buf *b, uint8_t flags, bool recent)
+imap_put_range(struct buf *b, uint32_t lo, uint32_t hi)
 {
-	static const struct {
-		uint8_t flag;
-		const char *name;
-	} rows[] = { { IMAP_ANSWERED, "\\Answered " },
-		     { IMAP_FLAGGED, "\\Flagged " },
-		     { IMAP_DELETED, "\\Deleted " },
-		     { IMAP_SEEN, "\\Seen " },
-		     { IMAP_DRAFT, "\\Draft " } };
-	size_t i, start = b->n;
+	buf_add_u64(b, lo);
+	if (hi == lo)
+		return;
+	buf_add_byte(b, ':');
+	buf_add_u64(b, hi);
+}
 
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (flags & rows[i].flag)
-			buf_add_c(b, rows[i].name);
-	if (recent)
-		buf_add_c(b, "\\Recent ");
-	if (b->n > start)
-		b->n--;
+void
+imap_set_text_init(struct imap_set_text *t)
+{
+	*t = (struct imap_set_text){ 0 };
+	buf_init(&t->text, IMAP_REPLY_MAX / 2 - 1000);
+}
+
+void
+imap_set_text_fini(struct imap_set_text *t)
+{
+	buf_fini(&t->text);
+}
+
+static void
+put_last(struct imap_set_text *t)
+{
+	if (!t->lo)
+		return;
+	if (t->text.n)
+		buf_add_byte(&t->text, ',');
+	imap_put_range(&t->text, t->lo, t->hi);
+}
+
+void
+imap_set_text_add(struct imap_set_text *t, uint32_t lo, uint32_t hi)
+{
+	if (!t->lo || lo != t->hi + 1) {
+		put_last(t);
+		t->lo = lo;
+	}
+	t->hi = hi;
+}
+
+struct str
+imap_set_text_end(struct imap_set_text *t)
+{
+	put_last(t);
+	t->lo = 0;
+	return buf_overflown(&t->text) ? STR_NULL : str_of(buf_cstr(&t->text));
 }
 
 void

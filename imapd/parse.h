@@ -16,7 +16,8 @@ enum {
 	IMAP_RANGES_MAX = 20000, /* of a sequence set */
 	IMAP_LIST_MAX = 500,	 /* items of FETCH, fields, ID pairs */
 	IMAP_SEARCH_KEYS_MAX = 1000,
-	IMAP_KEYWORD_MAX = 255, /* bytes of a keyword */
+	IMAP_KEYWORD_MAX = 255,	   /* bytes of a keyword */
+	IMAP_KEYWORDS_MAX = 10000, /* of a folder, made by clients */
 };
 
 struct imap_in {

@@ -137,24 +137,45 @@ imap_wake(struct imap_session *s)
 /* --- a command -------------------------------------------------------------
  */
 
+static void
+say_reply(struct imap_session *s)
+{
+	struct str reply = buf_str(&s->reply);
+	struct buf *out = imap_out(s);
+
+	/* While expunges wait, what the client has heard of mod-sequences is no
+	 * measure (RFC 7162 6). */
+	if (s->view.mb && s->qresync && s->view.todo.n)
+		buf_addf(out, "* OK [HIGHESTMODSEQ %llu] Expunges wait\r\n",
+			 (unsigned long long)imap_view_modseq(&s->view));
+	buf_addf(out, "%s ", *s->tag ? s->tag : "*");
+	if (s->says_modseq && s->view.mb && str_starts(reply, STR("OK "))) {
+		buf_addf(out, "OK [HIGHESTMODSEQ %llu] ",
+			 (unsigned long long)imap_view_modseq(&s->view));
+		reply = str_from(reply, 3);
+	}
+	buf_add_str(out, reply);
+	buf_add_c(out, "\r\n");
+}
+
 /* After the handler (and its job): the news, then the tagged reply. */
 static void
 finish_command(struct imap_session *s)
 {
-	struct buf *out = imap_out(s);
-
-	buf_addf(out, "%s ", *s->tag ? s->tag : "*");
-	buf_add_str(out, buf_str(&s->reply));
-	buf_add_c(out, "\r\n");
+	say_reply(s);
+	if (s->view.mb)
+		imap_view_let_go(&s->view);
 	buf_reset(&s->reply);
 	imap_compress_begin(s);
 	pool_fini(&s->pool);
 	s->cmd = NULL;
 	s->uid = false;
+	s->says_modseq = false;
 	s->typed = STR_NULL;
 	if (s->stage != STAGE_END)
 		s->stage = s->state == IMAP_LOGOUT ? STAGE_END : STAGE_READY;
 	imap_collect_reset(&s->in);
+	imap_user_work(s->user);
 }
 
 static bool
@@ -232,6 +253,8 @@ begin_command(struct imap_session *s, struct imap_in *in)
 				.pool = &s->pool };
 	s->cmd = NULL;
 	s->uid = false;
+	if (s->view.mb)
+		imap_view_hold(&s->view);
 	*s->tag = '\0';
 	s->stage = STAGE_SYNC;
 	if (s->in.text.n == 0 || !read_tag(in, &tag)) {

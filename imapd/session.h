@@ -22,6 +22,7 @@ struct imap_user {
 	struct event *watch;  /* the store's inotify descriptor */
 	struct event *poll;   /* every STORE_POLL_MS without one */
 	struct event *linger; /* after the last session */
+	struct event *work;   /* store_work() */
 	struct list sessions;
 	size_t nsessions;
 	/* parameters */
@@ -86,6 +87,7 @@ struct imap_session {
 	struct pool pool;
 	char tag[IMAP_TAG_MAX + 1];
 	bool uid;	  /* behind UID */
+	bool says_modseq; /* HIGHESTMODSEQ in the tagged OK */
 	struct str typed; /* a mailbox's name as it came, if it was not in
 			     Net-Unicode's form; else .p is NULL */
 	struct buf reply; /* "OK text" */
@@ -107,6 +109,8 @@ struct imap_session *imap_session_new(struct imap_user *u, int fd,
 				      struct str client);
 void imap_session_free(struct imap_session *s);
 void imap_user_session_gone(struct imap_user *u);
+/* A command has ended: the store may have something to write behind. */
+void imap_user_work(struct imap_user *u);
 
 /* --- control.c: what spawner says */
 /* A client, if there are not too many; takes m's descriptor then. */
@@ -183,7 +187,18 @@ void imap_put_string(struct buf *b, struct str s);
 void imap_put_nstring(struct buf *b, struct str s);
 /* An astring of a mailbox's name: quoted, unless it is an atom. */
 void imap_put_mailbox(struct buf *b, struct str s);
-void imap_put_flags(struct buf *b, uint8_t flags, bool recent);
+/* "7" or "7:9" */
+void imap_put_range(struct buf *b, uint32_t lo, uint32_t hi);
+/* A set of numbers as text, "1:3,7", from numbers that ascend. */
+struct imap_set_text {
+	struct buf text;
+	uint32_t lo, hi; /* not yet in text; 0: none */
+};
+void imap_set_text_init(struct imap_set_text *t);
+void imap_set_text_fini(struct imap_set_text *t);
+void imap_set_text_add(struct imap_set_text *t, uint32_t lo, uint32_t hi);
+/* All of it, empty if there was none; .p NULL: it became too long. */
+struct str imap_set_text_end(struct imap_set_text *t);
 /* "17-Jul-1996 02:44:25 +0000", quoted */
 void imap_put_date_time(struct buf *b, int64_t t);
 

@@ -19,6 +19,32 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	store_poll(u->store);
+	imap_user_work(u);
+}
+
+static void
+on_work(evutil_socket_t fd, short what, void *arg)
+{
+	struct imap_user *u = arg;
+	struct timeval again;
+	int ms;
+
+	(void)fd;
+	(void)what;
+	store_work(u->store, &ms);
+	if (ms < 0)
+		return;
+	again = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	evtimer_add(u->work, &again);
+}
+
+void
+imap_user_work(struct imap_user *u)
+{
+	static const struct timeval soon = { 0, 0 };
+
+	if (u->work)
+		evtimer_add(u->work, &soon);
 }
 
 static void
@@ -99,11 +125,12 @@ start(struct imap_user *u, const struct user_entry *e, struct err *err)
 		return -1;
 	fd = store_watch_fd(u->store);
 	u->linger = evtimer_new(u->loop.base, on_linger, u);
+	u->work = evtimer_new(u->loop.base, on_work, u);
 	u->poll = event_new(u->loop.base, -1, EV_PERSIST, on_watch, u);
 	if (fd >= 0)
 		u->watch = event_new(u->loop.base, fd, EV_READ | EV_PERSIST,
 				     on_watch, u);
-	if (!u->linger || !u->poll || (fd >= 0 && !u->watch) ||
+	if (!u->linger || !u->work || !u->poll || (fd >= 0 && !u->watch) ||
 	    event_add(u->poll, &poll) < 0 ||
 	    (u->watch && event_add(u->watch, NULL) < 0))
 		return err_set(err, ERR_TEMP, 0, "out of memory");
@@ -126,8 +153,12 @@ stop(struct imap_user *u)
 		event_free(u->poll);
 	if (u->linger)
 		event_free(u->linger);
-	if (u->store)
+	if (u->work)
+		event_free(u->work);
+	if (u->store) {
+		store_finish(u->store);
 		store_close(u->store);
+	}
 	loop_fini(&u->loop);
 }
 

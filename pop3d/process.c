@@ -9,6 +9,7 @@ struct process {
 	struct loop loop;
 	struct chan *spawner;
 	struct event *idle;
+	struct event *work;
 };
 
 static void
@@ -91,6 +92,30 @@ on_idle_timeout(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_work(struct pop3d *d)
+{
+	const struct timeval now = { 0 };
+
+	evtimer_add(((struct process *)d->arg)->work, &now);
+}
+
+static void
+on_work_due(evutil_socket_t fd, short what, void *arg)
+{
+	struct process *p = arg;
+	struct timeval tv;
+	int ms;
+
+	(void)fd;
+	(void)what;
+	store_work(p->pop3d.store, &ms);
+	if (ms < 0)
+		return;
+	tv = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
+	evtimer_add(p->work, &tv);
+}
+
+static void
 serve(struct process *p)
 {
 	on_idle(&p->pop3d); /* if spawner sends nobody after all */
@@ -104,7 +129,8 @@ serve(struct process *p)
 int
 pop3d_entry(const struct user_entry *e)
 {
-	struct process p = { .pop3d = { .on_idle = on_idle } };
+	struct process p = { .pop3d = { .on_idle = on_idle,
+					.on_work = on_work } };
 	struct err err;
 
 	if (loop_init(&p.loop, &err) < 0) {
@@ -128,17 +154,24 @@ pop3d_entry(const struct user_entry *e)
 	if (!p.pop3d.store)
 		log_error("pop3(%s): %s", LOGQ(str_of(e->user)),
 			  LOGQ(str_of(err.text)));
+	else
+		(void)store_watch_fd(p.pop3d.store); /* see scan_settle() */
+	p.work = evtimer_new(p.loop.base, on_work_due, &p);
 	p.idle = evtimer_new(p.loop.base, on_idle_timeout, &p);
 	p.spawner = chan_new(&p.loop, e->spawner, &channels[CH_SPAWNER_POP3D],
 			     CHAN_SERVICE, &chan_ops, &p);
-	if (p.idle && p.spawner)
+	if (p.work && p.idle && p.spawner)
 		serve(&p);
 	if (p.spawner)
 		chan_close(p.spawner);
 	if (p.idle)
 		event_free(p.idle);
-	if (p.pop3d.store)
+	if (p.work)
+		event_free(p.work);
+	if (p.pop3d.store) {
+		store_finish(p.pop3d.store);
 		store_close(p.pop3d.store);
+	}
 	loop_fini(&p.loop);
 	log_flush();
 	return 0;

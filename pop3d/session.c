@@ -38,13 +38,17 @@ session_enter(struct session *s, enum pop3_state state)
 static int
 take_snapshot(struct session *s, struct err *err)
 {
-	struct message *m;
+	const struct message *m;
+	struct index_totals t;
 	size_t i, n;
 
 	s->mb = mailbox_open(s->p->store, STR("INBOX"), err);
+	s->p->on_work(s->p);
 	if (!s->mb || mailbox_refresh(s->mb, err) < 0)
 		return -1;
-	n = mailbox_count(s->mb);
+	mailbox_totals(s->mb, &t);
+	s->uidvalidity = t.uidvalidity;
+	n = mailbox_slots(s->mb);
 	s->v = calloc(n ? n : 1, sizeof(*s->v));
 	if (!s->v)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
@@ -52,8 +56,10 @@ take_snapshot(struct session *s, struct err *err)
 		struct drop *d = &s->v[s->n];
 
 		m = mailbox_at(s->mb, i);
+		if (m->gone)
+			continue;
 		d->uid = m->uid;
-		if (mailbox_wsize(s->mb, m, &d->size, err) == 0)
+		if (mailbox_wsize(s->mb, d->uid, &d->size, err) == 0)
 			s->n++;
 		else if (err->code != ENOENT) /* gone just now: not ours */
 			return -1;
@@ -258,7 +264,7 @@ send_rows(struct session *s)
 			continue;
 		if (s->uidl)
 			buf_addf(out, "%zu %u.%u\r\n", s->at + 1,
-				 mailbox_uidvalidity(s->mb), d->uid);
+				 s->uidvalidity, d->uid);
 		else
 			buf_addf(out, "%zu %llu\r\n", s->at + 1,
 				 (unsigned long long)d->size);
@@ -363,7 +369,7 @@ cmd_list(struct session *s, const struct pop3_command *c)
 	d = find(s, c->arg[0]);
 	if (d && s->uidl)
 		conn_writef(s->conn, "+OK %u %u.%u\r\n", c->arg[0],
-			    mailbox_uidvalidity(s->mb), d->uid);
+			    s->uidvalidity, d->uid);
 	else if (d)
 		conn_writef(s->conn, "+OK %u %llu\r\n", c->arg[0],
 			    (unsigned long long)d->size);
@@ -384,11 +390,23 @@ open_message(struct session *s, uint32_t uid, struct err *err)
 }
 
 static void
+mark_seen(struct session *s, uint32_t uid)
+{
+	static const struct flag_change seen = { .how = FLAGS_ADD,
+						 .flags = MAILDIR_SEEN };
+	struct err err;
+
+	if (mailbox_change(s->mb, &uid, 1, &seen, &err) < 0)
+		log_warn("pop3(%s): \\Seen: %s", LOGQ(str_of(s->user)),
+			 LOGQ(str_of(err.text)));
+	s->p->on_work(s->p);
+}
+
+static void
 cmd_retr(struct session *s, const struct pop3_command *c)
 {
 	struct drop *d = find(s, c->arg[0]);
 	bool top = c->verb == POP3_TOP;
-	struct message *m;
 	struct err err;
 
 	if (!d)
@@ -405,10 +423,7 @@ cmd_retr(struct session *s, const struct pop3_command *c)
 	} else {
 		s->retrs++;
 		s->retr_bytes += d->size;
-		m = mailbox_find(s->mb, d->uid);
-		if (m && !(m->flags & MAILDIR_SEEN))
-			(void)!mailbox_set_flags(s->mb, m, MAILDIR_SEEN, 0,
-						 &err);
+		mark_seen(s, d->uid);
 	}
 	stuff_init(&s->stuff, top, c->arg[1]);
 	conn_writef(s->conn, "+OK %llu octets\r\n",

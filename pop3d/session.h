@@ -37,6 +37,8 @@ struct pop3d {
 	unsigned nsessions;
 	/* Told when the last one has gone. */
 	void (*on_idle)(struct pop3d *p);
+	/* The store may have something to do: store_work(). */
+	void (*on_work)(struct pop3d *p);
 	void *arg;
 };
 
@@ -46,6 +48,7 @@ struct session {
 	struct conn *conn;
 	enum pop3_state state;
 	struct mailbox *mb;
+	uint32_t uidvalidity;
 	struct drop *v;
 	size_t n;
 	char user[USER_MAX + 1];
