@@ -30,6 +30,7 @@ static struct {
 	uint64_t calls, fail_call;
 	int fail_code;
 	bool half; /* the next write fails */
+	uint64_t when;
 	uint64_t free_bytes;
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER, .free_bytes = 1ull << 40 };
 
@@ -59,10 +60,11 @@ record(const struct memfs_op *op)
 }
 
 static void
-change(const struct memfs_op *op)
+change(struct memfs_op op)
 {
-	memfs_apply(&disk.fs, op);
-	record(op);
+	op.when = ++disk.when;
+	memfs_apply(&disk.fs, &op);
+	record(&op);
 }
 
 static void
@@ -312,14 +314,14 @@ fsx_open(int dirfd, const char *name, int flags, mode_t mode)
 		op.dir = dir;
 		op.name = last;
 		op.node = node = disk.fs.n;
-		change(&op);
+		change(op);
 	}
 	if (disk.fs.v[node].dir && (flags & O_ACCMODE) != O_RDONLY)
 		return done(-1, EISDIR);
 	if (!disk.fs.v[node].dir && flags & O_DIRECTORY)
 		return done(-1, ENOTDIR);
 	if (flags & O_TRUNC && disk.fs.v[node].len)
-		change(&(struct memfs_op){ .kind = MEMFS_TRUNC, .node = node });
+		change((struct memfs_op){ .kind = MEMFS_TRUNC, .node = node });
 	fd = fd_new(node, flags);
 	return done(fd, EMFILE);
 }
@@ -401,7 +403,8 @@ fsx_fstat(int fd, struct stat *st)
 						  : S_IFREG | 0600,
 		.st_nlink = disk.fs.v[f->node].nlink,
 		.st_size = (off_t)disk.fs.v[f->node].len,
-		.st_mtim.tv_nsec = disk.fs.v[f->node].changes,
+		.st_mtim = { (time_t)(disk.fs.v[f->node].changed / 1000000000),
+			     (long)(disk.fs.v[f->node].changed % 1000000000) },
 	};
 	return done(0, 0);
 }
@@ -509,7 +512,7 @@ write_at(int fd, struct str s, const off_t *at)
 		: f->append ? disk.fs.v[f->node].len
 			    : f->pos;
 	if (op.data.n)
-		change(&op);
+		change(op);
 	if (!at)
 		f->pos = op.at + op.data.n;
 	done(0, 0);
@@ -559,7 +562,7 @@ fsx_ftruncate(int fd, off_t size)
 	f = fd_of(fd);
 	if (!f || !f->can_write)
 		return done(-1, EBADF);
-	change(&(struct memfs_op){
+	change((struct memfs_op){
 		.kind = MEMFS_TRUNC, .node = f->node, .at = (uint64_t)size });
 	return done(0, 0);
 }
@@ -574,7 +577,7 @@ sync_one(int fd, enum memfs_kind kind)
 	f = fd_of(fd);
 	if (!f)
 		return done(-1, EBADF);
-	change(&(struct memfs_op){ .kind = kind, .node = f->node });
+	change((struct memfs_op){ .kind = kind, .node = f->node });
 	return done(0, 0);
 }
 
@@ -619,7 +622,7 @@ fsx_mkdir(int dirfd, const char *name, mode_t mode)
 		return done(-1, EEXIST);
 	op.name = last;
 	op.node = disk.fs.n;
-	change(&op);
+	change(op);
 	return done(0, 0);
 }
 
@@ -645,7 +648,7 @@ unlink_kind(int dirfd, const char *name, bool dir)
 		return done(-1, ENOTEMPTY);
 	op.name = last;
 	op.node = e->node;
-	change(&op);
+	change(op);
 	return done(0, 0);
 }
 
@@ -686,7 +689,7 @@ move(int olddir, const char *old, int newdir, const char *name, bool replace,
 	op.name = from;
 	op.to_name = to;
 	op.node = e->node;
-	change(&op);
+	change(op);
 	return done(0, 0);
 }
 

@@ -120,7 +120,8 @@ memfs_lookup(const struct memfs *fs, uint32_t dir, const char *name)
 }
 
 static void
-enter_name(struct memfs *fs, uint32_t dir, const char *name, uint32_t node)
+enter_name(struct memfs *fs, uint32_t dir, const char *name, uint32_t node,
+	   uint64_t when)
 {
 	struct memfs_node *d = &fs->v[dir];
 
@@ -129,18 +130,18 @@ enter_name(struct memfs *fs, uint32_t dir, const char *name, uint32_t node)
 		d->v = memfs_must(reallocarray(d->v, d->size, sizeof(*d->v)));
 	}
 	d->v[d->n++] = (struct memfs_entry){ intern(name), node };
-	d->changes++;
+	d->changed = when;
 	fs->v[node].nlink++;
 }
 
 static void
-drop_name(struct memfs *fs, uint32_t dir, struct memfs_entry *e)
+drop_name(struct memfs *fs, uint32_t dir, struct memfs_entry *e, uint64_t when)
 {
 	struct memfs_node *d = &fs->v[dir];
 
 	fs->v[e->node].nlink--;
 	*e = d->v[--d->n];
-	d->changes++;
+	d->changed = when;
 }
 
 static void
@@ -172,7 +173,7 @@ memfs_apply(struct memfs *fs, const struct memfs_op *op)
 		node_new(fs, op->node, op->kind == MEMFS_MKDIR);
 		if (memfs_is_dir(fs, op->dir) &&
 		    !memfs_lookup(fs, op->dir, op->name))
-			enter_name(fs, op->dir, op->name, op->node);
+			enter_name(fs, op->dir, op->name, op->node, op->when);
 		break;
 	case MEMFS_WRITE:
 		node_new(fs, op->node, false);
@@ -191,7 +192,7 @@ memfs_apply(struct memfs *fs, const struct memfs_op *op)
 			    ? memfs_lookup(fs, op->dir, op->name)
 			    : NULL;
 		if (e && e->node == op->node)
-			drop_name(fs, op->dir, e);
+			drop_name(fs, op->dir, e, op->when);
 		break;
 	case MEMFS_RENAME:
 		e = memfs_is_dir(fs, op->dir)
@@ -199,16 +200,17 @@ memfs_apply(struct memfs *fs, const struct memfs_op *op)
 			    : NULL;
 		if (!e || e->node != op->node || !memfs_is_dir(fs, op->to_dir))
 			break;
-		drop_name(fs, op->dir, e);
+		drop_name(fs, op->dir, e, op->when);
 		old = memfs_lookup(fs, op->to_dir, op->to_name);
 		if (old)
-			drop_name(fs, op->to_dir, old);
-		enter_name(fs, op->to_dir, op->to_name, op->node);
+			drop_name(fs, op->to_dir, old, op->when);
+		enter_name(fs, op->to_dir, op->to_name, op->node, op->when);
 		break;
 	case MEMFS_LINK:
 		if (memfs_is_dir(fs, op->to_dir) && op->node < fs->n &&
 		    !memfs_lookup(fs, op->to_dir, op->to_name))
-			enter_name(fs, op->to_dir, op->to_name, op->node);
+			enter_name(fs, op->to_dir, op->to_name, op->node,
+				   op->when);
 		break;
 	case MEMFS_SYNC:
 	case MEMFS_SYNCFS:

@@ -14,7 +14,7 @@ struct memfs_node {
 	uint32_t nlink;	       /* names it has */
 	struct memfs_entry *v; /* of a directory */
 	uint32_t n, size;
-	uint32_t changes; /* of its names; stands for its time */
+	uint64_t changed; /* when of the last operation on its names */
 	char *data;	  /* of a file */
 	size_t len, room;
 };
@@ -44,6 +44,7 @@ struct memfs_op {
 	enum memfs_kind kind;
 	uint32_t dir, node, to_dir;
 	char *name, *to_name;
+	uint64_t when; /* grows with each operation there ever was */
 	uint64_t at;
 	struct str data;
 };

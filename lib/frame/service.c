@@ -197,7 +197,7 @@ const struct service services[SVC_COUNT] = {
 	},
 	[SVC_POP3D] = {
 		.id = SVC_POP3D, .name = "pop3d", .root = ROOT_USER,
-		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE | CALLS_INOTIFY,
 		.nofile = 1024, .data_mb = 512,
 		.may = "one user's mail",
 		.taken = "that user's mail",

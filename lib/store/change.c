@@ -224,7 +224,7 @@ expunge_locked(struct mailbox *mb, const uint32_t *uids, size_t n,
 
 	if (nslots == 0)
 		return rc;
-	if (mailbox_sync_names(mb, &sync) < 0) {
+	if (mailbox_sync_names(mb, false, &sync) < 0) {
 		if (rc == 0)
 			*err = sync;
 		rc = -1;

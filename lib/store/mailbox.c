@@ -26,7 +26,7 @@ mailbox_new(struct store *st, const char *name)
 	memcpy(mb->name, name, strlen(name) + 1);
 	mb->dir = mb->cur = mb->new = mb->tmp = -1;
 	mb->wd_cur = mb->wd_new = -1;
-	mb->names_synced = true;
+	mb->names_synced = mb->dirs_synced = true;
 	mb->feed_base = 1;
 	buf_init(&mb->events, EVENTS_MAX);
 	return mb;
@@ -41,7 +41,7 @@ mailbox_free(struct mailbox *mb)
 	watch_unbox(mb);
 	list_remove(&mb->link);
 	if (mb->ix) {
-		if (mailbox_sync_names(mb, &err) < 0)
+		if (mailbox_sync_names(mb, false, &err) < 0)
 			log_warn("%s: %s", mb->name, err.text);
 		index_close(mb->ix);
 	}
@@ -138,20 +138,20 @@ mailbox_lock(struct mailbox *mb, struct err *err)
 }
 
 int
-mailbox_sync_names(struct mailbox *mb, struct err *err)
+mailbox_sync_names(struct mailbox *mb, bool all, struct err *err)
 {
-	if (mb->names_synced)
+	if (mb->names_synced && (mb->dirs_synced || !all))
 		return 0;
 	if (fsx_fsync(mb->cur) < 0 || fsx_fsync(mb->new) < 0)
 		return err_sys(err, errno, "fsync of a folder");
-	mb->names_synced = true;
+	mb->names_synced = mb->dirs_synced = true;
 	return 0;
 }
 
 int
 mailbox_commit(struct mailbox *mb, bool sync, struct err *err)
 {
-	if (sync && mailbox_sync_names(mb, err) < 0)
+	if (sync && mailbox_sync_names(mb, false, err) < 0)
 		return -1;
 	if (index_commit(mb->ix, sync, err) < 0)
 		return -1;

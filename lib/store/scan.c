@@ -33,8 +33,9 @@ struct moved {
 
 struct scan {
 	struct mailbox *mb;
-	size_t slots;  /* of the index when this began */
-	uint8_t *seen; /* a bit a slot */
+	size_t slots;	  /* of the index when this began */
+	uint8_t *seen;	  /* a bit a slot */
+	uint8_t *shifted; /* the same: it stands in moved */
 	struct buf names;
 	struct found *found;
 	size_t nfound, found_size;
@@ -46,15 +47,27 @@ struct scan {
 };
 
 static bool
+has_bit(const uint8_t *bits, size_t i)
+{
+	return bits[i / 8] >> i % 8 & 1;
+}
+
+static void
+set_bit(uint8_t *bits, size_t i)
+{
+	bits[i / 8] |= (uint8_t)(1 << i % 8);
+}
+
+static bool
 has(const struct scan *s, size_t slot)
 {
-	return s->seen[slot / 8] >> slot % 8 & 1;
+	return has_bit(s->seen, slot);
 }
 
 static void
 set_seen(struct scan *s, size_t slot)
 {
-	s->seen[slot / 8] |= (uint8_t)(1 << slot % 8);
+	set_bit(s->seen, slot);
 }
 
 /* Room for one more. */
@@ -132,6 +145,7 @@ add_moved(struct scan *s, size_t slot, uint64_t disk, struct err *err)
 	    0)
 		return -1;
 	s->moved[s->nmoved++] = (struct moved){ slot, disk };
+	set_bit(s->shifted, slot);
 	return 0;
 }
 
@@ -146,22 +160,29 @@ is_there(struct mailbox *mb, const struct message *m)
 	return *name && fsx_fstatat(dir, name, &st) == 0;
 }
 
-/* Is the message's file, once seen under another name, still there? */
-static bool
-is_there_moved(struct scan *s, size_t slot)
+/* The name under which a message was seen that has another one in the index;
+ * NULL: none. */
+static const struct moved *
+find_moved(const struct scan *s, size_t slot)
 {
-	const struct message *m = index_at(s->mb->ix, slot);
-	char name[MAILDIR_NAME_MAX + 1];
-	size_t i = s->nmoved;
-	struct stat st;
+	size_t i = has_bit(s->shifted, slot) ? s->nmoved : 0;
 
 	while (i-- > 0)
 		if (s->moved[i].slot == slot)
-			return file_name(index_base(s->mb->ix, m),
-					 s->moved[i].disk, name) &&
-			       fsx_fstatat(file_dir(s->mb, s->moved[i].disk),
-					   name, &st) == 0;
-	return false;
+			return &s->moved[i];
+	return NULL;
+}
+
+/* Is that file (still) there? */
+static bool
+is_there_moved(struct scan *s, const struct moved *v)
+{
+	char name[MAILDIR_NAME_MAX + 1];
+	struct stat st;
+
+	return file_name(index_base(s->mb->ix, index_at(s->mb->ix, v->slot)),
+			 v->disk, name) &&
+	       fsx_fstatat(file_dir(s->mb, v->disk), name, &st) == 0;
 }
 
 /*
@@ -218,27 +239,27 @@ make_regular(struct mailbox *mb, const char *name, const struct maildir_name *p,
 	return true;
 }
 
+/* A message's file has one name; but one that is renamed while we look is seen
+ * twice. */
 static int
 known_file(struct scan *s, size_t slot, const char *name, uint64_t disk,
 	   struct err *err)
 {
 	const struct message *m = index_at(s->mb->ix, slot);
+	const struct moved *v = has(s, slot) ? find_moved(s, slot) : NULL;
 
-	if (m->disk == disk) {
-		if (has(s, slot) && is_there_moved(s, slot)) {
-			/* Seen under another name before. */
-			return split_twin(s, name, disk, err);
-		}
-		s->in_new += disk & MESSAGE_IN_NEW ? !has(s, slot) : 0;
-		set_seen(s, slot);
+	if (v && v->disk == disk)
 		return 0;
-	}
-	/* The known one is there as well, or a file that was renamed while we
-	 * looked is seen twice. */
-	if (is_there(s->mb, m) || (has(s, slot) && is_there_moved(s, slot)))
+	if (v && is_there_moved(s, v))
 		return split_twin(s, name, disk, err);
+	if (m->disk != disk && is_there(s->mb, m))
+		return split_twin(s, name, disk, err);
+	if (m->disk == disk && !v)
+		s->in_new += disk & MESSAGE_IN_NEW && !has(s, slot);
+	else if (add_moved(s, slot, disk, err) < 0)
+		return -1;
 	set_seen(s, slot);
-	return add_moved(s, slot, disk, err);
+	return 0;
 }
 
 /* A file that is, or was just now, in the directory. */
@@ -410,6 +431,7 @@ one_event(struct scan *s, bool in_new, bool came, struct str name,
 {
 	struct mailbox *mb = s->mb;
 	char text[MAILDIR_NAME_MAX + 1], known[MAILDIR_NAME_MAX + 1];
+	const struct moved *v;
 	struct maildir_name p;
 	struct stat st;
 	ssize_t slot;
@@ -426,8 +448,8 @@ one_event(struct scan *s, bool in_new, bool came, struct str name,
 	if (slot < 0 || (size_t)slot >= s->slots)
 		return 0;
 	(void)message_file(mb, index_at(mb->ix, (size_t)slot), known);
-	if (strcmp(known, text) != 0 &&
-	    (!has(s, (size_t)slot) || is_there_moved(s, (size_t)slot)))
+	v = has(s, (size_t)slot) ? find_moved(s, (size_t)slot) : NULL;
+	if (strcmp(known, text) != 0 && (!v || is_there_moved(s, v)))
 		return 0;
 	s->seen[slot / 8] &= (uint8_t) ~(1 << slot % 8);
 	if (grow(&s->gone, s->ngone, &s->gone_size, sizeof(*s->gone), err) < 0)
@@ -678,8 +700,7 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 	if (stamp)
 		index_set_stamp(mb->ix, stamp);
 	/* What the log says of names must not outlive the names. */
-	if (s->nmoved || s->ngone || s->nfound)
-		mb->names_synced = false;
+	mb->names_synced = false;
 	return mailbox_commit(mb, s->nfound > 0, err);
 }
 
@@ -693,7 +714,8 @@ merge_locked(struct scan *s, struct err *err)
 
 	s->slots = index_slots(mb->ix);
 	s->seen = calloc(s->slots / 8 + 1, 1);
-	if (!s->seen)
+	s->shifted = calloc(s->slots / 8 + 1, 1);
+	if (!s->seen || !s->shifted)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	if (!mb->dirty_new && !cur)
 		return take_events(s, err) < 0 ? -1 : apply(s, NULL, err);
@@ -727,6 +749,7 @@ scan_merge(struct mailbox *mb, struct err *err)
 	if (rc < 0)
 		mb->dirty_new = mb->dirty_cur = true;
 	free(s.seen);
+	free(s.shifted);
 	free(s.found);
 	free(s.moved);
 	free(s.gone);
@@ -759,7 +782,8 @@ scan_settle(struct mailbox *mb)
 	watch_drain(mb->st);
 	if (mb->dirty_new || mb->dirty_cur || mb->events.n)
 		return false;
-	if (mailbox_lock(mb, &err) < 0)
+	if (mailbox_sync_names(mb, true, &err) < 0 ||
+	    mailbox_lock(mb, &err) < 0)
 		return true;
 	index_set_stamp(mb->ix, &now);
 	if (mailbox_commit(mb, false, &err) < 0)

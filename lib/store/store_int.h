@@ -50,7 +50,8 @@ struct mailbox {
 	size_t due_slot;   /* ... from here on */
 	uint64_t due_ms;   /* when; 0: nothing is due */
 	uint64_t touched;  /* last change; 0: everything is in order */
-	bool names_synced; /* what the log says of names is durable */
+	bool names_synced; /* names that the log speaks of are durable */
+	bool dirs_synced;  /* all names are */
 	uint32_t claimed;  /* new mail below this UID moves to cur/ */
 };
 
@@ -77,8 +78,9 @@ ERR_WARN_UNUSED int mailbox_lock(struct mailbox *mb, struct err *err);
 /* index_commit(), but what it says of names is durable before it is. */
 ERR_WARN_UNUSED int mailbox_commit(struct mailbox *mb, bool sync,
 				   struct err *err);
-/* The directories' names, durable. */
-ERR_WARN_UNUSED int mailbox_sync_names(struct mailbox *mb, struct err *err);
+/* The names that the log speaks of, and with all every name, durable. */
+ERR_WARN_UNUSED int mailbox_sync_names(struct mailbox *mb, bool all,
+				       struct err *err);
 /* The set of these keywords, which are made if they are new; locked. */
 ERR_WARN_UNUSED int mailbox_keyword_set_make(struct mailbox *mb,
 					     const struct str *names, size_t n,
@@ -141,6 +143,8 @@ void work_all(struct mailbox *mb);
 void work_claimed(struct mailbox *mb, uint64_t n);
 /* Something was written. */
 void work_touch(struct mailbox *mb);
+/* What was committed is durable then. */
+void work_flush(struct mailbox *mb);
 /* All that is due of this folder, now.  wait: also what needs some
  * milliseconds to be proved. */
 void work_finish(struct mailbox *mb, bool wait);

@@ -353,6 +353,7 @@ store_status(struct store *st, struct str name, struct folder_status *out,
 	if (!mb)
 		return -1;
 	status_of(mb, out);
+	work_flush(mb);
 	summary_note(mb);
 	mailbox_release(mb);
 	return 0;
@@ -402,6 +403,7 @@ store_size(struct store *st, struct str name, uint64_t *size, struct err *err)
 		return -1;
 	rc = add_sizes(mb, size, err);
 	if (rc == 0) {
+		work_flush(mb);
 		summary_note(mb);
 		r = find(st, clean);
 		if (r && r->size != *size) {

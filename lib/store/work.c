@@ -194,12 +194,13 @@ sweep(struct mailbox *mb)
 /* --- syncing, and peace ----------------------------------------------------
  */
 
-static void
-flush(struct mailbox *mb)
+void
+work_flush(struct mailbox *mb)
 {
 	struct err err;
 
-	if (mailbox_sync_names(mb, &err) < 0 || index_flush(mb->ix, &err) < 0)
+	if (mailbox_sync_names(mb, false, &err) < 0 ||
+	    index_flush(mb->ix, &err) < 0)
 		log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
 }
 
@@ -242,7 +243,7 @@ rest(struct mailbox *mb)
 		return;
 	compact(mb);
 	(void)scan_settle(mb);
-	flush(mb);
+	work_flush(mb);
 	index_checkpoint(mb->ix);
 	summary_note(mb);
 	index_trim(mb->ix);
@@ -267,7 +268,7 @@ work_box(struct mailbox *mb)
 	if (mb->due_ms && mb->due_ms <= now && sweep(mb))
 		mb->due_ms = now; /* more of it */
 	if (index_flush_due(mb->ix) == 0)
-		flush(mb);
+		work_flush(mb);
 	if (mb->touched && !mb->due_ms && now >= mb->touched + CALM_MS)
 		rest(mb);
 	due = index_flush_due(mb->ix);
@@ -321,7 +322,7 @@ work_finish(struct mailbox *mb, bool wait)
 		nanosleep(&moment, NULL);
 		(void)scan_settle(mb);
 	}
-	flush(mb);
+	work_flush(mb);
 	index_checkpoint(mb->ix);
 	summary_note(mb);
 	mb->touched = 0;

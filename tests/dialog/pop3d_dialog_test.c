@@ -36,6 +36,14 @@ on_idle(struct pop3d *p)
 }
 
 static void
+on_work(struct pop3d *p)
+{
+	int ms;
+
+	store_work(p->store, &ms);
+}
+
+static void
 begin(void *arg)
 {
 	struct bed *b = arg;
@@ -57,6 +65,7 @@ begin(void *arg)
 				   .params = &b->params,
 				   .root = b->root,
 				   .on_idle = on_idle,
+				   .on_work = on_work,
 				   .arg = b };
 	list_init(&b->pop3d.sessions);
 	b->pop3d.store = store_open(b->root, ".", "test", &err);
