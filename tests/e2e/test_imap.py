@@ -208,7 +208,7 @@ def test_foreign_writer(empty):
             f.rename(box / "new" / f.name)
         ok(c.noop())
         assert untagged(c, "EXISTS")[-1] == b"3"
-        until((box / "cur" / "1001.foreign:2,").exists)
+        assert (box / "cur" / "1001.foreign:2,").exists()
         before = uids(c)
         (box / "cur" / "1001.foreign:2,").rename(
             box / "cur" / "1001.foreign:2,FS")
@@ -243,24 +243,16 @@ def test_uids_last(make_instance):
     with session(i) as c:
         answer = ok(c.append("INBOX", None, None, MESSAGE))[0]
         assert int(re.search(rb"APPENDUID \d+ (\d+)", answer)[1]) == 6
-    # The log lost or damaged: the index says the same.  Both: a new
-    # UIDVALIDITY, never old UIDs for other messages.
-    files = [i.mailbox("alice").path / f
-             for f in ("posthouse.log", "posthouse.index")]
-    for which in files[:1], files:
-        for damage in (lambda f: f.unlink(), lambda f: f.write_bytes(b"x" * 99)):
-            i.stop()
-            for f in which:
-                damage(f)
-            i.start()
-            with session(i) as c:
-                now = untagged(c, "UIDVALIDITY")[-1]
-                if which is files:
-                    assert int(now) > int(validity)
-                assert len(uids(c)) == 5
-                if which is not files:
-                    assert now == validity
-                validity = now
+    # Lost or damaged: a new UIDVALIDITY, never old UIDs for other messages.
+    for damage in (lambda f: f.unlink(), lambda f: f.write_bytes(b"x" * 99)):
+        i.stop()
+        damage(i.mailbox("alice").path / "posthouse.uids")
+        i.start()
+        with session(i) as c:
+            now = untagged(c, "UIDVALIDITY")[-1]
+            assert int(now) > int(validity)
+            validity = now
+            assert len(uids(c)) == 5
 
 
 def test_autologout_and_limits_are_parameters(make_instance):
