@@ -413,7 +413,7 @@ look_at_all(struct imap_view *v, bool deleted)
 
 	for (slot = 0; slot < v->known && !v->failed; slot++) {
 		m = mailbox_at(v->mb, slot);
-		if (deleted || m->gone || m->modseq > v->modseq)
+		if (deleted || m->modseq > v->modseq)
 			v->failed |= !slots_add(&v->todo, slot);
 	}
 }

@@ -152,32 +152,39 @@ struct vanished {
 	struct imap_session *s;
 	const struct imap_set *known;
 	uint32_t floor;
-	size_t range; /* of known: those before are behind us */
-	size_t start; /* of a line in the output, 0: none is begun */
+	size_t range;	 /* of known: those before are behind us */
+	size_t start;	 /* of a line in the output, 0: none is begun */
+	uint32_t lo, hi; /* not said yet; 0: none */
 };
 
 static void
-end_line(struct vanished *a)
-{
-	if (a->start)
-		buf_add_c(imap_out(a->s), "\r\n");
-	a->start = 0;
-}
-
-static void
-put_range(struct vanished *a, uint32_t lo, uint32_t hi)
+say_range(struct vanished *a)
 {
 	struct buf *out = imap_out(a->s);
 
-	if (a->start && out->n > a->start + VANISHED_LINE)
-		end_line(a);
+	if (!a->lo)
+		return;
+	if (a->start && out->n > a->start + VANISHED_LINE) {
+		buf_add_c(out, "\r\n");
+		a->start = 0;
+	}
 	if (a->start) {
 		buf_add_byte(out, ',');
 	} else {
 		buf_add_c(out, "* VANISHED (EARLIER) ");
 		a->start = out->n;
 	}
-	imap_put_range(out, lo, hi);
+	imap_put_range(out, a->lo, a->hi);
+}
+
+static void
+put_range(struct vanished *a, uint32_t lo, uint32_t hi)
+{
+	if (!a->lo || lo != a->hi + 1) {
+		say_range(a);
+		a->lo = lo;
+	}
+	a->hi = hi;
 }
 
 /* What has a number still is not said to be gone before it loses it. */
@@ -242,7 +249,9 @@ imap_say_vanished(struct imap_session *s, const struct imap_set *known,
 		if (t.uidnext > 1)
 			on_vanished(&a, 1, t.uidnext - 1);
 	}
-	end_line(&a);
+	say_range(&a);
+	if (a.start)
+		buf_add_c(imap_out(s), "\r\n");
 }
 
 void
