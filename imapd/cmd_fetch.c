@@ -85,6 +85,7 @@ begin_message(struct imap_session *s, struct fetch_job *j)
 		return;
 	}
 	seen = mark_seen(s, j);
+	imap_say_keywords(s);
 	buf_addf(imap_out(s), "* %u FETCH (", j->walk.seq);
 	j->first = true;
 	j->open = true;

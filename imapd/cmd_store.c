@@ -149,7 +149,6 @@ step_store(struct imap_session *s)
 		imap_reply_err(s, &err);
 		return IMAP_DONE;
 	}
-	imap_say_keywords(s);
 	return IMAP_MORE;
 }
 

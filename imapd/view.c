@@ -530,7 +530,6 @@ begin(struct imap_session *s)
 		log_warn("%s: %s", mailbox_name(v->mb), LOGQ(str_of(err.text)));
 	drain(v);
 	order(v);
-	imap_say_keywords(s);
 	v->phase = FLAGS;
 	v->at = v->keep = 0;
 }

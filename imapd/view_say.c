@@ -116,6 +116,8 @@ imap_say_message(struct imap_session *s, uint32_t seq, const struct message *m,
 {
 	struct buf *out = imap_out(s);
 
+	if (what & SAY_FLAGS)
+		imap_say_keywords(s);
 	/* RFC 3501 6.4.8; RFC 7162 3.2.4 */
 	if (s->uid || s->qresync)
 		what |= SAY_UID;
