@@ -25,7 +25,7 @@ say_expunged(struct imap_session *s, struct expunge_job *j)
 	s->says_modseq = s->qresync && j->n && !j->close;
 	if (j->close)
 		imap_unselect(s);
-	imap_reply(s, "OK %s completed", s->cmd->name);
+	imap_reply(s, "OK %s completed", j->close ? "Close" : "Expunge");
 }
 
 static enum imap_done

@@ -136,7 +136,8 @@ add_recent(struct imap_view *v, uint32_t lo, uint32_t hi)
 	return true;
 }
 
-/* RFC 9051 has no \Recent; EXAMINE shows it and leaves it to others. */
+/* EXAMINE shows what is \Recent and leaves it to others.  (RFC 9051 has no such
+ * flag; that it was seen counts, too.) */
 static bool
 take_recent(struct imap_session *s)
 {
@@ -144,8 +145,6 @@ take_recent(struct imap_session *s)
 	struct index_totals t;
 	uint32_t from, last;
 
-	if (s->rev2)
-		return true;
 	mailbox_totals(v->mb, &t);
 	from = t.recent_from;
 	if (!v->readonly)
@@ -530,6 +529,7 @@ begin(struct imap_session *s)
 		log_warn("%s: %s", mailbox_name(v->mb), LOGQ(str_of(err.text)));
 	drain(v);
 	order(v);
+	imap_say_keywords(s);
 	v->phase = FLAGS;
 	v->at = v->keep = 0;
 }

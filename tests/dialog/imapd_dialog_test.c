@@ -18,6 +18,7 @@ struct bed {
 	struct imap_user user;
 	char dir[64];
 	int root;
+	int other; /* a second client; -1: none */
 };
 
 static void
@@ -35,7 +36,7 @@ begin(void *arg)
 	struct imap_user *u = &b->user;
 	struct err err;
 
-	*b = (struct bed){ .dir = "/tmp/imapd-test-XXXXXX" };
+	*b = (struct bed){ .dir = "/tmp/imapd-test-XXXXXX", .other = -1 };
 	assert_non_null(mkdtemp(b->dir));
 	b->root = open(b->dir, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
 	assert_true(b->root >= 0);
@@ -69,6 +70,8 @@ end(void *arg)
 	struct imap_user *u = &b->user;
 	int i;
 
+	if (b->other >= 0)
+		close(b->other);
 	for (i = 0; i < 5; i++)
 		loop_turn(&u->loop, false);
 	while (!list_empty(&u->sessions))
@@ -136,6 +139,29 @@ mail(struct bed *b, struct script *s, struct str rest)
 	buf_fini(&text);
 }
 
+/* "other TEXT": a session of the same user has INBOX selected and says so. */
+static void
+other(struct bed *b, struct script *s, struct str text)
+{
+	char in[65536];
+	struct str said;
+	ssize_t n;
+	int i;
+
+	if (b->other < 0) {
+		b->other = client(b, STR("L"));
+		dprintf(b->other, "s SELECT INBOX\r\n");
+	}
+	dprintf(b->other, "o %.*s\r\n", STR_FMT(text));
+	for (i = 0; i < 50; i++)
+		turn(b);
+	n = recv(b->other, in, sizeof(in), MSG_DONTWAIT);
+	said = str_mem(in, n > 0 ? (size_t)n : 0);
+	if (!str_starts(said, STR("o OK")) &&
+	    str_search(said, STR("\no OK")) < 0)
+		script_fail(s, "other: %.*s", STR_FMT(said));
+}
+
 static void
 verb(void *arg, struct script *s, struct str verb, struct str rest)
 {
@@ -156,6 +182,10 @@ verb(void *arg, struct script *s, struct str verb, struct str rest)
 	} else if (str_eq(verb, STR("there"))) {
 		if (access(path_of(b, old, sizeof(old), rest), F_OK) < 0)
 			script_fail(s, "no %s", old);
+	} else if (str_eq(verb, STR("work"))) {
+		store_finish(b->user.store);
+	} else if (str_eq(verb, STR("other"))) {
+		other(b, s, rest);
 	} else {
 		script_fail(s, "unknown verb %.*s", STR_FMT(verb));
 	}
