@@ -256,7 +256,7 @@ take_body(struct imap_session *s, struct imap_append *a)
 static void
 commit(struct imap_session *s, struct imap_append *a)
 {
-	struct append_info info[APPEND_MAX];
+	struct append_info info[APPEND_MAX] = { 0 };
 	struct index_totals t;
 	uint32_t first;
 	struct err err;
