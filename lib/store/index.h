@@ -113,6 +113,12 @@ struct index_stamp {
 };
 void index_stamp(const struct index *ix, struct index_stamp *out);
 
+/* For who keeps what the index says elsewhere: has anything been added since?
+ * id: of the log, 0: none; end: what was known of it. */
+void index_trace(const struct index *ix, uint64_t *id, uint64_t *end);
+/* Is the log in this directory that log still, and has nobody added to it? */
+bool index_same(int dir, uint64_t id, uint64_t end);
+
 /* --- keywords: names have ids from 0, a set of ids has a number; 0 is the
  * empty one.  Neither has a limit but memory (INDEX_KEYWORDS_MAX names a
  * folder). */

@@ -176,6 +176,32 @@ has_grown(struct index *ix)
 	return has_more(ix, NULL) != 0;
 }
 
+void
+index_trace(const struct index *ix, uint64_t *id, uint64_t *end)
+{
+	*id = ix->fd < 0 || ix->broken ? 0 : ix->id;
+	*end = ix->end;
+}
+
+bool
+index_same(int dir, uint64_t id, uint64_t end)
+{
+	char head[ILOG_HEADER], c = 0;
+	int fd = fsx_open(dir, ILOG_NAME, O_RDONLY, 0);
+	struct ilog_header h;
+	struct stat st;
+	bool same;
+
+	if (fd < 0)
+		return false;
+	same = id && fsx_pread(fd, head, sizeof(head), 0) == ILOG_HEADER &&
+	       ilog_get_header(str_mem(head, sizeof(head)), &h) && h.id == id &&
+	       fsx_fstat(fd, &st) == 0 && (uint64_t)st.st_size >= end &&
+	       fsx_pread(fd, &c, 1, (off_t)end) >= 0 && c == 0;
+	fsx_close(fd);
+	return same;
+}
+
 int
 index_catch_up(struct index *ix, struct err *err)
 {

@@ -28,7 +28,7 @@ enum { SUMMARY_MAX = 64 * 1024 * 1024, CRC_LINE = 9 };
 /* What a row depends on. */
 struct traces {
 	uint64_t new_mtime, new_ctime, cur_mtime, cur_ctime;
-	uint64_t log_ino, log_size;
+	uint64_t log_id, log_end;
 };
 struct row {
 	struct traces traces;
@@ -172,7 +172,7 @@ add_row(struct buf *out, const struct row *r)
 	const uint64_t v[14] = {
 		r->traces.new_mtime,	 r->traces.new_ctime,
 		r->traces.cur_mtime,	 r->traces.cur_ctime,
-		r->traces.log_ino,	 r->traces.log_size,
+		r->traces.log_id,	 r->traces.log_end,
 		r->status.uidvalidity,	 r->status.uidnext,
 		r->status.messages,	 r->status.unseen,
 		r->status.deleted,	 r->status.recent,
@@ -227,28 +227,19 @@ out:
 
 #define NS(t) ((uint64_t)(t).tv_sec * 1000000000u + (uint64_t)(t).tv_nsec)
 
-/* -1: not there. */
-static int
-look(int mail, const char *folder, struct traces *t)
+/* The times of the directories; false: they are not there. */
+static bool
+look(int dir, struct traces *t)
 {
-	char path[STORE_NAME_MAX + 32];
-	const char *dir = *folder ? folder : ".";
-	struct stat n, c, l;
+	struct stat n, c;
 
-	snprintf(path, sizeof(path), "%s/new", dir);
-	if (fsx_fstatat(mail, path, &n) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/cur", dir);
-	if (fsx_fstatat(mail, path, &c) < 0)
-		return -1;
-	snprintf(path, sizeof(path), "%s/posthouse.log", dir);
-	if (fsx_fstatat(mail, path, &l) < 0)
-		return -1;
-	*t =
-		(struct traces){ NS(n.st_mtim), NS(n.st_ctim),
-				 NS(c.st_mtim), NS(c.st_ctim),
-				 l.st_ino,	(uint64_t)l.st_size };
-	return 0;
+	if (fsx_fstatat(dir, "new", &n) < 0 || fsx_fstatat(dir, "cur", &c) < 0)
+		return false;
+	t->new_mtime = NS(n.st_mtim);
+	t->new_ctime = NS(n.st_ctim);
+	t->cur_mtime = NS(c.st_mtim);
+	t->cur_ctime = NS(c.st_ctim);
+	return true;
 }
 
 static bool
@@ -257,19 +248,33 @@ same(const struct traces *a, const struct traces *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+static bool
+counts(struct store *st, const struct row *r)
+{
+	char folder[STORE_NAME_MAX + 2];
+	struct traces now = r->traces;
+	bool yes;
+	int dir;
+
+	store_dir_of(r->name, folder);
+	dir = fsx_open(st->mail, *folder ? folder : ".", O_RDONLY | O_DIRECTORY,
+		       0);
+	if (dir < 0)
+		return false;
+	yes = look(dir, &now) && same(&now, &r->traces) &&
+	      index_same(dir, now.log_id, now.log_end);
+	fsx_close(dir);
+	return yes;
+}
+
 /* The row of a folder, if it still counts. */
 static struct row *
 find(struct store *st, const char *name)
 {
-	char folder[STORE_NAME_MAX + 2];
 	struct summary *s = load(st);
-	struct traces now;
 	struct row *r = s ? map_get(&s->rows, str_of(name)) : NULL;
 
-	if (!r)
-		return NULL;
-	store_dir_of(name, folder);
-	if (look(st->mail, folder, &now) == 0 && same(&now, &r->traces))
+	if (!r || counts(st, r))
 		return r;
 	drop_row(s, str_of(name));
 	return NULL;
@@ -295,7 +300,6 @@ status_of(struct mailbox *mb, struct folder_status *out)
 void
 summary_note(struct mailbox *mb)
 {
-	char folder[STORE_NAME_MAX + 2];
 	struct folder_status status;
 	struct index_stamp stamp;
 	struct traces now;
@@ -303,12 +307,10 @@ summary_note(struct mailbox *mb)
 	struct row *r;
 	struct err err;
 
-	store_dir_of(mb->name, folder);
-	/* The traces first: what comes later makes them differ. */
-	if (mb->deleted || !(s = load(mb->st)) ||
-	    look(mb->st->mail, folder, &now) < 0 ||
+	if (mb->deleted || !(s = load(mb->st)) || !look(mb->dir, &now) ||
 	    index_catch_up(mb->ix, &err) < 0 || mb->deleted)
 		return;
+	index_trace(mb->ix, &now.log_id, &now.log_end);
 	index_stamp(mb->ix, &stamp);
 	if (now.new_mtime != (uint64_t)stamp.new_mtime_ns ||
 	    now.new_ctime != (uint64_t)stamp.new_ctime_ns ||
