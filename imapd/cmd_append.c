@@ -14,7 +14,7 @@ enum append_phase {
 };
 
 enum {
-	APPEND_MAX = 1, /* messages of one command: each has a file open */
+	APPEND_MAX = 100, /* messages of one command: each has a file open */
 	SKIP_MAX = 268435456 /* bytes that are read over */,
 };
 

@@ -12,6 +12,7 @@ imap_put_capabilities(const struct imap_session *s, struct buf *b)
 		 "IMAP4rev1 LITERAL+ IDLE NAMESPACE UIDPLUS MOVE UNSELECT "
 		 "ENABLE ID CHILDREN SPECIAL-USE CREATE-SPECIAL-USE "
 		 "LIST-EXTENDED LIST-STATUS STATUS=SIZE UTF8=ACCEPT "
+		 "MULTIAPPEND CONDSTORE QRESYNC "
 		 "APPENDLIMIT=%llu",
 		 (unsigned long long)s->user->append_limit);
 	if (s->user->compress && !s->compressed)

@@ -264,6 +264,62 @@ def test_create_special_use(instance, c):
         assert "\\Trash" in found[b"Arbeit.Weg"]
 
 
+def test_multiappend(instance, c):
+    """RFC 3502: all of them with UIDs in a row, or none."""
+    assert "MULTIAPPEND" in c.capabilities()
+    some = [b"Subject: %d\r\n\r\n" % k + b"x" * 3000 * k for k in range(20)]
+    c.ok("CREATE Many")
+    parts = [(m, rb" (\Seen $Tag%d)" % k) for k, m in enumerate(some[1:])]
+    status, _ = c.literal(b"APPEND Many (\\Flagged)", (some[0], parts[0][1]),
+                          *[(m, after) for (m, _), (_, after) in
+                            zip(parts, parts[1:] + [(b"", b"")])])
+    assert re.match(rb"OK \[APPENDUID \d+ 1:20\]", status), status
+    before = sorted(instance.mailbox("alice").path.rglob(".Many/*/*"))
+    status, _ = c.literal(b"APPEND Many", (some[0], b""), (b"", b""))
+    assert status.startswith(b"NO"), status
+    assert b"MESSAGES 20 UIDNEXT 21" in \
+        c.ok("STATUS Many (MESSAGES UIDNEXT)")[0]
+    after = sorted(instance.mailbox("alice").path.rglob(".Many/*/*"))
+    assert [f.name for f in after] == [f.name for f in before]
+    with login(instance) as other:
+        other.ok("SELECT Many")
+        assert len(other.ok("UID SEARCH KEYWORD $Tag18")[0].split()) == 3
+        assert some[7] in b"".join(other.ok("UID FETCH 8 BODY.PEEK[]"))
+
+
+def calls(pid):
+    """How often a process has read, and how much."""
+    with open(f"/proc/{pid}/io") as f:
+        io = dict(x.split(": ") for x in f.read().splitlines())
+    return int(io["syscr"]), int(io["rchar"])
+
+
+def test_list_status_of_500_mailboxes(make_instance):
+    """Opens none of them once it is known what they have."""
+    i = make_instance()
+    with login(i) as c:
+        for k in range(500):
+            c.ok(f"CREATE Box{k % 50}.Sub{k}")
+        c.ok(b"APPEND Box7.Sub57 {15+}\r\nSubject: a\r\n\r\nb")
+        command = 'LIST "" * RETURN (STATUS (MESSAGES UNSEEN UIDNEXT))'
+        c.ok(command)
+    with login(i) as c:
+        (pid,) = i.pids()["imapd"]
+        before, began = calls(pid), time.monotonic()
+        lines = c.ok(command)
+        took = time.monotonic() - began
+        n, size = (a - b for a, b in zip(calls(pid), before))
+        assert sum(x.startswith(b"* STATUS") for x in lines) == 501
+        assert any(b"Sub57 (MESSAGES 1 " in x for x in lines)
+        assert n < 100 and size < 500000, (n, size)
+        assert took < 1
+        # and what comes in from outside is seen
+        new = i.mailbox("alice").path / ".Box8.Sub58" / "new" / "1.x"
+        new.write_bytes(b"Subject: c\n\nd\n")
+        os.chown(new, *os.stat(new.parent)[4:6])
+        assert any(b"Sub58 (MESSAGES 1 " in x for x in c.ok(command))
+
+
 def test_appendlimit(c):
     """RFC 7889: said, and refused before a byte is sent."""
     (limit,) = [int(x.split("=")[1]) for x in c.capabilities()
