@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/enc.h"
@@ -116,10 +117,11 @@ blob_fini(struct blob_file *f)
 }
 
 void
-blob_known(struct blob_file *f, uint64_t id, uint64_t end)
+blob_known(struct blob_file *f, uint64_t id, uint64_t end, uint64_t n)
 {
 	f->id = id;
 	f->end = end;
+	f->n = n;
 }
 
 /* Bytes of the file from at on, as many as there are up to n.  Valid until the
@@ -169,6 +171,7 @@ scan(struct blob_file *f, uint64_t size)
 			return false;
 		f->fn(f->arg, uid, f->end);
 		f->end += n;
+		f->n++;
 	}
 	return true;
 }
@@ -183,13 +186,16 @@ check_header(struct blob_file *f, uint64_t *size)
 	bool ok;
 
 	if (*size && blob_get_header(s, &id)) {
-		if (id != f->id || f->end < BLOB_HEADER || f->end > *size)
+		if (id != f->id || f->end < BLOB_HEADER || f->end > *size) {
 			f->end = BLOB_HEADER;
+			f->n = 0;
+		}
 		f->id = id;
 		return true;
 	}
 	f->id = rand_u64();
 	f->end = *size = BLOB_HEADER;
+	f->n = 0;
 	f->window_n = 0;
 	buf_init(&b, BLOB_HEADER);
 	blob_put_header(&b, f->id);
@@ -342,6 +348,7 @@ blob_put(struct blob_file *f, uint32_t uid, struct str s)
 		f->pending.overflown = false;
 		return 0;
 	}
+	f->n++;
 	return at;
 }
 
@@ -353,4 +360,62 @@ blob_trim(struct blob_file *f)
 	free(f->window);
 	f->window = NULL;
 	f->window_n = f->window_size = 0;
+	close_file(f);
+}
+
+/* --- made anew ------------------------------------------------------------ */
+
+/* The file that gets the name: fd; -1: there is none. */
+static int
+copy_to_new(struct blob_file *f, const char *name, blob_next_fn *next,
+	    void *arg, uint64_t id)
+{
+	int fd = fsx_open(f->dir, name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	struct buf b;
+	struct str s;
+	uint64_t at, to = 0;
+	uint32_t uid;
+	bool ok = fd >= 0, more = true;
+
+	buf_init(&b, 2 * BLOB_MAX + BLOB_PENDING);
+	blob_put_header(&b, id);
+	while (ok && more) {
+		more = next(arg, &uid, &at);
+		if (more && blob_get(f, at, uid, &s))
+			blob_put_record(&b, id, uid, s);
+		if (more && b.n < BLOB_PENDING)
+			continue;
+		ok = !buf_overflown(&b) &&
+		     fsx_pwrite_all(fd, b.p, b.n, (off_t)to, NULL) == 0;
+		to += b.n;
+		buf_reset(&b);
+	}
+	buf_fini(&b);
+	if (!ok && fd >= 0) {
+		fsx_close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+void
+blob_rewrite(struct blob_file *f, blob_next_fn *next, void *arg)
+{
+	uint64_t id = rand_u64();
+	char name[64];
+	int fd = -1;
+
+	snprintf(name, sizeof(name), ".%s.new", f->file);
+	blob_flush(f);
+	if (!lock_file(f))
+		return;
+	fd = copy_to_new(f, name, next, arg, id);
+	if (fd < 0 || fsx_rename(f->dir, name, f->dir, f->file) < 0) {
+		unlock_file(f);
+	} else {
+		close_file(f);
+		blob_catch_up(f); /* tells of all that is in the new one */
+	}
+	if (fd >= 0)
+		fsx_close(fd);
 }

@@ -35,6 +35,7 @@ struct blob_file {
 	bool off; /* cannot be used */
 	uint64_t dev, ino, id;
 	uint64_t end;	    /* known up to here */
+	uint64_t n;	    /* records up to there, of use or not */
 	struct buf pending; /* stands at end, not yet written */
 	char *window;
 	uint64_t window_at;
@@ -45,8 +46,8 @@ void blob_init(struct blob_file *f, int dir, const char *file, blob_at_fn *fn,
 	       void *arg);
 /* Writes what is pending. */
 void blob_fini(struct blob_file *f);
-/* Blobs up to this offset of this file are known: fn need not be told. */
-void blob_known(struct blob_file *f, uint64_t id, uint64_t end);
+/* The n blobs up to this offset of this file are known: fn need not be told. */
+void blob_known(struct blob_file *f, uint64_t id, uint64_t end, uint64_t n);
 /* False: it cannot be used.  Opening it the first time tells of what is in it.
  */
 bool blob_open(struct blob_file *f);
@@ -58,8 +59,12 @@ bool blob_get(struct blob_file *f, uint64_t at, uint32_t uid, struct str *out);
 /* Where it stands; 0: nowhere.  May move (fn) when it is written. */
 uint64_t blob_put(struct blob_file *f, uint32_t uid, struct str s);
 void blob_flush(struct blob_file *f);
-/* Give memory back. */
+/* Give memory, and the descriptor, back. */
 void blob_trim(struct blob_file *f);
+/* Replace the file by one that has only what next() gives: the UID and place of
+ * one blob after the other; false at the end.  fn is told where they stand. */
+typedef bool blob_next_fn(void *arg, uint32_t *uid, uint64_t *at);
+void blob_rewrite(struct blob_file *f, blob_next_fn *next, void *arg);
 
 /* --- the format, pure ----------------------------------------------------- */
 void blob_put_header(struct buf *out, uint64_t id);

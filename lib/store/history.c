@@ -29,7 +29,7 @@ history_add(struct history *h, uint64_t modseq, uint32_t lo, uint32_t hi)
 		last->hi = hi;
 		return;
 	}
-	if (h->n == h->size) {
+	if (!h->v || h->n == h->size) {
 		v = reallocarray(h->v, h->size * 2 + 16, sizeof(*v));
 		if (!v) {
 			h->n = 0;

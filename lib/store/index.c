@@ -113,7 +113,7 @@ index_drop_pending(struct index *ix)
 {
 	struct pending *p = &ix->p;
 
-	buf_shrink(&p->b, 65536);
+	buf_shrink(&p->b, 8192);
 	p->begun = false;
 	p->key.kind = 0;
 	p->modseq = 0;

@@ -14,7 +14,7 @@ enum {
 	/* Zeros behind the end, so that a sync need not store a new length: so
 	 * many, or an eighth of the file. */
 	ROOM_MIN = 4096,
-	ROOM_MAX = 262144,
+	ROOM_MAX = 65536,
 };
 
 /* --- making it durable ---------------------------------------------------- */

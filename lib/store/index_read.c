@@ -258,7 +258,8 @@ take_snapshot(struct index *ix, struct state *s)
 	enum blob i;
 
 	for (i = BLOB_SEND; i <= BLOB_KEYS; i++)
-		blob_known(&ix->blob[i], sn->blob_id[i], sn->blob_end[i]);
+		blob_known(&ix->blob[i], sn->blob_id[i], sn->blob_end[i],
+			   sn->blob_n[i]);
 	ix->id = sn->log_id;
 	ix->end = ix->durable = ix->saved = sn->log_end;
 	ix->restated = sn->restated;
@@ -386,7 +387,7 @@ fill_names(struct block *b, struct state *from)
 	uint32_t i;
 
 	free(b->names);
-	b->names_size = (size_t)b->n * MAILDIR_NAME_MAX;
+	b->names_size = (size_t)b->n * MAILDIR_NAME_MAX + 1;
 	b->names = malloc(b->names_size);
 	BUG_ON(!b->names);
 	b->names_n = 0;

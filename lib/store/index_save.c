@@ -16,6 +16,7 @@ enum {
 	WRITE_SIZE = 1 << 20, /* bytes written at once */
 	/* What a change that only memory knows weighs, in bytes of the log. */
 	NOTE_WEIGHT = 16,
+	BLOBS_MIN = 500,
 };
 
 /* --- reading -------------------------------------------------------------- */
@@ -169,6 +170,7 @@ fill_in(struct index *ix, struct snapshot *sn, struct err *err)
 	for (i = 0; i < 2; i++) {
 		sn->blob_id[i] = ix->blob[i].id;
 		sn->blob_end[i] = ix->blob[i].end;
+		sn->blob_n[i] = ix->blob[i].n;
 	}
 	sn->nb =
 		(uint32_t)((ix->s.slots + SNAPSHOT_BLOCK - 1) / SNAPSHOT_BLOCK);
@@ -213,6 +215,46 @@ index_save(struct index *ix, struct err *err)
 
 /* --- when? ---------------------------------------------------------------- */
 
+/* --- blobs of messages that are gone --------------------------------------
+ */
+
+struct blob_walk {
+	struct state *s;
+	size_t slot;
+	enum blob which;
+};
+
+static bool
+next_blob(void *arg, uint32_t *uid, uint64_t *at)
+{
+	struct blob_walk *w = arg;
+	const struct message *m;
+
+	while (w->slot < w->s->slots) {
+		m = state_at(w->s, w->slot++);
+		if (m->gone || !m->blob[w->which])
+			continue;
+		*uid = m->uid;
+		*at = m->blob[w->which] - 1;
+		return true;
+	}
+	return false;
+}
+
+/* If most of them are. */
+static void
+clean_blobs(struct index *ix)
+{
+	enum blob i;
+
+	for (i = BLOB_SEND; i <= BLOB_KEYS; i++) {
+		struct blob_walk w = { .s = &ix->s, .which = i };
+
+		if (ix->blob[i].n > BLOBS_MIN + 2 * ix->s.t.messages)
+			blob_rewrite(&ix->blob[i], next_blob, &w);
+	}
+}
+
 /* About what the log would be long, made anew. */
 static uint64_t
 length_anew(const struct index *ix)
@@ -244,23 +286,24 @@ index_checkpoint_if(struct index *ix, bool closing)
 
 	blob_flush(&ix->blob[BLOB_SEND]);
 	blob_flush(&ix->blob[BLOB_KEYS]);
-	if (ix->s.t.gone || ix->broken ||
-	    (!is_worth_saving(ix, closing) && !log_is_history(ix)))
+	if (ix->broken || !(is_worth_saving(ix, closing) || log_is_history(ix)))
 		return;
 	if (index_lock(ix, &err) < 0) {
 		log_warn("%s: %s", ix->name, err.text);
 		return;
 	}
-	/* What others did may have brought more that is gone. */
-	if (!ix->s.t.gone) {
-		(void)state_history(&ix->s);
-		if (log_is_history(ix))
-			rc = index_write_new(ix, &err);
-		if (rc == 0)
-			rc = index_save(ix, &err);
-		if (rc < 0)
-			log_warn("%s: %s", ix->name, err.text);
+	(void)state_history(&ix->s);
+	if (log_is_history(ix))
+		rc = index_write_new(ix, &err);
+	/* A slot that is gone has no place in a snapshot. */
+	if (rc == 0 && !ix->s.t.gone) {
+		clean_blobs(ix);
+		rc = index_save(ix, &err);
 	}
+	if (rc == 0)
+		rc = index_flush(ix, &err);
+	if (rc < 0)
+		log_warn("%s: %s", ix->name, err.text);
 	index_unlock(ix);
 }
 

@@ -70,6 +70,7 @@ fixed(struct cursor *c, struct snapshot *sn)
 	for (i = 0; i < 2; i++) {
 		u64(c, &sn->blob_id[i]);
 		u64(c, &sn->blob_end[i]);
+		u64(c, &sn->blob_n[i]);
 	}
 	u64(c, &sn->history_at);
 	u32(c, &sn->history_n);

@@ -20,7 +20,7 @@
  */
 #define SNAPSHOT_NAME "posthouse.index"
 enum {
-	SNAPSHOT_FIXED = 208, /* head without table and keywords */
+	SNAPSHOT_FIXED = 224, /* head without table and keywords */
 	SNAPSHOT_BLOCK = 256, /* most messages in a block */
 	SNAPSHOT_TABLE = 40,  /* a block in the table */
 	SNAPSHOT_MESSAGE = 72,
@@ -40,7 +40,7 @@ struct snapshot {
 	uint64_t log_end;  /* it is what the log says up to here */
 	uint64_t restated; /* as struct index */
 	char log_tail[8];  /* what stands there before log_end */
-	uint64_t blob_id[2], blob_end[2];
+	uint64_t blob_id[2], blob_end[2], blob_n[2]; /* struct blob_file */
 	uint64_t history_at;
 	uint32_t history_n, history_crc;
 	uint64_t history_floor;

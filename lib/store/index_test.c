@@ -154,6 +154,14 @@ same_again(struct seen *s, int dir)
 	buf_fini(&after);
 }
 
+static size_t
+length(int dir, const char *file)
+{
+	struct stat st;
+
+	return fsx_fstatat(dir, file, &st) < 0 ? 0 : (size_t)st.st_size;
+}
+
 static void
 on_range(void *arg, uint32_t lo, uint32_t hi)
 {
@@ -321,7 +329,7 @@ test_blobs(void **state)
 	struct seen a, b;
 	struct str got;
 	char text[100];
-	size_t i;
+	size_t i, size;
 	int dir;
 
 	(void)state;
@@ -355,6 +363,17 @@ test_blobs(void **state)
 	open_index(&a, dir);
 	assert_true(index_blob(a.ix, index_at(a.ix, 77), BLOB_SEND, &got));
 	assert_true(str_eq(got, STR("blob of 77")));
+	/* Of messages that are gone, they go. */
+	size = length(dir, "posthouse.cache");
+	lock(&a);
+	for (i = 0; i < 1900; i++)
+		index_gone(a.ix, i);
+	commit(&a, true);
+	index_compact(a.ix);
+	index_checkpoint(a.ix);
+	assert_true(length(dir, "posthouse.cache") < size / 10);
+	assert_true(index_blob(a.ix, index_at(a.ix, 77), BLOB_SEND, &got));
+	assert_true(str_eq(got, STR("blob of 1977")));
 	assert_int_equal(fsx_unlink(dir, "posthouse.cache"), 0);
 	index_close(a.ix);
 	open_index(&a, dir);
@@ -385,14 +404,6 @@ make_folder(int dir)
 	commit(&s, true);
 	add(&s, LAST - TAIL + 1, TAIL);
 	index_close(s.ix);
-}
-
-static size_t
-length(int dir, const char *file)
-{
-	struct stat st;
-
-	return fsx_fstatat(dir, file, &st) < 0 ? 0 : (size_t)st.st_size;
 }
 
 static void

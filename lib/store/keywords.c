@@ -63,7 +63,8 @@ keywords_add(struct keywords *k, struct str name)
 	char folded[KEYWORD_NAME_MAX];
 	struct str key;
 
-	if (k->n == INDEX_KEYWORDS_MAX || !is_name(name) ||
+	key = fold(folded, name);
+	if (!key.p || k->n == INDEX_KEYWORDS_MAX || !is_name(name) ||
 	    keywords_find(k, name) != KEYWORD_NONE)
 		return KEYWORD_NONE;
 	if (k->n == k->size) {
@@ -80,7 +81,6 @@ keywords_add(struct keywords *k, struct str name)
 	memcpy(w->name, name.p, name.n);
 	w->name[name.n] = '\0';
 	w->folded = w->name + name.n + 1;
-	key = fold(folded, name);
 	memcpy(w->folded, key.p, key.n);
 	w->folded[key.n] = '\0';
 	if (map_put(&k->by_name, str_mem(w->folded, key.n), w) < 0) {

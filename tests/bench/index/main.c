@@ -44,7 +44,7 @@ static char noise[4096];
 void
 make_name(uint32_t uid, char name[256])
 {
-	strcpy(name, names[uid]);
+	memcpy(name, names[uid], sizeof(names[uid]));
 }
 
 static void
@@ -344,7 +344,7 @@ damage(const struct engine *e, uint32_t n)
 				copy(good, e->files[f]);
 			}
 			x = x * 6364136223846793005u + 1442695040888963407u;
-			harm(e->files[i % nfiles], x >> 17, k);
+			harm(e->files[nfiles ? i % nfiles : 0], x >> 17, k);
 			seen[k][look_in_child(e, n)]++;
 		}
 		printf("%-12s crash %d, wrong %d, noticed %d, right %d\n",
