@@ -26,7 +26,8 @@ struct imap_append {
 	uint64_t left;
 	uint64_t skipped; /* of all */
 	bool literal8;
-	bool in_utf8; /* RFC 6855 4: it stands in "UTF8 (...)" */
+	bool in_utf8; /* it stands in "UTF8 (...)": RFC 6855 4, before RFC 9755
+			 took that back */
 	char last;    /* its last byte so far */
 	/* those that are there, and it */
 	size_t n;
@@ -205,7 +206,10 @@ imap_append_start(struct imap_session *s, struct imap_in *in)
  */
 
 /*
- * What cannot be kept as it is.  A literal has no NUL (RFC 9051 4.3); a
+ * What cannot be kept as it is.  Header fields with 8-bit characters are taken
+ * from everybody: RFC 9755 4 would have them refused to clients that have not
+ * enabled UTF8=ACCEPT, but those, mbsync for one, then could not copy mail that
+ * they have.  A literal has no NUL (RFC 9051 4.3); a
  * literal8 may, but files of messages here are lines, whose ends are no
  * matter, so neither that nor a line end of LF alone could be given back
  * (RFC 3516 4.4).

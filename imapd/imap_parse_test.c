@@ -170,6 +170,10 @@ test_strings(void **state)
 		{ "\\Seen", NULL },
 		{ "a%", "a" },
 		{ "\"a\\", NULL },
+		{ "\"\303\244\\\"\"", "\303\244\"" },
+		{ "\"\303\"", NULL },
+		{ "\"\300\257\"", NULL },
+		{ "{1}\r\n\303", "\303" },
 	};
 	struct imap_in in;
 	struct pool pool;

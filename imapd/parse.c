@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "mail/imf.h"
+#include "mail/utf8.h"
 #include "parse.h"
 #include "store/maildir.h"
 
@@ -104,6 +105,8 @@ quoted(struct imap_in *in, struct str *out)
 	if (in->p == in->end)
 		return imap_fail(in, "Unterminated quoted string");
 	raw.n = (size_t)(in->p++ - raw.p);
+	if (!utf8_is_valid(raw)) /* RFC 9755 3 */
+		return imap_fail(in, "Quoted string is not UTF-8");
 	*out = raw;
 	if (n == raw.n)
 		return true;

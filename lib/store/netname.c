@@ -31,13 +31,22 @@ normalize(struct buf *out, struct str in, UChar *from, UChar *to)
 	return 0;
 }
 
+/* RFC 9755 3: no line separator, no paragraph separator, and no control, which
+ * mutf7.h refuses. */
+static bool
+has_separator(struct str s)
+{
+	return str_search(s, STR("\xe2\x80\xa8")) >= 0 ||
+	       str_search(s, STR("\xe2\x80\xa9")) >= 0;
+}
+
 int
 netname_normalize(struct buf *out, struct str in)
 {
 	UChar *units;
 	int rc;
 
-	if (!utf8_is_valid(in) || in.n > NAME_MAX_UNITS)
+	if (!utf8_is_valid(in) || has_separator(in) || in.n > NAME_MAX_UNITS)
 		return -1;
 	if (utf8_is_ascii(in))
 		return buf_add_str(out, in);

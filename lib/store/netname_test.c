@@ -19,6 +19,8 @@ test_normalize(void **state)
 		{ "\xf0\x9f\x90\x8e", "\xf0\x9f\x90\x8e" },
 		{ "\xef\xac\x81",
 		  "\xef\xac\x81" }, /* no NFKC: a ligature stays */
+		{ "a\xe2\x80\xa8z", NULL },
+		{ "\xe2\x80\xa9", NULL },
 		{ "\xc3", NULL },
 		{ "\xed\xa0\x80", NULL },
 		{ "\xc0\xaf", NULL },
