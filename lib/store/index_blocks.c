@@ -193,7 +193,8 @@ state_trim(struct state *s)
 static struct block *
 block_of(struct state *s, size_t slot)
 {
-	size_t lo = 0, hi = s->nb, mid;
+	/* No block has more: it is not before this one, often it is this. */
+	size_t lo = slot / SNAPSHOT_BLOCK, hi = s->nb, mid;
 	struct block *b;
 
 	BUG_ON(slot >= s->slots);
@@ -206,6 +207,8 @@ block_of(struct state *s, size_t slot)
 			return b + 1;
 		}
 	}
+	if (slot < s->b[lo].first + s->b[lo].n)
+		hi = lo + 1;
 	while (hi - lo > 1) {
 		mid = lo + (hi - lo) / 2;
 		if (s->b[mid].first <= slot)
@@ -249,18 +252,25 @@ state_set_gone(struct state *s, size_t slot, uint64_t modseq)
 }
 
 struct str
-state_base(struct state *s, const struct message *m)
+state_base_at(struct state *s, size_t slot)
 {
-	size_t slot = state_lower(s, m->uid);
-	struct block *b;
+	struct block *b = block_of(s, slot);
+	const struct message *m;
 
-	if (slot == s->slots)
-		return STR_NULL;
-	b = block_of(s, slot);
+	state_need(s, b);
 	state_need_names(s, b);
+	m = &b->m[slot - b->first];
 	if (m->name > b->names_n || m->basen > b->names_n - m->name)
 		return STR_NULL;
 	return str_mem(b->names + m->name, m->basen);
+}
+
+struct str
+state_base(struct state *s, const struct message *m)
+{
+	size_t slot = state_lower(s, m->uid);
+
+	return slot == s->slots ? STR_NULL : state_base_at(s, slot);
 }
 
 /* --- adding --------------------------------------------------------------- */

@@ -82,7 +82,7 @@ state_merge(struct state *s, struct state *other, const struct index_ops *ops,
 		n = state_at(other, from);
 		if (n->gone)
 			continue;
-		if (state_add(s, n, state_base(other, n)) < 0)
+		if (state_add(s, n, state_base_at(other, from)) < 0)
 			return false;
 		ops->added(arg, s->slots - 1);
 	}

@@ -113,8 +113,7 @@ save_block(struct saver *v, struct snapshot_block *to, struct err *err)
 	start = v->b.n;
 	to->names_at = v->at + v->b.n;
 	for (i = 0; i < n; i++)
-		(void)!buf_add_str(
-			&v->b, state_base(v->s, state_at(v->s, v->slot + i)));
+		(void)!buf_add_str(&v->b, state_base_at(v->s, v->slot + i));
 	to->names_n = (uint32_t)(v->b.n - start);
 	to->names_crc = enc_crc32c(0, v->b.p + start, v->b.n - start);
 	v->slot += n;

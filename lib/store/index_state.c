@@ -146,7 +146,7 @@ state_by_base(struct state *s, struct str base)
 			continue;
 		m = state_at(s, slot);
 		if (m->uid == s->hash[i].uid && !m->gone &&
-		    str_eq(state_base(s, m), base))
+		    str_eq(state_base_at(s, slot), base))
 			return (ssize_t)slot;
 	}
 	return -1;

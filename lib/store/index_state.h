@@ -70,6 +70,7 @@ void state_need(struct state *s, struct block *b);
 void state_need_names(struct state *s, struct block *b);
 struct history *state_history(struct state *s);
 size_t state_lower(struct state *s, uint32_t uid);
+struct str state_base_at(struct state *s, size_t slot);
 struct str state_base(struct state *s, const struct message *m);
 ssize_t state_by_base(struct state *s, struct str base);
 /* If there is a table of base names already. */

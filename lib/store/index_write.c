@@ -55,16 +55,17 @@ write_messages(struct writer *w, struct state *s)
 	for (slot = 0; slot < s->slots; slot++) {
 		m = state_at(s, slot);
 		if (!m->gone)
-			write_entry(w, &(struct ilog_entry){
-					       .kind = ILOG_MESSAGE,
-					       .uid = m->uid,
-					       .modseq = m->modseq,
-					       .flags = m->flags,
-					       .disk = m->disk,
-					       .set = m->keywords,
-					       .wsize = m->wsize,
-					       .mtime = m->mtime,
-					       .text = state_base(s, m) });
+			write_entry(w,
+				    &(struct ilog_entry){
+					    .kind = ILOG_MESSAGE,
+					    .uid = m->uid,
+					    .modseq = m->modseq,
+					    .flags = m->flags,
+					    .disk = m->disk,
+					    .set = m->keywords,
+					    .wsize = m->wsize,
+					    .mtime = m->mtime,
+					    .text = state_base_at(s, slot) });
 	}
 }
 

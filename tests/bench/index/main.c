@@ -15,6 +15,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -141,7 +142,7 @@ status(const char *name)
 static void
 times(const struct engine *e, uint32_t n)
 {
-	long anon = status("RssAnon"), file = status("RssFile"), size = 0;
+	long anon, file, size = 0;
 	struct stat st;
 	size_t count, i;
 	uint32_t uid;
@@ -156,6 +157,9 @@ times(const struct engine *e, uint32_t n)
 	row("put all blobs, settle");
 	e->close();
 
+	malloc_trim(0);
+	anon = status("RssAnon");
+	file = status("RssFile");
 	begin();
 	must(e->open(), "open");
 	row("open");
