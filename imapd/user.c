@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The process of one user: entry from spawner, sessions, store. */
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -32,8 +33,12 @@ on_work(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	store_work(u->store, &ms);
-	if (ms < 0)
+	if (ms < 0) {
+		/* Nobody does anything: most processes are so, most of the
+		 * time. */
+		malloc_trim(0);
 		return;
+	}
 	again = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
 	evtimer_add(u->work, &again);
 }
