@@ -42,5 +42,15 @@ const struct param imapd_params[] = {
 	  .text = "After how much time without a command an IMAP session is "
 		  "ended, also one in IDLE. RFC 3501 forbids less than 30 "
 		  "minutes." },
+	{ .name = "imapd_autoexpunge",
+	  .kind = PARAM_STR,
+	  .def = "",
+	  .users = SVC_BIT(SVC_SPAWNER),
+	  .text = "Folders from which old messages are removed, whatever their "
+		  "flags, and how old: \"Trash=30d, Junk=30d\" (names as IMAP "
+		  "has them, a day at least). The age counts from when the "
+		  "message's file was last saved, copied, moved, or renamed "
+		  "for a flag. It is done when an IMAP session of the user "
+		  "ends, at most once a day." },
 	{ 0 },
 };

@@ -2,6 +2,7 @@
 #ifndef IMAPD_SESSION_H
 #define IMAPD_SESSION_H
 
+#include "autoexpunge.h"
 #include "base/param.h"
 #include "collect.h"
 #include "frame/user_session.h"
@@ -32,6 +33,7 @@ struct imap_user {
 	unsigned timeout_ms;
 	const struct params *params;
 	int root; /* the mailbox's directory */
+	struct autoexpunge *autoexpunge;
 };
 
 enum imap_state {

@@ -59,7 +59,11 @@ on_linger(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (u->nsessions == 0)
+	if (u->nsessions)
+		return;
+	if (autoexpunge_is_busy(u->autoexpunge))
+		imap_user_session_gone(u);
+	else
 		loop_stop(&u->loop);
 }
 
@@ -68,6 +72,7 @@ imap_user_session_gone(struct imap_user *u)
 {
 	static const struct timeval linger = { LINGER_S, 0 };
 
+	autoexpunge_want(u->autoexpunge);
 	if (u->nsessions == 0)
 		evtimer_add(u->linger, &linger);
 }
@@ -144,6 +149,9 @@ start(struct imap_user *u, const struct user_entry *e, struct err *err)
 	if (!u->spawner)
 		return err_set(err, ERR_TEMP, 0, "no channel to spawner");
 	imap_user_session_gone(u); /* somebody should come soon */
+	u->autoexpunge =
+		autoexpunge_new(&u->loop, u->store, e->root, e->user,
+				params_str(e->params, "imapd_autoexpunge"));
 	return 0;
 }
 
@@ -160,6 +168,7 @@ stop(struct imap_user *u)
 		event_free(u->linger);
 	if (u->work)
 		event_free(u->work);
+	autoexpunge_free(u->autoexpunge);
 	if (u->store) {
 		store_finish(u->store);
 		store_close(u->store);

@@ -183,6 +183,31 @@ def test_rawlog(make_instance):
     assert len(left) == 100 and left[0].startswith("20200101T")
 
 
+def test_autoexpunge(make_instance):
+    i = make_instance(imapd_autoexpunge="Trash=1d, Nowhere=2d, INBOX=3d")
+    c = imap(i)
+    c.create("Trash")
+    for folder in ("Trash", "INBOX"):
+        for n in range(300):
+            c.append(folder, None, '"01-Jan-2001 00:00:00 +0000"',
+                     b"Subject: %d\r\n\r\n" % n)
+    c.select("INBOX")
+    c.copy("1:2", "Trash")
+    c.logout()
+    # Nobody can make a ctime older: nothing is a day old yet, whatever the
+    # messages' dates are; and once a day is enough.
+    stamp = i.mailbox("alice").path / "posthouse.autoexpunge"
+    ph.wait_for(stamp.exists, "autoexpunge to have been run")
+    before = stamp.stat().st_mtime_ns
+    c = imap(i)
+    assert c.select("Trash")[1] == [b"302"]
+    assert c.select("INBOX")[1] == [b"300"]
+    c.logout()
+    ph.wait_for(lambda: not logged_in(who(i)), "the session to end")
+    assert stamp.stat().st_mtime_ns == before
+    assert "autoexpunge" not in i.log_text().replace("imapd_autoexpunge", "")
+
+
 def seconds_to_exists(instance, n):
     """From the 250 to EXISTS in another session, which is in IDLE."""
     took = []
