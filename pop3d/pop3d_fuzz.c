@@ -3,6 +3,7 @@
 #include "command.h"
 #include "net/line.h"
 #include "stuff.h"
+#include "uidl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -54,6 +55,37 @@ fuzz_stuffing(struct str in)
 	buf_fini(&two);
 }
 
+/* Whatever the format and the list: a name is a name by RFC 1939, and what is
+ * listed is found. */
+static void
+fuzz_uidl(struct str in)
+{
+	struct uidl_of of = { .uid = 77, .uidvalidity = 4294967295u };
+	struct uidl_list list;
+	struct str format;
+	struct err err;
+	struct buf out;
+	size_t i;
+
+	if (!str_cut(&in, '\n', &format))
+		format = STR("%u");
+	of.base = str_head(in, 200);
+	buf_init(&out, OUT_MAX);
+	if (uidl_format_check(format, &err) == 0) {
+		uidl_format(&out, format, &of);
+		BUG_ON(out.n == 0 || out.n > UIDL_MAX);
+		for (i = 0; i < out.n; i++)
+			BUG_ON(out.p[i] <= ' ' || out.p[i] > '~');
+	}
+	buf_fini(&out);
+	if (uidl_list_parse(&list, in, 1, &err) < 0)
+		return;
+	for (i = 0; i < list.n; i++)
+		BUG_ON(uidl_list_find(&list, list.v[i].uid).p !=
+		       list.v[i].name.p);
+	uidl_list_fini(&list);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -61,5 +93,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	fuzz_commands(str_mem(data, n));
 	fuzz_stuffing(str_mem(data, n));
+	fuzz_uidl(str_mem(data, n));
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "stuff.h"
+#include "uidl.h"
 
 static void
 test_commands(void **state)
@@ -73,6 +74,12 @@ test_stuffing(void **state)
 		{ "a: b\r\n\r\r\nc\r\n\r\nd\r\n", 0,
 		  "a: b\r\n\r\r\nc\r\n\r\n.\r\n" },
 		{ "a: b\r\nc: d\r\n", 0, "a: b\r\nc: d\r\n.\r\n" },
+		/* as files have it */
+		{ "a: b\n\n.1\n\n2", -1, "a: b\r\n\r\n..1\r\n\r\n2\r\n.\r\n" },
+		{ "a: b\n\n.1\n\n2", 2, "a: b\r\n\r\n..1\r\n\r\n.\r\n" },
+		{ "a: b\n\r\n1\n2\n", 1, "a: b\r\n\r\n1\r\n.\r\n" },
+		{ "a\r\r\nb\rc\n\n\r", -1, "a\r\r\nb\rc\r\n\r\n\r\n.\r\n" },
+		{ "\n.\n", -1, "\r\n..\r\n.\r\n" },
 	};
 	struct stuff s;
 	struct buf out;
@@ -104,12 +111,84 @@ test_stuffing(void **state)
 	buf_fini(&out);
 }
 
+static void
+test_uidl_formats(void **state)
+{
+	/* Seen on the servers they are named after. */
+	static const struct {
+		const char *format, *want; /* NULL: not a format */
+	} rows[] = {
+		{ "%08Xu%08Xv", "0000004d65a1b2c3" }, /* Dovecot */
+		{ "%08Xv%08Xu", "65a1b2c30000004d" }, /* UW */
+		{ "%v-%u", "1705095875-77" },	      /* Courier */
+		{ "%f", "1700.M1P2Q3.Host,S=10" },    /* Courier */
+		{ "%v.%u", "1705095875.77" },	      /* Cyrus */
+		{ "%Lf", "1700.m1p2q3.host,s=10" },
+		{ "%Ug", "1700.M1P2Q3.HOST,S=10" },
+		{ "a%%%5u", "0000004d65a1b2c3" }, /* blanks are no name */
+		{ "a%%%05u", "a%00077" },
+		{ "%070u%u", "0000004d65a1b2c3" }, /* too long */
+		{ "%v", NULL },
+		{ "", NULL },
+		{ "%", NULL },
+		{ "%u%", NULL },
+		{ "%99u", NULL },
+		{ "%u%m", NULL },
+	};
+	struct uidl_of m = { .uid = 77,
+			     .uidvalidity = 1705095875,
+			     .base = STR("1700.M1P2Q3.Host,S=10") };
+	struct err err;
+	struct buf b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(
+			uidl_format_check(str_of(rows[i].format), &err),
+			rows[i].want ? 0 : -1);
+		if (!rows[i].want)
+			continue;
+		buf_init(&b, 1000);
+		uidl_format(&b, str_of(rows[i].format), &m);
+		assert_string_equal(buf_cstr(&b), rows[i].want);
+		buf_fini(&b);
+	}
+}
+
+static void
+test_uidl_list(void **state)
+{
+	struct uidl_list l;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(uidl_list_parse(&l,
+					 STR("posthouse.uidl 1 5\n1 a\n7 b\r\n"
+					     "8 c\nx y\n8 d\n9"),
+					 5, &err),
+			 0);
+	assert_int_equal(l.n, 2);
+	assert_true(str_eq(uidl_list_find(&l, 1), STR("a")));
+	assert_true(str_eq(uidl_list_find(&l, 8), STR("c")));
+	assert_null(uidl_list_find(&l, 7).p);
+	assert_null(uidl_list_find(&l, 9).p);
+	uidl_list_fini(&l);
+	/* Of another life of the folder. */
+	assert_int_equal(
+		uidl_list_parse(&l, STR("posthouse.uidl 1 5\n1 a\n"), 6, &err),
+		0);
+	assert_int_equal(l.n, 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_stuffing),
+		cmocka_unit_test(test_uidl_formats),
+		cmocka_unit_test(test_uidl_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,7 +37,8 @@ on_kick(struct process *p, struct chan *c, uint32_t tag,
 		next = it->next;
 		if (!user_session_is_meant(&s->who, m))
 			continue;
-		session_kick(s);
+		session_bye(s, "Disconnected by the administrator.",
+			    "Kicked by the administrator");
 		done.count++;
 	}
 	chan_send(c, tag, &msg_who_done_def, &done);
@@ -139,12 +140,10 @@ pop3d_entry(const struct user_entry *e)
 	}
 	p.pop3d.loop = &p.loop;
 	p.pop3d.arg = &p;
-	p.pop3d.timeout_ms =
-		(unsigned)params_num(e->params, "pop3_timeout") * 1000;
-	p.pop3d.max_sessions =
-		(unsigned)params_num(e->params, "pop3_session_limit");
-	p.pop3d.max_userip =
-		(unsigned)params_num(e->params, "mail_max_userip_connections");
+	if (!pop3_conf_init(&p.pop3d.conf, e->params)) {
+		loop_fini(&p.loop);
+		return 1;
+	}
 	p.pop3d.params = e->params;
 	p.pop3d.root = e->root;
 	list_init(&p.pop3d.sessions);

@@ -4,31 +4,16 @@
 void
 stuff_init(struct stuff *s, bool limited, uint64_t lines)
 {
-	*s = (struct stuff){
-		.limited = limited, .lines = lines, .bol = true, .ended = true
-	};
+	*s = (struct stuff){ .limited = limited, .lines = lines };
 }
 
-/* Part of one line, its LF included if it is the end. */
+/* A line has ended. */
 static void
-add_part(struct stuff *s, struct str part, struct buf *out)
+count_line(struct stuff *s)
 {
-	bool lf = part.p[part.n - 1] == '\n', empty;
-
-	if (s->bol && part.p[0] == '.')
-		(void)!buf_add_byte(out, '.');
-	if (s->bol)
-		s->first = part.p[0];
-	(void)!buf_add_str(out, part);
-	s->len += part.n;
-	s->bol = s->ended = lf;
-	if (!lf)
-		return;
-	empty = s->len == 1 || (s->len == 2 && s->first == '\r');
-	s->len = 0;
 	if (s->in_body && s->lines)
 		s->lines--;
-	if (!s->in_body && empty)
+	if (s->blank)
 		s->in_body = true;
 	s->full = s->limited && s->in_body && s->lines == 0;
 }
@@ -36,20 +21,50 @@ add_part(struct stuff *s, struct str part, struct buf *out)
 int
 stuff_add(struct stuff *s, struct str chunk, struct buf *out)
 {
-	ptrdiff_t lf;
+	const char *p = chunk.p, *end = p + chunk.n, *lf;
+	char *o;
 	size_t n;
 
-	while (chunk.n && !s->full) {
-		lf = str_find(chunk, '\n');
-		n = lf < 0 ? chunk.n : (size_t)lf + 1;
-		add_part(s, str_head(chunk, n), out);
-		chunk = str_from(chunk, n);
+	if (chunk.n == 0 || s->full)
+		return 0;
+	/* Each LF may become CR LF, each line get a dot. */
+	o = buf_reserve(out, 2 * chunk.n + 2);
+	if (!o)
+		return -1;
+	while (p < end && !s->full) {
+		lf = memchr(p, '\n', (size_t)(end - p));
+		n = (size_t)((lf ? lf : end) - p);
+		if (!s->mid_line) {
+			s->blank = true;
+			if (n && *p == '.')
+				*o++ = '.';
+		}
+		if (n) {
+			memcpy(o, p, n);
+			o += n;
+			s->blank = s->blank && !s->mid_line && n == 1 &&
+				   *p == '\r';
+			s->cr = p[n - 1] == '\r';
+		}
+		s->mid_line = !lf && (n || s->mid_line);
+		p += n;
+		if (!lf)
+			break;
+		p++;
+		if (!s->cr)
+			*o++ = '\r';
+		*o++ = '\n';
+		s->cr = false;
+		count_line(s);
 	}
-	return buf_overflown(out) ? -1 : 0;
+	out->n = (size_t)(o - out->p);
+	return 0;
 }
 
 int
 stuff_end(struct stuff *s, struct buf *out)
 {
-	return buf_add_c(out, s->ended ? ".\r\n" : "\r\n.\r\n");
+	return buf_add_c(out, !s->mid_line ? ".\r\n"
+			      : s->cr	   ? "\n.\r\n"
+					   : "\r\n.\r\n");
 }

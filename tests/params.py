@@ -28,7 +28,10 @@ ROOMS = {
 }
 FORKED = ("deliver", "imapd", "pop3d")
 RECEIVERS = ("smtpd", "submitd")  # and lib/receive is in both
-READERS = ("imapd", "pop3d")      # and lib/frame/rawlog.c is in both
+SHARED = {                        # files of lib/frame that ask
+    "rawlog.c": ("imapd", "pop3d"),
+    "pop3_capa.c": ("login", "pop3d"),
+}
 COMMON = {"sandbox_missing"}  # asked in lib/frame
 # master finds these through the service table; elsewhere they are names of
 # descriptors.
@@ -68,8 +71,9 @@ def main():
     asked = {s: found & names for s, found in asked.items()}
     for process in RECEIVERS:
         asked[process] |= literals(top / "lib/receive") & names
-    for process in READERS:
-        asked[process] |= literals(top / "lib/frame", "rawlog.c") & names
+    for file, processes in SHARED.items():
+        for process in processes:
+            asked[process] |= literals(top / "lib/frame", file) & names
     wrong = []
     for process in ROOMS:
         has = sent.get(process, set())

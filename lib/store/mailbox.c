@@ -214,6 +214,14 @@ mailbox_find(struct mailbox *mb, uint32_t uid)
 	return index_find(mb->ix, uid);
 }
 
+struct str
+mailbox_base(struct mailbox *mb, uint32_t uid)
+{
+	const struct message *m = index_find(mb->ix, uid);
+
+	return m ? index_base(mb->ix, m) : STR("");
+}
+
 const char *
 mailbox_name(const struct mailbox *mb)
 {

@@ -79,6 +79,8 @@ const struct message *mailbox_at(struct mailbox *mb, size_t slot); /* never NULL
 size_t mailbox_lower(struct mailbox *mb, uint32_t uid);
 /* NULL: no (longer) such message. */
 const struct message *mailbox_find(struct mailbox *mb, uint32_t uid);
+/* The name of its file without flags, valid until the next call; "": gone. */
+struct str mailbox_base(struct mailbox *mb, uint32_t uid);
 
 const char *mailbox_name(const struct mailbox *mb);
 bool mailbox_deleted(const struct mailbox *mb);

@@ -53,15 +53,15 @@ cmd_capa(struct session *s)
 
 	buf_init(&sasl, LOGIN_LINE_MAX);
 	session_mechanisms(s, "", &sasl);
-	conn_writef(s->conn,
-		    "+OK\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n"
-		    "PIPELINING\r\nEXPIRE NEVER\r\n%s",
-		    session_offers_tls(s) ? "STLS\r\n" : "");
+	conn_write(s->conn, STR("+OK\r\n"));
+	pop3_capa_put(conn_out(s->conn), &s->w->conf.pop3);
+	if (session_offers_tls(s) && !s->utf8)
+		conn_write(s->conn, STR("STLS\r\n"));
 	if (session_takes_passwords(s))
 		conn_write(s->conn, STR("USER\r\n"));
 	if (sasl.n)
 		conn_writef(s->conn, "SASL %.*s\r\n", STR_FMT(buf_str(&sasl)));
-	conn_writef(s->conn, "IMPLEMENTATION Posthouse\r\n.\r\n");
+	conn_write(s->conn, STR(".\r\n"));
 	buf_fini(&sasl);
 }
 
@@ -158,12 +158,26 @@ cmd_stls(struct session *s, struct str arg)
 		reply_error(s, "No arguments belong here.");
 	} else if (s->tls) {
 		reply_error(s, "TLS is active already.");
+	} else if (s->utf8) { /* RFC 6856 2.1 */
+		reply_error(s, "STLS comes before UTF8.");
 	} else if (!session_offers_tls(s)) {
 		reply(s, "-ERR [SYS/TEMP] TLS is not available.");
 	} else {
 		reply(s, "+OK Begin TLS negotiation now.");
 		session_enter(s, LOGIN_TLS);
 	}
+}
+
+/* RFC 6856 2.1 */
+static void
+cmd_utf8(struct session *s, struct str arg)
+{
+	if (arg.n) {
+		reply_error(s, "No arguments belong here.");
+		return;
+	}
+	s->utf8 = true;
+	reply(s, "+OK UTF8 enabled.");
 }
 
 /* False: the session has ended. */
@@ -187,6 +201,9 @@ dispatch(struct session *s, struct str line)
 		break;
 	case POP3_STLS:
 		cmd_stls(s, arg);
+		break;
+	case POP3_UTF8:
+		cmd_utf8(s, arg);
 		break;
 	case POP3_NOOP:
 		reply(s, "+OK");

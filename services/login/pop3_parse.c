@@ -10,8 +10,8 @@ pop3_command(struct str line, struct str *arg)
 	} verbs[] = {
 		{ "CAPA", POP3_CAPA }, { "USER", POP3_USER },
 		{ "PASS", POP3_PASS }, { "AUTH", POP3_AUTH },
-		{ "STLS", POP3_STLS }, { "NOOP", POP3_NOOP },
-		{ "QUIT", POP3_QUIT },
+		{ "STLS", POP3_STLS }, { "UTF8", POP3_UTF8 },
+		{ "NOOP", POP3_NOOP }, { "QUIT", POP3_QUIT },
 	};
 	struct str word;
 	size_t i;

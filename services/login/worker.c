@@ -138,6 +138,7 @@ configure(struct login_conf *c, const struct params *p)
 	c->sessions = (unsigned)params_num(p, "login_connection_limit");
 	c->client_sessions =
 		(unsigned)params_num(p, "login_client_connection_limit");
+	pop3_capa_init(&c->pop3, p);
 }
 
 static void

@@ -4,6 +4,7 @@
 
 #include "frame/asker.h"
 #include "frame/listeners.h"
+#include "frame/pop3_capa.h"
 #include "frame/tls_client.h"
 #include "net/addr.h"
 #include "net/clients.h"
@@ -19,6 +20,7 @@ struct login_conf {
 	unsigned failure_ms;	  /* before "no" is said */
 	unsigned sessions;	  /* of this worker */
 	unsigned client_sessions; /* of one client; 0: any number */
+	struct pop3_capa pop3;
 };
 
 /* A login process; tests make their own, with askers of theirs. */
