@@ -1,321 +1,233 @@
 /* SPDX-License-Identifier: ISC */
-/* SEARCH: a message at a time, what is cheap to know first. */
-#include <errno.h>
+/* SEARCH (RFC 3501, 9051), ESEARCH (RFC 4731), SEARCHRES (RFC 5182). */
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "commands.h"
 #include "search.h"
 
-/* How far the evaluation may go for a message. */
-enum { BY_VIEW, BY_STAT, BY_HEADER, BY_BODY, LEVELS };
-enum verdict { NO, YES, UNKNOWN };
+enum { PUT_BATCH = 1000 };
+
+struct found {
+	struct imap_range *v; /* ascending and disjoint */
+	size_t n, size;
+};
 
 struct search_job {
 	struct search sr;
-	struct imap_range range;
-	struct imap_set all;
-	struct imap_walk walk;
-	uint32_t *hits;
-	size_t n;
+	struct searcher a;
+	bool failed;		    /* no memory */
+	struct found numbers, uids; /* uids: to be saved, if not the same */
+	uint32_t count, min, max;   /* as said */
+	uint32_t min_uid, max_uid;
+	uint64_t modseq, min_modseq, max_modseq; /* the highest; of them */
+	/* the answer */
+	bool saying;
+	size_t at;
+	uint32_t next; /* in range at; 0: its first */
 };
 
-struct message_at {
-	struct imap_session *s;
-	const struct imap_walk *at;
-	uint32_t uid;
-	const struct message *m;
-	int level;
-	struct imap_cache *c;
-	bool gone;
-};
-
-static enum verdict
-yes_if(bool yes)
-{
-	return yes ? YES : NO;
-}
-
-/* --- bodies ----------------------------------------------------------------
- */
-
 static bool
-part_has(struct message_at *a, struct search_key *k, const struct mime_part *p)
+found_add(struct found *f, uint32_t n)
 {
-	struct text_needle *needle = &k->needle;
-	struct text_scan scan;
-	struct text_body b;
-	char part[16384];
-	struct err err;
-	ssize_t n;
+	struct imap_range *p;
+	size_t size;
 
-	needle->found = false;
-	if (text_scan_init(&scan, &needle, 1) < 0)
-		return false;
-	text_body_init(&b, &scan, text_encoding_of(p->encoding),
-		       imf_param_get(p->params, STR("charset")));
-	reader_range(&a->c->reader, p->body_raw, p->body_raw_end);
-	while ((n = reader_get_raw(&a->c->reader, part, sizeof(part), &err)) >
-	       0)
-		if (!text_body_feed(&b, str_mem(part, (size_t)n)))
-			break;
-	text_body_fini(&b);
-	text_scan_fini(&scan);
-	return needle->found;
-}
-
-static bool
-header_has(struct message_at *a, struct search_key *k,
-	   const struct mime_part *p)
-{
-	struct buf text;
-	char part[8192];
-	struct err err;
-	ssize_t n;
-	bool found;
-
-	buf_init(&text, MIME_HEADER_MAX);
-	reader_range(&a->c->reader, p->head_raw, p->head_raw_end);
-	while ((n = reader_get_raw(&a->c->reader, part, sizeof(part), &err)) >
-	       0)
-		if (buf_add(&text, part, (size_t)n) < 0)
-			break;
-	found = imap_search_any_header(k, buf_str(&text));
-	buf_fini(&text);
-	return found;
-}
-
-/* The text of all parts, and the headers below the top. */
-static bool
-body_has(struct message_at *a, struct search_key *k, const struct mime_part *p)
-{
-	const struct mime_part *c;
-
-	if (p->parent && header_has(a, k, p))
+	if (f->n && f->v[f->n - 1].hi + 1 == n) {
+		f->v[f->n - 1].hi = n;
 		return true;
-	for (c = p->child; c; c = c->next)
-		if (body_has(a, k, c))
-			return true;
-	if (p->child)
-		return false;
-	/* Without structure everything is text. */
-	if (p->parent && !str_ieq(p->type, STR("text")) &&
-	    !str_ieq(p->type, STR("message")))
-		return false;
-	return part_has(a, k, p);
-}
-
-/* --- keys ------------------------------------------------------------------
- */
-
-static enum verdict
-by_stat(struct message_at *a, const struct search_key *k)
-{
-	struct mailbox *mb = a->s->view.mb;
-	struct err err;
-	uint64_t size;
-	int64_t t, day;
-	int rc;
-
-	if (a->level < BY_STAT)
-		return UNKNOWN;
-	if (k->kind == SEARCH_LARGER || k->kind == SEARCH_SMALLER) {
-		rc = mailbox_wsize(mb, a->uid, &size, &err);
-		a->m = imap_view_at(&a->s->view, a->at->slot);
-		if (rc < 0 || !a->m) {
-			a->gone = true;
-			return NO;
-		}
-		return yes_if(k->kind == SEARCH_LARGER ? size > k->num
-						       : size < k->num);
 	}
-	rc = mailbox_mtime(mb, a->uid, &t, &err);
-	a->m = imap_view_at(&a->s->view, a->at->slot);
-	if (rc < 0 || !a->m) {
-		a->gone = true;
-		return NO;
-	}
-	day = t / 86400 - (t % 86400 < 0);
-	if (k->kind == SEARCH_BEFORE)
-		return yes_if(day < k->day);
-	return yes_if(k->kind == SEARCH_ON ? day == k->day : day >= k->day);
-}
-
-/* Open and parse; false: gone. */
-static bool
-load(struct message_at *a, bool all)
-{
-	struct err err;
-
-	if (!a->c)
-		a->c = imap_cache_get(a->s, a->uid, &err);
-	/* Opening it may have shown that others changed the mailbox. */
-	a->m = imap_view_at(&a->s->view, a->at->slot);
-	if (a->m && a->c && imap_cache_parse(a->c, false, &err) == 0 &&
-	    (!all || imap_cache_parse(a->c, true, &err) == 0))
-		return true;
-	a->gone = true;
-	return false;
-}
-
-static enum verdict
-by_header(struct message_at *a, struct search_key *k)
-{
-	struct imf_field f;
-	int64_t day, moment;
-
-	if (a->level < BY_HEADER)
-		return UNKNOWN;
-	if (!load(a, false))
-		return NO;
-	if (k->kind == SEARCH_HEADER)
-		return yes_if(imap_search_header(k, buf_str(&a->c->text)));
-	if (!imf_find(buf_str(&a->c->text), STR("Date"), &f) ||
-	    imf_date(f.value, &day, &moment) < 0)
-		return NO;
-	if (k->kind == SEARCH_SENTBEFORE)
-		return yes_if(day < k->day);
-	return yes_if(k->kind == SEARCH_SENTON ? day == k->day : day >= k->day);
-}
-
-static enum verdict
-by_body(struct message_at *a, struct search_key *k)
-{
-	if (a->level < BY_BODY)
-		return UNKNOWN;
-	if (!load(a, true))
-		return NO;
-	if (k->kind == SEARCH_TEXT &&
-	    imap_search_any_header(k, buf_str(&a->c->text)))
-		return YES;
-	return yes_if(body_has(a, k, a->c->top));
-}
-
-static enum verdict evaluate(struct message_at *a, struct search_key *k);
-
-static enum verdict
-evaluate_and(struct message_at *a, struct search_key *k)
-{
-	enum verdict all = YES, v;
-
-	for (; k; k = k->next) {
-		v = evaluate(a, k);
-		if (v == NO)
-			return NO;
-		if (v == UNKNOWN)
-			all = UNKNOWN;
-	}
-	return all;
-}
-
-static enum verdict
-evaluate_or(struct message_at *a, struct search_key *k)
-{
-	enum verdict x = evaluate(a, k->a), y;
-
-	if (x == YES)
-		return YES;
-	y = evaluate(a, k->b);
-	if (y == YES)
-		return YES;
-	return x == UNKNOWN || y == UNKNOWN ? UNKNOWN : NO;
-}
-
-static enum verdict
-evaluate(struct message_at *a, struct search_key *k)
-{
-	enum verdict v;
-
-	if (a->gone)
-		return NO;
-	switch (k->kind) {
-	case SEARCH_ALL:
-		return YES;
-	case SEARCH_NONE:
-		return NO;
-	case SEARCH_FLAG:
-		return yes_if(((imap_flags_of_store(a->m->flags) & k->flag) !=
-			       0) == (k->num != 0));
-	case SEARCH_RECENT:
-		return yes_if(imap_view_is_recent(&a->s->view, a->uid) ==
-			      (k->num != 0));
-	case SEARCH_SEQ:
-		return yes_if(imap_set_has(&k->set, a->at->seq));
-	case SEARCH_UID:
-		return yes_if(imap_set_has(&k->set, a->uid));
-	case SEARCH_LARGER:
-	case SEARCH_SMALLER:
-	case SEARCH_BEFORE:
-	case SEARCH_ON:
-	case SEARCH_SINCE:
-		return by_stat(a, k);
-	case SEARCH_SENTBEFORE:
-	case SEARCH_SENTON:
-	case SEARCH_SENTSINCE:
-	case SEARCH_HEADER:
-		return by_header(a, k);
-	case SEARCH_BODY:
-	case SEARCH_TEXT:
-		return by_body(a, k);
-	case SEARCH_NOT:
-		v = evaluate(a, k->a);
-		return v == UNKNOWN ? UNKNOWN : v == YES ? NO : YES;
-	case SEARCH_OR:
-		return evaluate_or(a, k);
-	case SEARCH_AND:
-		return evaluate_and(a, k->a);
-	}
-	return NO;
-}
-
-/* --- the job ---------------------------------------------------------------
- */
-
-static bool
-matches(struct imap_session *s, struct search_job *j)
-{
-	struct message_at a = { .s = s, .at = &j->walk };
-	enum verdict v = UNKNOWN;
-
-	for (a.level = 0; v == UNKNOWN && a.level < LEVELS; a.level++) {
-		a.m = imap_view_at(&s->view, j->walk.slot);
-		if (!a.m)
+	if (f->n == f->size) {
+		size = f->size ? 2 * f->size : 64;
+		p = realloc(f->v, size * sizeof(*p));
+		if (!p)
 			return false;
-		a.uid = a.m->uid;
-		v = evaluate(&a, j->sr.top);
+		f->v = p;
+		f->size = size;
 	}
-	return v == YES && !a.gone;
+	f->v[f->n++] = (struct imap_range){ n, n };
+	return true;
+}
+
+/* --- results ---------------------------------------------------------------
+ */
+
+static void
+take(struct imap_session *s, struct search_job *j)
+{
+	const struct message *m = imap_view_at(&s->view, j->a.slot);
+	uint32_t number = s->uid ? j->a.uid : j->a.seq;
+	uint64_t modseq = m ? m->modseq : 0;
+
+	if (j->count++ == 0) {
+		j->min = number;
+		j->min_uid = j->a.uid;
+		j->min_modseq = modseq;
+	}
+	j->max = number;
+	j->max_uid = j->a.uid;
+	j->max_modseq = modseq;
+	if (modseq > j->modseq)
+		j->modseq = modseq;
+	if (j->sr.ret & RETURN_ALL && !found_add(&j->numbers, number))
+		j->failed = true;
+	if (j->sr.ret & RETURN_SAVE && !found_add(&j->uids, j->a.uid))
+		j->failed = true;
+}
+
+/* RFC 5182 2.4: with MIN or MAX and nothing else only these are saved. */
+static int
+save(struct imap_session *s, struct search_job *j)
+{
+	struct imap_range few[2] = { { j->min_uid, j->min_uid },
+				     { j->max_uid, j->max_uid } };
+	unsigned ret = j->sr.ret;
+	size_t n = 2, first = 0;
+
+	if (ret & (RETURN_ALL | RETURN_COUNT) ||
+	    !(ret & (RETURN_MIN | RETURN_MAX)))
+		return imap_view_save(&s->view, j->uids.v, j->uids.n);
+	if (!(ret & RETURN_MIN))
+		first = 1;
+	if (!(ret & RETURN_MAX) || j->min_uid == j->max_uid)
+		n = first + 1;
+	if (j->count == 0)
+		n = first;
+	return imap_view_save(&s->view, few + first, n - first);
+}
+
+/* RFC 7162 3.1.5, 3.1.10 */
+static uint64_t
+modseq_of(const struct search_job *j)
+{
+	unsigned ret = j->sr.ret;
+
+	if (ret & (RETURN_ALL | RETURN_COUNT) ||
+	    !(ret & (RETURN_MIN | RETURN_MAX)))
+		return j->modseq;
+	if (!(ret & RETURN_MAX))
+		return j->min_modseq;
+	if (!(ret & RETURN_MIN))
+		return j->max_modseq;
+	return j->min_modseq > j->max_modseq ? j->min_modseq : j->max_modseq;
+}
+
+/* --- the answer ------------------------------------------------------------
+ */
+
+static void
+say_begin(struct imap_session *s, struct search_job *j)
+{
+	struct buf *out = imap_out(s);
+
+	j->saying = true;
+	if (!j->sr.extended) {
+		buf_add_c(out, "* SEARCH");
+		return;
+	}
+	buf_addf(out, "* ESEARCH (TAG \"%s\")%s", s->tag, s->uid ? " UID" : "");
+	if (j->count && j->sr.ret & RETURN_MIN)
+		buf_addf(out, " MIN %u", j->min);
+	if (j->count && j->sr.ret & RETURN_MAX)
+		buf_addf(out, " MAX %u", j->max);
+	if (j->sr.ret & RETURN_COUNT)
+		buf_addf(out, " COUNT %u", j->count);
+	if (j->count && j->sr.has_modseq)
+		buf_addf(out, " MODSEQ %llu", (unsigned long long)modseq_of(j));
+	if (j->count && j->sr.ret & RETURN_ALL)
+		buf_add_c(out, " ALL ");
 }
 
 static void
-say_hits(struct imap_session *s, struct search_job *j)
+say_number(struct search_job *j, struct buf *out)
+{
+	const struct imap_range *r = &j->numbers.v[j->at];
+
+	if (j->next == 0)
+		j->next = r->lo;
+	buf_add_byte(out, ' ');
+	buf_add_u64(out, j->next);
+	if (j->next++ == r->hi) {
+		j->next = 0;
+		j->at++;
+	}
+}
+
+static void
+say_range(struct search_job *j, struct buf *out)
+{
+	const struct imap_range *r = &j->numbers.v[j->at];
+
+	if (j->at)
+		buf_add_byte(out, ',');
+	buf_add_u64(out, r->lo);
+	if (r->hi != r->lo) {
+		buf_add_byte(out, ':');
+		buf_add_u64(out, r->hi);
+	}
+	j->at++;
+}
+
+static enum imap_done
+say(struct imap_session *s, struct search_job *j)
 {
 	struct buf *out = imap_out(s);
 	size_t i;
 
-	buf_add_c(out, "* SEARCH");
-	for (i = 0; i < j->n; i++) {
-		buf_add_byte(out, ' ');
-		buf_add_u64(out, j->hits[i]);
+	for (i = 0; i < PUT_BATCH && j->at < j->numbers.n; i++) {
+		if (j->sr.extended)
+			say_range(j, out);
+		else
+			say_number(j, out);
 	}
+	if (j->at < j->numbers.n)
+		return IMAP_MORE;
+	if (!j->sr.extended && j->count && j->sr.has_modseq)
+		buf_addf(out, " (MODSEQ %llu)", (unsigned long long)j->modseq);
 	buf_add_c(out, "\r\n");
 	imap_reply(s, "OK Search completed");
+	return IMAP_DONE;
 }
+
+static enum imap_done
+finish(struct imap_session *s, struct search_job *j)
+{
+	if (!j->failed && j->sr.ret & RETURN_SAVE && save(s, j) < 0)
+		j->failed = true;
+	if (j->failed) {
+		imap_search_failed(s, &j->sr, "LIMIT");
+		return IMAP_DONE;
+	}
+	if (j->sr.ret == RETURN_SAVE) { /* RFC 5182 2.1: no answer */
+		imap_reply(s, "OK Search completed, result saved");
+		return IMAP_DONE;
+	}
+	say_begin(s, j);
+	return IMAP_MORE;
+}
+
+/* --- the job ---------------------------------------------------------------
+ */
 
 static enum imap_done
 step_search(struct imap_session *s)
 {
 	struct search_job *j = s->job;
 
-	if (!imap_walk_next(&j->walk, &s->view)) {
-		say_hits(s, j);
-		return IMAP_DONE;
+	if (j->saying)
+		return say(s, j);
+	for (;;) {
+		switch (searcher_next(&j->a)) {
+		case SEARCH_FOUND:
+			take(s, j);
+			if (!j->a.read)
+				break;
+			return IMAP_MORE;
+		case SEARCH_MORE:
+			return IMAP_MORE;
+		case SEARCH_END:
+			return finish(s, j);
+		}
 	}
-	if (matches(s, j))
-		j->hits[j->n++] =
-			s->uid ? mailbox_at(s->view.mb, j->walk.slot)->uid
-			       : j->walk.seq;
-	return IMAP_MORE;
 }
 
 static void
@@ -323,40 +235,65 @@ end_search(struct imap_session *s)
 {
 	struct search_job *j = s->job;
 
-	imap_search_fini(&j->sr);
-	free(j->hits);
-	imap_cache_clear(s);
+	searcher_fini(&j->a);
+	free(j->numbers.v);
+	free(j->uids.v);
+}
+
+void
+imap_search_failed(struct imap_session *s, const struct search *sr,
+		   const char *code)
+{
+	bool saves = sr->ret & RETURN_SAVE;
+
+	if (saves) /* RFC 5182 2.1: "$" is empty then */
+		(void)!imap_view_save(&s->view, NULL, 0);
+	imap_reply(s, "NO [%s] Too much to search", saves ? "NOTSAVED" : code);
+}
+
+bool
+imap_search_begin(struct imap_session *s, struct imap_in *in, struct search *sr,
+		  struct searcher *a,
+		  bool (*parse)(struct imap_in *, struct search *))
+{
+	if (!parse(in, sr)) {
+		if (sr->bad_charset) { /* RFC 3501 6.4.4 */
+			if (sr->ret & RETURN_SAVE)
+				(void)!imap_view_save(&s->view, NULL, 0);
+			imap_reply(s, "NO [BADCHARSET (US-ASCII UTF-8)] "
+				      "Unknown charset");
+		} else {
+			imap_reply_bad(s, in);
+		}
+		return false;
+	}
+	if (sr->has_modseq) /* RFC 7162 3.1 */
+		imap_enable_condstore(s);
+	if (searcher_init(a, s, sr) < 0) {
+		imap_search_failed(s, sr, "LIMIT");
+		return false;
+	}
+	return true;
 }
 
 void
 imap_cmd_search(struct imap_session *s, struct imap_in *in)
 {
 	struct search_job *j = pool_alloc(&s->pool, sizeof(*j));
-	struct imap_view *v = &s->view;
 
-	if (!j) {
-		imap_reply(s, "NO [LIMIT] Command is too large");
+	if (!j || !imap_search_return(in, &j->sr)) {
+		imap_reply_bad(s, in);
 		return;
 	}
-	if (!imap_search_parse(in, &j->sr)) {
-		if (j->sr.bad_charset) /* RFC 3501 6.4.4 */
-			imap_reply(s, "NO [BADCHARSET (US-ASCII UTF-8)] "
-				      "Unknown charset");
-		else
-			imap_reply_bad(s, in);
+	if (!imap_search_begin(s, in, &j->sr, &j->a, imap_search_parse))
+		return;
+	if (j->sr.has_charset && s->utf8 && !s->rev2) { /* RFC 6855 3 */
+		searcher_fini(&j->a);
+		imap_reply(s, "BAD SEARCH: No CHARSET after ENABLE "
+			      "UTF8=ACCEPT");
 		return;
 	}
-	imap_search_resolve(j->sr.top, imap_view_count(v),
-			    imap_view_last_uid(v));
-	j->range = (struct imap_range){ 1, UINT32_MAX };
-	j->all = (struct imap_set){ .v = &j->range, .n = 1, .uids = true };
-	imap_walk_begin(&j->walk, v, &j->all);
-	j->hits = calloc(imap_view_count(v) + 1, sizeof(*j->hits));
+	if (s->rev2) /* RFC 9051 6.4.4: there is no other answer */
+		j->sr.extended = true;
 	imap_job(s, step_search, end_search, j);
-	if (!j->hits) {
-		imap_search_fini(&j->sr);
-		s->stage = STAGE_SYNC;
-		s->end = NULL;
-		imap_reply(s, "NO [LIMIT] Too many messages");
-	}
 }

@@ -32,6 +32,8 @@ const struct imap_command imap_commands[] = {
 	{ "STORE", imap_cmd_store,
 	  CMD_NEEDS_BOX | CMD_NEEDS_RW | CMD_UID | CMD_NO_EXPUNGE },
 	{ "SEARCH", imap_cmd_search, CMD_NEEDS_BOX | CMD_UID | CMD_NO_EXPUNGE },
+	{ "SORT", imap_cmd_sort, CMD_NEEDS_BOX | CMD_UID | CMD_NO_EXPUNGE },
+	{ "THREAD", imap_cmd_thread, CMD_NEEDS_BOX | CMD_UID | CMD_NO_EXPUNGE },
 	{ "COPY", imap_cmd_copy, CMD_NEEDS_BOX | CMD_UID },
 	{ "MOVE", imap_cmd_move, CMD_NEEDS_BOX | CMD_NEEDS_RW | CMD_UID },
 	/* login's: RFC 3501 6.2 allows them in no state of ours */

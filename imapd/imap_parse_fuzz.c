@@ -55,10 +55,8 @@ try_all(struct str text, struct pool *pool)
 	if (imap_fetch_items(&in, &items))
 		BUG_ON(items.n == 0);
 	in = start;
-	if (imap_search_parse(&in, &sr)) {
-		imap_search_resolve(sr.top, 10, 100);
-		imap_search_fini(&sr);
-	}
+	if (imap_search_return(&in, &sr))
+		(void)imap_search_parse(&in, &sr);
 }
 
 static void

@@ -14,7 +14,6 @@ enum {
 	TOO_LONG = 0xfffe,
 	HEAD = 14, /* bytes before the lengths */
 	LENGTHS = HEAD + 2 * KEYS_FIELDS + 2,
-	FIRST_MAX = 2000,    /* of a list, to find its first address */
 	UNCUT_MAX = 1000000, /* of what will be cut */
 	ADDRS_MAX = 1000000, /* of the pool for addresses */
 };
@@ -83,20 +82,22 @@ keep_if_new(struct buf *out, size_t at)
 		out->n = at;
 }
 
+static bool
+has_addresses(int field)
+{
+	return field >= KEYS_FROM && field <= KEYS_BCC;
+}
+
 /*
  * RFC 3501 6.4.4 asks for the envelope's From, people type what they see: the
  * field as it stands, and of its addresses what looks otherwise there (quoted
  * characters, comments).
  */
 static void
-add_addresses(struct buf *out, struct str value)
+add_addresses(struct buf *out, const struct imf_addr *v, size_t n)
 {
-	struct imf_addr *v;
-	struct pool pool;
-	size_t i, n, at;
+	size_t i, at;
 
-	pool_init(&pool, ADDRS_MAX);
-	n = imf_addresses(&pool, value, &v);
 	for (i = 0; i < n && !buf_overflown(out); i++) {
 		at = out->n;
 		buf_add_byte(out, '\0');
@@ -107,15 +108,22 @@ add_addresses(struct buf *out, struct str value)
 		fold_address(out, &v[i]);
 		keep_if_new(out, at);
 	}
-	pool_fini(&pool);
 }
 
 void
 imap_keys_text(struct buf *out, int field, struct str value)
 {
+	struct imf_addr *v;
+	struct pool pool;
+	size_t n;
+
 	fold_value(out, value);
-	if (field >= KEYS_FROM && field <= KEYS_BCC && value.n <= KEYS_TEXT_MAX)
-		add_addresses(out, value);
+	if (!has_addresses(field) || value.n > KEYS_TEXT_MAX)
+		return;
+	pool_init(&pool, ADDRS_MAX);
+	n = imf_addresses(&pool, value, &v);
+	add_addresses(out, v, n);
+	pool_fini(&pool);
 }
 
 /* What is for sorting needs no end. */
@@ -128,32 +136,46 @@ cut(struct buf *b)
 
 /* What SORT needs of the first address of a list. */
 static void
-take_first(struct builder *k, int field, struct str value)
+take_first(struct builder *k, int field, const struct imf_addr *first)
 {
 	static const int sort[KEYS_FIELDS] = {
 		[KEYS_FROM] = KEYS_SORT_FROM,
 		[KEYS_TO] = KEYS_SORT_TO,
 		[KEYS_CC] = KEYS_SORT_CC,
 	};
-	struct imf_addr *v;
-	struct pool pool;
 	struct buf *b;
 
 	if (!sort[field])
 		return;
+	b = &k->text[sort[field]];
+	text_fold(b, first->mailbox);
+	cut(b);
+	if (field == KEYS_CC)
+		return;
+	b = &k->text[field == KEYS_FROM ? KEYS_DISPLAY_FROM : KEYS_DISPLAY_TO];
+	if (first->name.n)
+		fold_value(b, first->name);
+	else
+		fold_address(b, first);
+	cut(b);
+}
+
+static void
+take_addresses(struct builder *k, int field, struct str value)
+{
+	struct buf *out = &k->text[field];
+	struct imf_addr *v;
+	struct pool pool;
+	size_t n;
+
 	pool_init(&pool, ADDRS_MAX);
-	if (imf_addresses(&pool, str_head(value, FIRST_MAX), &v) > 0) {
-		b = &k->text[sort[field]];
-		text_fold(b, v[0].mailbox);
-		cut(b);
-		b = &k->text[field == KEYS_FROM ? KEYS_DISPLAY_FROM
-						: KEYS_DISPLAY_TO];
-		if (field != KEYS_CC && v[0].name.n)
-			fold_value(b, v[0].name);
-		else if (field != KEYS_CC)
-			fold_address(b, &v[0]);
-		cut(b);
+	n = imf_addresses(&pool, str_head(value, KEYS_TEXT_MAX), &v);
+	if (value.n <= KEYS_TEXT_MAX) {
+		fold_value(out, value);
+		add_addresses(out, v, n);
 	}
+	if (n && !k->seen[field])
+		take_first(k, field, &v[0]);
 	pool_fini(&pool);
 }
 
@@ -174,6 +196,12 @@ take_base(struct builder *k, struct str value)
 
 /* --- message ids -----------------------------------------------------------
  */
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 /*
  * The next "<left@right>" of *rest; its hash, 0: no more.  Quotes around the
@@ -196,7 +224,7 @@ next_id(struct str *rest)
 			in = true;
 			at = 0;
 			buf_reset(&id);
-		} else if (!in || strchr(" \t\r\n", c)) {
+		} else if (!in || is_blank(c)) {
 			continue;
 		} else if (c == '"') {
 			quoted = !quoted;
@@ -243,17 +271,15 @@ take_searched(struct builder *k, int field, struct str value)
 		buf_add_byte(out, '\0');
 	if (value.n > KEYS_TEXT_MAX)
 		out->overflown = true;
-	else
-		imap_keys_text(out, field, value);
-	if (k->seen[field])
-		return;
-	k->seen[field] = true;
-	if (field == KEYS_SUBJECT)
+	if (has_addresses(field))
+		take_addresses(k, field, value);
+	else if (value.n <= KEYS_TEXT_MAX)
+		fold_value(out, value);
+	if (field == KEYS_SUBJECT && !k->seen[field])
 		take_base(k, value);
-	else if (field == KEYS_MESSAGE_ID)
+	if (field == KEYS_MESSAGE_ID && !k->seen[field])
 		k->id = next_id(&value);
-	else
-		take_first(k, field, value);
+	k->seen[field] = true;
 }
 
 static void

@@ -36,9 +36,8 @@ enum {
 	KEYS_MAX = 65536,     /* of a blob */
 };
 
-/* From the header block of a message as it stands in the file (what
- * mime_header() gives, at most MIME_HEADER_MAX): append the blob to out, whose
- * limit is KEYS_MAX. */
+/* From the header block of a message as it stands in the file (at most
+ * MIME_HEADER_MAX): append the blob to out, whose limit is KEYS_MAX. */
 void imap_keys_build(struct buf *out, struct str header);
 
 /* A blob, read.  Everything points into it. */

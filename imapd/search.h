@@ -2,23 +2,30 @@
 #ifndef IMAPD_SEARCH_H
 #define IMAPD_SEARCH_H
 
-#include "fetch.h"
+#include "keys.h"
+#include "mail/mime.h"
 #include "parse.h"
+#include "store/store.h"
 #include "store/text.h"
+#include "view.h"
 
-/* A search program (RFC 3501 6.4.4) as a tree. */
+/* --- search_parse.c: a search program (RFC 3501 6.4.4) as a tree -----------
+ */
 enum search_kind {
 	SEARCH_ALL,
-	SEARCH_NONE,
-	SEARCH_FLAG, /* flag is set; num 0: is not set */
+	SEARCH_FLAG, /* flag is set; unset: is not set */
+	SEARCH_KEYWORD,
 	SEARCH_RECENT,
 	SEARCH_SEQ,
 	SEARCH_UID,
+	SEARCH_MODSEQ, /* at least (RFC 7162) */
 	SEARCH_LARGER,
 	SEARCH_SMALLER,
 	SEARCH_BEFORE, /* internal date */
 	SEARCH_ON,
 	SEARCH_SINCE,
+	SEARCH_OLDER, /* so many seconds at least (RFC 5032) */
+	SEARCH_YOUNGER,
 	SEARCH_SENTBEFORE, /* Date: */
 	SEARCH_SENTON,
 	SEARCH_SENTSINCE,
@@ -27,39 +34,132 @@ enum search_kind {
 	SEARCH_TEXT,
 	SEARCH_NOT, /* a */
 	SEARCH_OR,  /* a, b */
-	SEARCH_AND, /* a and those behind it by next */
+	SEARCH_AND, /* a and those behind it by next, the cheap ones first */
+};
+
+/* What must be looked at to answer a key. */
+enum search_cost {
+	COST_INDEX,
+	COST_STAT,   /* size and date, mostly known too */
+	COST_KEYS,   /* the record of keys.h */
+	COST_HEADER, /* the message's header */
+	COST_BODY,   /* all of it */
+	COSTS,
 };
 
 struct search_key {
 	enum search_kind kind;
+	enum search_cost cost; /* of it and all below */
 	struct search_key *a, *b, *next;
-	struct imap_set set;
-	struct str field, text;
+	bool unset;
 	uint8_t flag;
-	uint32_t num;
-	int64_t day;
-	struct text_needle needle; /* of text */
+	uint32_t num; /* a size, seconds, a keyword's id */
+	int64_t day;  /* since 1970 */
+	uint64_t modseq;
+	struct imap_set set;
+	struct str name; /* of a header field, of a keyword */
+	int field;	 /* the same as an imap_keys_field, or -1 */
+	struct text_needle needle;
+	uint32_t scanned; /* UID of the message that needle.found is of */
+};
+
+/* RFC 4731 3.1, RFC 5182 2 */
+enum search_return {
+	RETURN_MIN = 1,
+	RETURN_MAX = 2,
+	RETURN_ALL = 4,
+	RETURN_COUNT = 8,
+	RETURN_SAVE = 16,
 };
 
 struct search {
 	struct search_key *top;
-	size_t texts;
+	bool extended; /* RETURN was there */
+	unsigned ret;  /* enum search_return */
+	bool has_charset, bad_charset;
+	bool has_modseq;
 	size_t keys;
-	bool bad_charset;
+	/* while it is read */
+	struct str charset; /* .p NULL: UTF-8 */
 };
 
-enum { SEARCH_TEXTS_MAX = 100 };
-
-/* What stands behind SEARCH; on success imap_search_fini() is due.  False with
- * bad_charset set: the charset is not ours. */
+/* [RETURN (...)] of SEARCH. */
+bool imap_search_return(struct imap_in *in, struct search *out);
+/* [CHARSET name] keys: what stands behind SEARCH [RETURN (...)]; call it after
+ * imap_search_return() or with *out zeroed. False with bad_charset set: the
+ * charset is not ours. */
 bool imap_search_parse(struct imap_in *in, struct search *out);
-void imap_search_fini(struct search *sr);
-/* "*" and ranges become numbers. */
-void imap_search_resolve(struct search_key *k, uint32_t max_seq,
-			 uint32_t max_uid);
+/* charset keys: the same, as SORT and THREAD have it (RFC 5256 5). */
+bool imap_search_parse_sort(struct imap_in *in, struct search *out);
 
-/* Does a header or body contain the key's text? */
-bool imap_search_header(struct search_key *k, struct str header);
-bool imap_search_any_header(struct search_key *k, struct str header);
+/* --- search_match.c: which messages match? ---------------------------------
+ */
+struct imap_session;
+
+enum search_verdict { SEARCH_NO, SEARCH_YES, SEARCH_UNKNOWN };
+
+/* Goes through the view, a message at a time. */
+struct searcher {
+	struct imap_session *s;
+	struct search *sr;
+	int64_t now;	/* for OLDER, YOUNGER */
+	unsigned costs; /* that are in the program, a bit each */
+	struct imap_walk walk;
+	struct imap_set all;
+	struct imap_range all_range;
+	/* the message */
+	bool busy; /* it is not decided */
+	size_t slot;
+	uint32_t seq, uid;
+	enum search_cost level; /* what may be looked at */
+	bool gone;		/* cannot be read: it matches nothing */
+	bool read;		/* a file was */
+	bool has_keys, has_header;
+	struct imap_keys keys;
+	struct buf blob;   /* of keys, if it was made now */
+	struct buf header; /* as it stands in the file */
+	struct search_body *body;
+	struct search_key **wanted; /* to be looked for in the body */
+	size_t nwanted;
+};
+/* "*", "$" and names of keywords become numbers. s and sr stay the caller's.
+ * -1: no memory. */
+int searcher_init(struct searcher *a, struct imap_session *s,
+		  struct search *sr);
+void searcher_fini(struct searcher *a);
+
+enum search_next { SEARCH_FOUND, SEARCH_MORE, SEARCH_END };
+/* A portion of the work: to the next message that matches (slot, seq, uid) if
+ * it is near; SEARCH_MORE: call again. */
+enum search_next searcher_next(struct searcher *a);
+
+/* Of the message found; false: it is gone. */
+bool searcher_keys(struct searcher *a); /* into a->keys */
+bool searcher_size(struct searcher *a, uint64_t *size);
+bool searcher_arrival(struct searcher *a, int64_t *t);
+/* Of its Date, or else its arrival (RFC 5256 2.2). */
+bool searcher_sent(struct searcher *a, int64_t *t);
+
+/* --- cmd_search.c: also for SORT and THREAD --------------------------------
+ */
+/* Read the program and begin; false: the reply is set. */
+bool imap_search_begin(struct imap_session *s, struct imap_in *in,
+		       struct search *sr, struct searcher *a,
+		       bool (*parse)(struct imap_in *, struct search *));
+/* NO, for want of memory; code: the response code. */
+void imap_search_failed(struct imap_session *s, const struct search *sr,
+			const char *code);
+
+/* --- search_body.c ---------------------------------------------------------
+ * Look through the text of a message: the bodies of its text parts, the headers
+ * of all parts below the top, and for TEXT its header. */
+struct search_body;
+/* Keys are BODY or TEXT; k->needle.found will tell. NULL with err. */
+struct search_body *search_body_open(struct mailbox *mb, uint32_t uid,
+				     struct search_key *const *keys, size_t n,
+				     struct err *err);
+/* A portion. 1: call again, 0: done, -1: it cannot be read (err). */
+ERR_WARN_UNUSED int search_body_step(struct search_body *b, struct err *err);
+void search_body_close(struct search_body *b);
 
 #endif

@@ -1,54 +1,72 @@
 /* SPDX-License-Identifier: ISC */
-#include "keys.h"
 #include "mail/utf8.h"
 #include "search.h"
 
-enum arg { A_NONE, A_TEXT, A_FIELD, A_DATE, A_NUM, A_KEYWORD };
+enum arg {
+	A_NONE,
+	A_TEXT,
+	A_FIELD,
+	A_DATE,
+	A_NUM,
+	A_INTERVAL,
+	A_KEYWORD,
+	A_MODSEQ,
+};
 
-/* Keys by their argument; NOT, OR, UID, sets and lists are below. */
+/* Keys by their argument; NOT, OR, NEW, UID, sets and lists are below. */
 static const struct {
 	const char *name;
 	enum search_kind kind;
+	enum search_cost cost;
 	enum arg arg;
 	uint8_t flag;
 	bool unset;
 	const char *field;
 } keys[] = {
-	{ "ALL", SEARCH_ALL, A_NONE, 0, false, NULL },
-	{ "ANSWERED", SEARCH_FLAG, A_NONE, IMAP_ANSWERED, false, NULL },
-	{ "DELETED", SEARCH_FLAG, A_NONE, IMAP_DELETED, false, NULL },
-	{ "DRAFT", SEARCH_FLAG, A_NONE, IMAP_DRAFT, false, NULL },
-	{ "FLAGGED", SEARCH_FLAG, A_NONE, IMAP_FLAGGED, false, NULL },
-	{ "SEEN", SEARCH_FLAG, A_NONE, IMAP_SEEN, false, NULL },
-	{ "UNANSWERED", SEARCH_FLAG, A_NONE, IMAP_ANSWERED, true, NULL },
-	{ "UNDELETED", SEARCH_FLAG, A_NONE, IMAP_DELETED, true, NULL },
-	{ "UNDRAFT", SEARCH_FLAG, A_NONE, IMAP_DRAFT, true, NULL },
-	{ "UNFLAGGED", SEARCH_FLAG, A_NONE, IMAP_FLAGGED, true, NULL },
-	{ "UNSEEN", SEARCH_FLAG, A_NONE, IMAP_SEEN, true, NULL },
-	{ "RECENT", SEARCH_RECENT, A_NONE, 0, false, NULL },
-	{ "OLD", SEARCH_RECENT, A_NONE, 0, true, NULL },
-	{ "KEYWORD", SEARCH_NONE, A_KEYWORD, 0, false, NULL },
-	{ "UNKEYWORD", SEARCH_ALL, A_KEYWORD, 0, false, NULL },
-	{ "LARGER", SEARCH_LARGER, A_NUM, 0, false, NULL },
-	{ "SMALLER", SEARCH_SMALLER, A_NUM, 0, false, NULL },
-	{ "BEFORE", SEARCH_BEFORE, A_DATE, 0, false, NULL },
-	{ "ON", SEARCH_ON, A_DATE, 0, false, NULL },
-	{ "SINCE", SEARCH_SINCE, A_DATE, 0, false, NULL },
-	{ "SENTBEFORE", SEARCH_SENTBEFORE, A_DATE, 0, false, NULL },
-	{ "SENTON", SEARCH_SENTON, A_DATE, 0, false, NULL },
-	{ "SENTSINCE", SEARCH_SENTSINCE, A_DATE, 0, false, NULL },
-	{ "FROM", SEARCH_HEADER, A_TEXT, 0, false, "From" },
-	{ "TO", SEARCH_HEADER, A_TEXT, 0, false, "To" },
-	{ "CC", SEARCH_HEADER, A_TEXT, 0, false, "Cc" },
-	{ "BCC", SEARCH_HEADER, A_TEXT, 0, false, "Bcc" },
-	{ "SUBJECT", SEARCH_HEADER, A_TEXT, 0, false, "Subject" },
-	{ "HEADER", SEARCH_HEADER, A_FIELD, 0, false, NULL },
-	{ "BODY", SEARCH_BODY, A_TEXT, 0, false, NULL },
-	{ "TEXT", SEARCH_TEXT, A_TEXT, 0, false, NULL },
+	{ "ALL", SEARCH_ALL, COST_INDEX, A_NONE, 0, false, NULL },
+	{ "ANSWERED", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_ANSWERED, false,
+	  NULL },
+	{ "DELETED", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_DELETED, false,
+	  NULL },
+	{ "DRAFT", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_DRAFT, false, NULL },
+	{ "FLAGGED", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_FLAGGED, false,
+	  NULL },
+	{ "SEEN", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_SEEN, false, NULL },
+	{ "UNANSWERED", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_ANSWERED, true,
+	  NULL },
+	{ "UNDELETED", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_DELETED, true,
+	  NULL },
+	{ "UNDRAFT", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_DRAFT, true, NULL },
+	{ "UNFLAGGED", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_FLAGGED, true,
+	  NULL },
+	{ "UNSEEN", SEARCH_FLAG, COST_INDEX, A_NONE, IMAP_SEEN, true, NULL },
+	{ "RECENT", SEARCH_RECENT, COST_INDEX, A_NONE, 0, false, NULL },
+	{ "OLD", SEARCH_RECENT, COST_INDEX, A_NONE, 0, true, NULL },
+	{ "KEYWORD", SEARCH_KEYWORD, COST_INDEX, A_KEYWORD, 0, false, NULL },
+	{ "UNKEYWORD", SEARCH_KEYWORD, COST_INDEX, A_KEYWORD, 0, true, NULL },
+	{ "MODSEQ", SEARCH_MODSEQ, COST_INDEX, A_MODSEQ, 0, false, NULL },
+	{ "LARGER", SEARCH_LARGER, COST_STAT, A_NUM, 0, false, NULL },
+	{ "SMALLER", SEARCH_SMALLER, COST_STAT, A_NUM, 0, false, NULL },
+	{ "BEFORE", SEARCH_BEFORE, COST_STAT, A_DATE, 0, false, NULL },
+	{ "ON", SEARCH_ON, COST_STAT, A_DATE, 0, false, NULL },
+	{ "SINCE", SEARCH_SINCE, COST_STAT, A_DATE, 0, false, NULL },
+	{ "OLDER", SEARCH_OLDER, COST_STAT, A_INTERVAL, 0, false, NULL },
+	{ "YOUNGER", SEARCH_YOUNGER, COST_STAT, A_INTERVAL, 0, false, NULL },
+	{ "SENTBEFORE", SEARCH_SENTBEFORE, COST_KEYS, A_DATE, 0, false, NULL },
+	{ "SENTON", SEARCH_SENTON, COST_KEYS, A_DATE, 0, false, NULL },
+	{ "SENTSINCE", SEARCH_SENTSINCE, COST_KEYS, A_DATE, 0, false, NULL },
+	{ "FROM", SEARCH_HEADER, COST_KEYS, A_TEXT, 0, false, "From" },
+	{ "TO", SEARCH_HEADER, COST_KEYS, A_TEXT, 0, false, "To" },
+	{ "CC", SEARCH_HEADER, COST_KEYS, A_TEXT, 0, false, "Cc" },
+	{ "BCC", SEARCH_HEADER, COST_KEYS, A_TEXT, 0, false, "Bcc" },
+	{ "SUBJECT", SEARCH_HEADER, COST_KEYS, A_TEXT, 0, false, "Subject" },
+	{ "HEADER", SEARCH_HEADER, COST_HEADER, A_FIELD, 0, false, NULL },
+	{ "BODY", SEARCH_BODY, COST_BODY, A_TEXT, 0, false, NULL },
+	{ "TEXT", SEARCH_TEXT, COST_BODY, A_TEXT, 0, false, NULL },
 };
 
-static struct search_key *read_key(struct imap_in *in, struct search *sr,
-				   unsigned depth);
+/* Calls itself, but never deeper than there may be keys. */
+static struct search_key *read_key(struct imap_in *in, struct search *sr);
 
 static struct search_key *
 key_new(struct imap_in *in, struct search *sr, enum search_kind kind)
@@ -63,39 +81,78 @@ key_new(struct imap_in *in, struct search *sr, enum search_kind kind)
 	}
 	sr->keys++;
 	k->kind = kind;
+	k->field = -1;
 	return k;
 }
 
+/* --- arguments -------------------------------------------------------------
+ */
+
 static bool
-read_text(struct imap_in *in, struct search *sr, struct search_key *k)
+fold_text(struct imap_in *in, const struct search *sr, struct str text,
+	  struct str *out)
 {
-	struct buf folded;
+	struct buf utf8, folded;
 	bool ok;
 
-	if (sr->texts++ >= SEARCH_TEXTS_MAX)
-		return imap_fail(in, "Too many search keys");
-	if (!imap_space(in) || !imap_astring(in, &k->text))
-		return false;
-	if (!utf8_is_valid(k->text))
-		return imap_fail(in, "Text is not UTF-8");
-	buf_init(&folded, 100000);
-	ok = text_fold_needle(&folded, k->text) == 0;
-	k->needle.folded = pool_str(in->pool, buf_str(&folded));
+	buf_init(&utf8, 8 * TEXT_NEEDLE_MAX);
+	buf_init(&folded, 64 * TEXT_NEEDLE_MAX);
+	if (sr->charset.p)
+		text_to_utf8(&utf8, sr->charset, text);
+	else
+		buf_add_str(&utf8, text);
+	ok = !buf_overflown(&utf8) &&
+	     text_fold_needle(&folded, buf_str(&utf8)) == 0;
+	*out = pool_str(in->pool, buf_str(&folded));
 	buf_fini(&folded);
-	return (ok && k->needle.folded.p) || imap_fail(in, "Text is too long");
+	buf_fini(&utf8);
+	return ok && out->p;
+}
+
+static bool
+read_text(struct imap_in *in, const struct search *sr, struct search_key *k)
+{
+	struct str text;
+
+	if (!imap_space(in) || !imap_astring(in, &text))
+		return false;
+	if (!sr->charset.p && !utf8_is_valid(text))
+		return imap_fail(in, "Text is not UTF-8");
+	if (!fold_text(in, sr, text, &k->needle.folded))
+		return imap_fail(in, "Text is too long");
+	k->field = k->name.p ? imap_keys_field_of(k->name) : -1;
+	if (k->kind == SEARCH_HEADER)
+		k->cost = k->field >= 0 ? COST_KEYS : COST_HEADER;
+	return true;
+}
+
+/* RFC 7162 3.1.5: a flag's name may stand before it; we have one for all. */
+static bool
+read_modseq(struct imap_in *in, struct search *sr, struct search_key *k)
+{
+	struct str entry;
+
+	if (!imap_space(in))
+		return false;
+	if (imap_peek(in) == '"' &&
+	    (!imap_string(in, &entry) || !imap_space(in) ||
+	     !(imap_word(in, "all") || imap_word(in, "priv") ||
+	       imap_word(in, "shared")) ||
+	     !imap_space(in)))
+		return imap_fail(in, "Bad MODSEQ");
+	sr->has_modseq = true;
+	return imap_modseq(in, true, &k->modseq);
 }
 
 static bool
 read_arg(struct imap_in *in, struct search *sr, struct search_key *k,
 	 enum arg arg)
 {
-	struct str word;
-
 	switch (arg) {
 	case A_NONE:
 		return true;
 	case A_FIELD:
-		return imap_space(in) && imap_astring(in, &k->field) &&
+		return imap_space(in) && imap_astring(in, &k->name) &&
 		       read_text(in, sr, k);
 	case A_TEXT:
 		return read_text(in, sr, k);
@@ -103,8 +160,12 @@ read_arg(struct imap_in *in, struct search *sr, struct search_key *k,
 		return imap_space(in) && imap_date(in, &k->day);
 	case A_NUM:
 		return imap_space(in) && imap_number(in, &k->num);
+	case A_INTERVAL:
+		return imap_space(in) && imap_nz_number(in, &k->num);
 	case A_KEYWORD:
-		return imap_space(in) && imap_atom(in, &word);
+		return imap_space(in) && imap_atom(in, &k->name);
+	case A_MODSEQ:
+		return read_modseq(in, sr, k);
 	}
 	return false;
 }
@@ -120,11 +181,11 @@ key_new_mail(struct imap_in *in, struct search *sr)
 	k->a = key_new(in, sr, SEARCH_RECENT);
 	if (!k->a)
 		return NULL;
-	k->a->num = 1;
 	k->a->next = key_new(in, sr, SEARCH_FLAG);
 	if (!k->a->next)
 		return NULL;
 	k->a->next->flag = IMAP_SEEN;
+	k->a->next->unset = true;
 	return k;
 }
 
@@ -146,28 +207,43 @@ read_named(struct imap_in *in, struct search *sr)
 	k = key_new(in, sr, keys[i].kind);
 	if (!k)
 		return NULL;
-	k->field = str_of(keys[i].field);
-	if (keys[i].arg == A_NONE) {
-		k->num = !keys[i].unset;
-		k->flag = keys[i].flag;
-	}
+	k->cost = keys[i].cost;
+	k->name = str_of(keys[i].field);
+	k->unset = keys[i].unset;
+	k->flag = keys[i].flag;
 	return read_arg(in, sr, k, keys[i].arg) ? k : NULL;
+}
+
+/* --- combinations ----------------------------------------------------------
+ */
+
+/* Into the list, behind those that cost as much. */
+static void
+put_by_cost(struct search_key **list, struct search_key *k)
+{
+	while (*list && (*list)->cost <= k->cost)
+		list = &(*list)->next;
+	k->next = *list;
+	*list = k;
 }
 
 /* "(" key *(SP key) ")" or the whole program. */
 static struct search_key *
-read_and(struct imap_in *in, struct search *sr, unsigned depth, char end)
+read_and(struct imap_in *in, struct search *sr, char end)
 {
-	struct search_key *k = key_new(in, sr, SEARCH_AND), **tail;
+	struct search_key *all = key_new(in, sr, SEARCH_AND), *k;
 
-	if (!k)
+	if (!all)
 		return NULL;
-	for (tail = &k->a;; tail = &(*tail)->next) {
-		*tail = read_key(in, sr, depth + 1);
-		if (!*tail)
+	for (;;) {
+		k = read_key(in, sr);
+		if (!k)
 			return NULL;
+		put_by_cost(&all->a, k);
+		if (k->cost > all->cost)
+			all->cost = k->cost;
 		if (imap_peek(in) == end)
-			return k;
+			return all;
 		if (!imap_space(in))
 			return NULL;
 	}
@@ -182,118 +258,137 @@ read_set(struct imap_in *in, struct search *sr, enum search_kind kind)
 }
 
 static struct search_key *
-read_key(struct imap_in *in, struct search *sr, unsigned depth)
+read_not(struct imap_in *in, struct search *sr)
+{
+	struct search_key *k = key_new(in, sr, SEARCH_NOT);
+
+	if (!k || !imap_space(in) || !(k->a = read_key(in, sr)))
+		return NULL;
+	k->cost = k->a->cost;
+	return k;
+}
+
+static struct search_key *
+read_or(struct imap_in *in, struct search *sr)
+{
+	struct search_key *k = key_new(in, sr, SEARCH_OR), *t;
+
+	if (!k || !imap_space(in) || !(k->a = read_key(in, sr)) ||
+	    !imap_space(in) || !(k->b = read_key(in, sr)))
+		return NULL;
+	if (k->a->cost > k->b->cost) {
+		t = k->a;
+		k->a = k->b;
+		k->b = t;
+	}
+	k->cost = k->b->cost;
+	return k;
+}
+
+static struct search_key *
+read_key(struct imap_in *in, struct search *sr)
 {
 	struct search_key *k;
 	char c = imap_peek(in);
 
-	if (depth > IMAP_DEPTH_MAX) {
-		imap_fail(in, "Search is too deep");
-		return NULL;
-	}
 	if (c == '(') {
 		in->p++;
-		k = read_and(in, sr, depth, ')');
+		k = read_and(in, sr, ')');
 		return k && imap_char(in, ')') ? k : NULL;
 	}
-	if ((c >= '0' && c <= '9') || c == '*')
+	if ((c >= '0' && c <= '9') || c == '*' || c == '$')
 		return read_set(in, sr, SEARCH_SEQ);
 	if (imap_word(in, "UID"))
 		return imap_space(in) ? read_set(in, sr, SEARCH_UID) : NULL;
-	if (imap_word(in, "NOT")) {
-		k = key_new(in, sr, SEARCH_NOT);
-		if (!k || !imap_space(in) ||
-		    !(k->a = read_key(in, sr, depth + 1)))
-			return NULL;
-		return k;
-	}
-	if (imap_word(in, "OR")) {
-		k = key_new(in, sr, SEARCH_OR);
-		if (!k || !imap_space(in) ||
-		    !(k->a = read_key(in, sr, depth + 1)) || !imap_space(in) ||
-		    !(k->b = read_key(in, sr, depth + 1)))
-			return NULL;
-		return k;
-	}
+	if (imap_word(in, "NOT"))
+		return read_not(in, sr);
+	if (imap_word(in, "OR"))
+		return read_or(in, sr);
 	return read_named(in, sr);
+}
+
+/* --- the program -----------------------------------------------------------
+ */
+
+bool
+imap_search_return(struct imap_in *in, struct search *out)
+{
+	static const struct {
+		const char *name;
+		enum search_return ret;
+	} options[] = {
+		{ "MIN", RETURN_MIN },	 { "MAX", RETURN_MAX },
+		{ "ALL", RETURN_ALL },	 { "COUNT", RETURN_COUNT },
+		{ "SAVE", RETURN_SAVE },
+	};
+	const char *start = in->p;
+	size_t i;
+
+	*out = (struct search){ .ret = RETURN_ALL };
+	if (!imap_space(in))
+		return false;
+	if (!imap_word(in, "RETURN")) {
+		in->p = start;
+		return true;
+	}
+	out->extended = true;
+	out->ret = 0;
+	if (!imap_space(in) || !imap_char(in, '('))
+		return false;
+	while (imap_peek(in) != ')') {
+		if (out->ret && !imap_space(in))
+			return false;
+		for (i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+			if (imap_word(in, options[i].name))
+				break;
+		if (i == sizeof(options) / sizeof(options[0]))
+			return imap_fail(in, "Unknown return option");
+		out->ret |= options[i].ret;
+	}
+	in->p++;
+	if (out->ret == 0) /* RFC 4731 3.1 */
+		out->ret = RETURN_ALL;
+	return true;
+}
+
+static bool
+read_charset(struct imap_in *in, struct search *out)
+{
+	struct str charset;
+	void *converter;
+
+	if (!imap_astring(in, &charset) || !imap_space(in))
+		return false;
+	out->has_charset = true;
+	if (str_ieq(charset, STR("US-ASCII")) || str_ieq(charset, STR("UTF-8")))
+		return true;
+	converter = text_converter(charset);
+	out->bad_charset = converter == NULL;
+	text_converter_free(converter);
+	out->charset = charset;
+	return !out->bad_charset;
+}
+
+static bool
+read_program(struct imap_in *in, struct search *out)
+{
+	out->top = read_and(in, out, '\0');
+	return out->top && imap_end(in);
 }
 
 bool
 imap_search_parse(struct imap_in *in, struct search *out)
 {
-	struct str charset;
-
-	*out = (struct search){ 0 };
 	if (!imap_space(in))
 		return false;
-	if (imap_word(in, "CHARSET")) {
-		if (!imap_space(in) || !imap_astring(in, &charset) ||
-		    !imap_space(in))
-			return false;
-		if (!str_ieq(charset, STR("US-ASCII")) &&
-		    !str_ieq(charset, STR("UTF-8"))) {
-			out->bad_charset = true;
-			return false;
-		}
-	}
-	out->top = read_and(in, out, 0, '\0');
-	if (out->top && imap_end(in))
-		return true;
-	imap_search_fini(out);
-	return false;
-}
-
-void
-imap_search_fini(struct search *sr)
-{
-	(void)sr;
-}
-
-void
-imap_search_resolve(struct search_key *k, uint32_t max_seq, uint32_t max_uid)
-{
-	for (; k; k = k->next) {
-		if (k->kind == SEARCH_SEQ)
-			imap_set_resolve(&k->set, max_seq);
-		else if (k->kind == SEARCH_UID)
-			imap_set_resolve(&k->set, max_uid);
-		imap_search_resolve(k->a, max_seq, max_uid);
-		imap_search_resolve(k->b, max_seq, max_uid);
-	}
-}
-
-static bool
-value_has(struct search_key *k, struct str value)
-{
-	struct buf text;
-	bool found;
-
-	buf_init(&text, MIME_HEADER_MAX * 16);
-	imap_keys_text(&text, -1, value);
-	found = str_search(buf_str(&text), k->needle.folded) >= 0;
-	buf_fini(&text);
-	return found;
-}
-
-/* RFC 3501 6.4.4 HEADER: an empty text asks for the field alone. */
-bool
-imap_search_header(struct search_key *k, struct str header)
-{
-	struct imf_field f;
-
-	while (imf_next(&header, &f))
-		if (str_ieq(f.name, k->field) && value_has(k, f.value))
-			return true;
-	return false;
+	if (imap_word(in, "CHARSET") &&
+	    (!imap_space(in) || !read_charset(in, out)))
+		return false;
+	return read_program(in, out);
 }
 
 bool
-imap_search_any_header(struct search_key *k, struct str header)
+imap_search_parse_sort(struct imap_in *in, struct search *out)
 {
-	struct imf_field f;
-
-	while (imf_next(&header, &f))
-		if (value_has(k, f.whole))
-			return true;
-	return false;
+	return imap_space(in) && read_charset(in, out) && read_program(in, out);
 }

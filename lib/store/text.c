@@ -74,6 +74,13 @@ text_converter(struct str charset)
 	return cnv;
 }
 
+void
+text_converter_free(void *converter)
+{
+	if (converter)
+		ucnv_close(converter);
+}
+
 static void
 add_utf16(struct buf *out, const UChar *u, int32_t n)
 {
@@ -115,7 +122,7 @@ text_to_utf8(struct buf *out, struct str charset, struct str s)
 		return;
 	}
 	convert(out, cnv, s);
-	ucnv_close(cnv);
+	text_converter_free(cnv);
 }
 
 /* --- encoded words (RFC 2047) ----------------------------------------------

@@ -37,6 +37,7 @@ size_t text_fold_char(char to[TEXT_FOLDED_MAX], int32_t c);
 int32_t text_next(struct str *s);
 /* An ICU converter; NULL: UTF-8, US-ASCII, or unknown. */
 void *text_converter(struct str charset);
+void text_converter_free(void *converter); /* or NULL */
 /* -1: not a digit of base64. */
 int text_base64_value(char c);
 

@@ -348,7 +348,6 @@ text_body_fini(struct text_body *b)
 	for (tail = str_mem(b->tail, b->ntail); tail.n;)
 		add_char(b->scan, text_next(&tail));
 	text_scan_end(b->scan);
-	if (b->converter)
-		ucnv_close(b->converter);
+	text_converter_free(b->converter);
 	b->converter = NULL;
 }

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: ISC */
+/* SORT and THREAD (RFC 5256, 5957). */
+#include "commands.h"
+#include "search.h"
+#include "sort.h"
+#include "thread.h"
+
+enum { PUT_BATCH = 1000 };
+
+struct sort_job {
+	struct search sr;
+	struct searcher a;
+	bool failed; /* no memory */
+	bool saying;
+	size_t at;
+	uint64_t modseq; /* the highest of those found */
+	/* one of them */
+	struct imap_sort_program program;
+	struct imap_sorter sorter;
+	struct imap_threader threader;
+};
+
+static uint32_t
+number_of(struct imap_session *s, const struct sort_job *j)
+{
+	return s->uid ? j->a.uid : j->a.seq;
+}
+
+/* A message that vanishes now is left out. */
+static void
+take_to_sort(struct imap_session *s, struct sort_job *j)
+{
+	const struct imap_sort_program *p = &j->program;
+	struct imap_sort_values v = { .keys = &j->a.keys };
+	const struct message *m = imap_view_at(&s->view, j->a.slot);
+
+	if (!m)
+		return;
+	if (m->modseq > j->modseq)
+		j->modseq = m->modseq;
+	if ((p->needs_arrival && !searcher_arrival(&j->a, &v.arrival)) ||
+	    (p->needs_size && !searcher_size(&j->a, &v.size)) ||
+	    (p->needs_keys && !searcher_sent(&j->a, &v.sent)))
+		return;
+	if (imap_sorter_add(&j->sorter, p, number_of(s, j), &v) < 0)
+		j->failed = true;
+}
+
+static void
+take_to_thread(struct imap_session *s, struct sort_job *j)
+{
+	int64_t sent;
+
+	if (searcher_sent(&j->a, &sent) &&
+	    imap_threader_add(&j->threader, number_of(s, j), sent, &j->a.keys) <
+		    0)
+		j->failed = true;
+}
+
+/* The next portion of messages; true: they are all there. */
+static bool
+gather(struct imap_session *s, struct sort_job *j,
+       void (*take)(struct imap_session *, struct sort_job *))
+{
+	for (;;) {
+		switch (searcher_next(&j->a)) {
+		case SEARCH_FOUND:
+			take(s, j);
+			if (!j->a.read)
+				break;
+			return j->failed;
+		case SEARCH_MORE:
+			return j->failed;
+		case SEARCH_END:
+			return true;
+		}
+	}
+}
+
+/* --- SORT ------------------------------------------------------------------
+ */
+
+static enum imap_done
+say_sorted(struct imap_session *s, struct sort_job *j)
+{
+	struct buf *out = imap_out(s);
+	size_t i;
+
+	for (i = 0; i < PUT_BATCH && j->at < j->sorter.n; i++) {
+		buf_add_byte(out, ' ');
+		buf_add_u64(out, j->sorter.v[j->at++].number);
+	}
+	if (j->at < j->sorter.n)
+		return IMAP_MORE;
+	if (j->sorter.n && j->sr.has_modseq) /* RFC 7162 3.1.6 */
+		buf_addf(out, " (MODSEQ %llu)", (unsigned long long)j->modseq);
+	buf_add_c(out, "\r\n");
+	imap_reply(s, "OK Sort completed");
+	return IMAP_DONE;
+}
+
+static enum imap_done
+step_sort(struct imap_session *s)
+{
+	struct sort_job *j = s->job;
+
+	if (j->saying)
+		return say_sorted(s, j);
+	if (!gather(s, j, take_to_sort))
+		return IMAP_MORE;
+	if (j->failed) {
+		imap_search_failed(s, &j->sr, "LIMIT");
+		return IMAP_DONE;
+	}
+	imap_sorter_run(&j->sorter);
+	buf_add_c(imap_out(s), "* SORT");
+	j->saying = true;
+	return IMAP_MORE;
+}
+
+static void
+end_sort(struct imap_session *s)
+{
+	struct sort_job *j = s->job;
+
+	searcher_fini(&j->a);
+	imap_sorter_fini(&j->sorter);
+	imap_threader_fini(&j->threader);
+}
+
+void
+imap_cmd_sort(struct imap_session *s, struct imap_in *in)
+{
+	struct sort_job *j = pool_alloc(&s->pool, sizeof(*j));
+
+	if (!j || !imap_space(in) || !imap_sort_parse(in, &j->program)) {
+		imap_reply_bad(s, in);
+		return;
+	}
+	if (!imap_search_begin(s, in, &j->sr, &j->a, imap_search_parse_sort))
+		return;
+	imap_sorter_init(&j->sorter);
+	imap_job(s, step_sort, end_sort, j);
+}
+
+/* --- THREAD ----------------------------------------------------------------
+ */
+
+static enum imap_done
+say_threads(struct imap_session *s, struct sort_job *j)
+{
+	struct imap_threader *t = &j->threader;
+	struct buf *out = imap_out(s);
+	size_t i;
+
+	for (i = 0; i < PUT_BATCH && j->at < t->ntops; i++)
+		imap_threader_put(t, j->at++, out);
+	if (j->at < t->ntops)
+		return IMAP_MORE;
+	buf_add_c(out, "\r\n");
+	imap_reply(s, "OK Thread completed");
+	return IMAP_DONE;
+}
+
+static enum imap_done
+step_thread(struct imap_session *s)
+{
+	struct sort_job *j = s->job;
+
+	if (j->saying)
+		return say_threads(s, j);
+	if (!gather(s, j, take_to_thread))
+		return IMAP_MORE;
+	if (j->failed || imap_threader_run(&j->threader) < 0) {
+		imap_search_failed(s, &j->sr, "LIMIT");
+		return IMAP_DONE;
+	}
+	buf_add_c(imap_out(s), j->threader.ntops ? "* THREAD " : "* THREAD");
+	j->saying = true;
+	return IMAP_MORE;
+}
+
+void
+imap_cmd_thread(struct imap_session *s, struct imap_in *in)
+{
+	struct sort_job *j = pool_alloc(&s->pool, sizeof(*j));
+	enum imap_thread_how how = THREAD_REFERENCES;
+
+	if (!j || !imap_space(in)) {
+		imap_reply_bad(s, in);
+		return;
+	}
+	if (imap_word(in, "ORDEREDSUBJECT")) {
+		how = THREAD_ORDEREDSUBJECT;
+	} else if (!imap_word(in, "REFERENCES")) {
+		imap_reply(s, "BAD THREAD: Unknown algorithm");
+		return;
+	}
+	if (!imap_search_begin(s, in, &j->sr, &j->a, imap_search_parse_sort))
+		return;
+	imap_threader_init(&j->threader, how);
+	imap_job(s, step_thread, end_sort, j);
+}
