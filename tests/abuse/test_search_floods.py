@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: ISC
+"""SEARCH, SORT and THREAD with much to do: the answer comes, memory stays
+bounded, and the user's other session is served meanwhile."""
+
+import pathlib
+import re
+import threading
+import time
+
+import imapwire
+import pytest
+
+PATIENCE = 0.5  # seconds, for a NOOP beside it; a turn is 20 ms
+MEMORY = 150 << 20
+
+
+def imapd_of(serve):
+    task = pathlib.Path(f"/proc/{serve.process.pid}/task")
+    return int((task / str(serve.process.pid) / "children").read_text())
+
+
+def peak(pid):
+    """Of what its own memory was, in bytes."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) << 10
+
+
+class Beside:
+    """Another session that says NOOP all the time."""
+
+    def __init__(self, client):
+        self.client = client
+        self.worst, self.count, self.done = 0.0, 0, False
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.done:
+            start = time.monotonic()
+            self.client.ok("NOOP")
+            self.worst = max(self.worst, time.monotonic() - start)
+            self.count += 1
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done = True
+        self.thread.join()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    running = []
+
+    def start(letters):
+        imapwire.make_maildir(tmp_path / "Maildir", letters)
+        running.append(imapwire.Serve(tmp_path))
+        return running[0]
+    yield start
+    for s in running:
+        s.stop()
+
+
+def run(s, *commands):
+    c, other = s.connect(), s.connect()
+    child = imapd_of(s)
+    with Beside(other) as beside:
+        for command in commands:
+            c.ok(command)
+            assert peak(child) < MEMORY, command[:80]
+    assert beside.count > 2
+    assert beside.worst < PATIENCE
+    return c
+
+
+def test_many_texts_in_large_mail(serve):
+    """1,000 keys over megabytes in one line, in parts, and in a header."""
+    line = b"Subject: one line\n\n" + b"zz y " * 300000 + b"\n"
+    parts = (b"Subject: parts\nContent-Type: multipart/mixed; boundary=b\n\n" +
+             b"--b\nContent-Type: text/plain; charset=koi8-r\n"
+             b"Content-Transfer-Encoding: quoted-printable\n\nzz=\n=C1\n" *
+             30000 + b"--b--\n")
+    header = b"X-Long: " + b"=?utf-8?q?zz=C3=BC?= zz\n " * 10000 + b"\n\nx\n"
+    s = serve([line, parts, header])
+    texts = b" ".join(b"NOT TEXT \"zz%dz\"" % n for n in range(499))
+    c = run(s, b"SEARCH " + texts,
+            b"SEARCH " + b"OR TEXT zzq " * 499 + b"BODY zzq")
+    assert [b"* SEARCH\r\n"] in c.untagged
+
+
+def test_many_addresses(serve):
+    """100,000 recipients, and as many fields."""
+    wide = b"To: " + b", ".join(b"a%d@example.com" % n
+                                for n in range(100000)) + b"\n\nx\n"
+    deep = b"".join(b"To: (\"%d\") <b%d@example.com>\n" % (n, n)
+                    for n in range(100000)) + b"\nx\n"
+    odd = b"To: " + b"(" * 100000 + b"\nFrom: " + b"<" * 100000 + b"\n\nx\n"
+    s = serve([wide, deep, odd] * 20)
+    run(s, b"SEARCH TO a99 NOT FROM x", b"SORT (TO DISPLAYFROM) UTF-8 ALL",
+        b"SEARCH OR HEADER TO b1 HEADER X y")
+
+
+def test_hostile_subjects_and_references(serve):
+    """What base subjects are taken from, and threads are made of."""
+    letters = []
+    for n in range(1500):
+        subject = (b"[a]" * 20000, b"Re: " * 20000, b"[fwd: " * 20000 +
+                   b"]" * 20000, b"Re[" * 20000)[n % 4]
+        refs = b" ".join(b"<%d@x>" % (n * 7919 * k % 1000003)
+                         for k in range(1, 600))
+        letters.append(b"Subject: %s\nMessage-ID: <%d@x>\nReferences: %s\n\n"
+                       % (subject, n, refs))
+    s = serve(letters)
+    run(s, b"THREAD REFERENCES UTF-8 ALL", b"THREAD ORDEREDSUBJECT UTF-8 ALL",
+        b"SORT (SUBJECT REVERSE DATE) UTF-8 ALL", b"UID THREAD REFERENCES "
+        b"UTF-8 ALL")
