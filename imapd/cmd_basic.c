@@ -64,28 +64,53 @@ imap_cmd_authenticated(struct imap_session *s, struct imap_in *in)
 	imap_reply(s, "BAD Already logged in");
 }
 
-/* True: the client knows it, and it was not on. */
-static bool
-enable_one(struct imap_session *s, struct str name)
+enum {
+	ENABLE_CONDSTORE = 1,
+	ENABLE_QRESYNC = 2,
+	ENABLE_UTF8 = 4,
+	ENABLE_REV2 = 8,
+};
+
+static unsigned
+enable_bit(struct str name)
 {
-	if (str_ieq(name, STR("CONDSTORE")) && !s->condstore)
-		return s->condstore = true;
-	if (str_ieq(name, STR("QRESYNC")) && !s->qresync)
-		return s->qresync = s->condstore = true; /* RFC 7162 3.2.3 */
-	if (str_ieq(name, STR("UTF8=ACCEPT")) && !s->utf8)
-		return s->utf8 = true;
-	if (str_ieq(name, STR("IMAP4rev2")) && !s->rev2)
-		return s->rev2 = s->utf8 = true; /* RFC 9051 A.1 */
-	return false;
+	static const struct {
+		const char *name;
+		unsigned bit;
+	} rows[] = {
+		{ "CONDSTORE", ENABLE_CONDSTORE },
+		{ "QRESYNC", ENABLE_QRESYNC },
+		{ "UTF8=ACCEPT", ENABLE_UTF8 },
+		{ "IMAP4rev2", ENABLE_REV2 },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (str_ieq(name, str_of(rows[i].name)))
+			return rows[i].bit;
+	return 0;
 }
 
-/* RFC 5161: all or nothing is done by the parser; what we do not know, or have
- * enabled already, is not named. */
+static void
+enable(struct imap_session *s, unsigned bits)
+{
+	if (bits & ENABLE_REV2)
+		s->rev2 = true;
+	if (bits & (ENABLE_UTF8 | ENABLE_REV2)) /* RFC 9051 A.1 */
+		s->utf8 = true;
+	if (bits & (ENABLE_CONDSTORE | ENABLE_QRESYNC)) /* RFC 7162 3.2.3 */
+		imap_enable_condstore(s);
+	if (bits & ENABLE_QRESYNC)
+		s->qresync = true;
+}
+
+/* RFC 5161: what is on now is named, what we do not know is not. */
 void
 imap_cmd_enable(struct imap_session *s, struct imap_in *in)
 {
 	struct imap_in look = *in;
 	struct buf *out = imap_out(s);
+	unsigned bit, bits = 0;
 	struct str name;
 
 	do {
@@ -95,10 +120,14 @@ imap_cmd_enable(struct imap_session *s, struct imap_in *in)
 		}
 	} while (!imap_at_end(&look));
 	buf_add_c(out, "* ENABLED");
-	while (imap_space(in) && imap_atom(in, &name))
-		if (enable_one(s, name))
+	while (imap_space(in) && imap_atom(in, &name)) {
+		bit = enable_bit(name);
+		if (bit && !(bits & bit))
 			buf_addf(out, " %.*s", STR_FMT(name));
+		bits |= bit;
+	}
 	buf_add_c(out, "\r\n");
+	enable(s, bits);
 	imap_reply(s, "OK Enabled");
 }
 
