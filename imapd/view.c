@@ -180,6 +180,7 @@ imap_view_open(struct imap_session *s, struct mailbox *mb, bool readonly,
 	*v = (struct imap_view){ .mb = mb, .readonly = readonly };
 	mailbox_totals(mb, &t);
 	v->modseq = t.highestmodseq;
+	v->uidvalidity = t.uidvalidity;
 	if (t.gone == 0) { /* then no slot has to be looked at */
 		v->known = mailbox_slots(mb);
 		ok = take_recent(s);
@@ -518,20 +519,26 @@ imap_view_modseq(struct imap_view *v)
 /* --- the news --------------------------------------------------------------
  */
 
-static void
+/* False: it is another mailbox now, and no number means anything. */
+static bool
 begin(struct imap_session *s)
 {
 	struct imap_view *v = &s->view;
+	struct index_totals t;
 	struct err err;
 
 	s->news = false;
 	if (mailbox_refresh(v->mb, &err) < 0)
 		log_warn("%s: %s", mailbox_name(v->mb), LOGQ(str_of(err.text)));
+	mailbox_totals(v->mb, &t);
+	if (t.uidvalidity != v->uidvalidity)
+		return false;
 	drain(v);
 	order(v);
 	imap_say_keywords(s);
 	v->phase = FLAGS;
 	v->at = v->keep = 0;
+	return true;
 }
 
 /* What is gone stays in todo. */
@@ -637,8 +644,10 @@ imap_view_sync(struct imap_session *s, bool expunge)
 	bool said;
 
 	do {
-		if (v->phase == QUIET)
-			begin(s);
+		if (v->phase == QUIET && !begin(s)) {
+			imap_bye(s, "Mailbox has a new UIDVALIDITY");
+			return true;
+		}
 		if (v->phase == FLAGS) {
 			if (!say_flags(s))
 				return false;

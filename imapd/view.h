@@ -42,8 +42,9 @@ struct imap_view {
 	size_t keywords;	/* those with a smaller id were said in FLAGS */
 	struct imap_ranges recent;
 	struct imap_set saved; /* of "$" (RFC 5182), UIDs; our memory */
-	bool deleted;	       /* the folder: all its messages are in todo */
-	bool failed;	       /* no memory: the session ends */
+	uint32_t uidvalidity;
+	bool deleted; /* the folder: all its messages are in todo */
+	bool failed;  /* no memory: the session ends */
 	/* a sync that goes on when output has flown */
 	int phase;
 	size_t at, keep;

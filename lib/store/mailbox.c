@@ -199,7 +199,10 @@ mailbox_slots(const struct mailbox *mb)
 const struct message *
 mailbox_at(struct mailbox *mb, size_t slot)
 {
-	return index_at(mb->ix, slot);
+	/* A slot from before the folder's UIDVALIDITY changed. */
+	static const struct message none = { .gone = true };
+
+	return slot < index_slots(mb->ix) ? index_at(mb->ix, slot) : &none;
 }
 
 size_t
