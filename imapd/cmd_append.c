@@ -133,6 +133,8 @@ open_file(struct imap_session *s, struct imap_append *a)
 		imap_reply(s, "NO Message is empty");
 		return false;
 	}
+	if (!imap_keywords_fit(s, a->mb, &a->flags[a->n]))
+		return false;
 	a->file[a->n] = append_begin(a->mb, &err);
 	if (!a->file[a->n]) {
 		imap_reply_err(s, &err);

@@ -360,8 +360,10 @@ step_idle(struct imap_session *s)
 {
 	if (!s->news && s->view.phase == 0)
 		return;
-	if (s->view.mb)
-		(void)!imap_view_sync(s, true);
+	if (!s->view.mb)
+		return;
+	(void)!imap_view_sync(s, true);
+	imap_user_work(s->user); /* new mail was taken */
 }
 
 /* One step; false: wait for input or output. */
