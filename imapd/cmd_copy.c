@@ -10,7 +10,7 @@
  * again.  MOVE removes the originals when all have been copied, so that
  * whatever happens each message is in one mailbox at least.
  */
-enum { PORTION = 500 };
+enum { PORTION = 1000 };
 
 struct copy_job {
 	struct imap_set set;

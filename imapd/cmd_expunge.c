@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "commands.h"
 
-enum { PORTION = 500 };
+enum { PORTION = 1000 };
 
 struct expunge_job {
 	struct imap_range all;
