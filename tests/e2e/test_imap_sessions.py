@@ -348,6 +348,15 @@ def come_back_qresync(c, rnd):
     learn_new(c)
 
 
+def come_back_vanished(c, rnd):
+    """RFC 7162 3.2.6"""
+    old, validity = c.highest, c.validity
+    c.select()
+    if c.cache and old and validity == c.validity:
+        c.ok(f"UID FETCH 1:{c.upto} (FLAGS) (CHANGEDSINCE {old} VANISHED)")
+    learn_new(c)
+
+
 def come_back_condstore(c, rnd):
     """RFC 4549 with RFC 7162 3.1.4.1: changes, then what is gone."""
     old, validity = c.highest, c.validity
@@ -370,21 +379,24 @@ def learn_new(c):
     c.upto = max(c.cache, default=c.upto)
 
 
-@pytest.mark.parametrize("how", ["qresync", "condstore"])
+COME_BACK = {"qresync": come_back_qresync, "vanished": come_back_vanished,
+             "condstore": come_back_condstore}
+
+
+@pytest.mark.parametrize("how", COME_BACK)
 def test_coming_back(server, how):
     """A client keeps what it knew and is told the rest: its cache is then what
     is there, whenever it went."""
     rnd = random.Random(how)
     other = Client(server.port, "o")
     other.ok("CREATE Other")
-    c = Client(server.port, "c", ["QRESYNC" if how == "qresync"
-                                  else "CONDSTORE"], connect=False)
+    c = Client(server.port, "c", ["CONDSTORE" if how == "condstore"
+                                  else "QRESYNC"], connect=False)
     end = time.monotonic() + 5
     while time.monotonic() < end:
         change_at_random(server, other, rnd)
         c.connect()
-        (come_back_qresync if how == "qresync" else come_back_condstore)(
-            c, rnd)
+        COME_BACK[how](c, rnd)
         want = dict(truth(server).picture())
         assert c.cache == want, f"{c.cache}\nthere is {want}\n{c.last()}"
         # And some time online, beside the other; it goes at any reply.
