@@ -475,8 +475,9 @@ imap_view_change(struct imap_view *v, const uint32_t *uids, size_t n,
 	start = keep = l->n;
 	rc = mailbox_change(v->mb, uids, n, c, err);
 	drain(v);
-	/* A slot that comes once with the new modseq was changed by us alone.
-	 */
+	if (rc < 0)
+		return rc;
+	/* Changed by us alone: what comes once, with the new modseq. */
 	if (l->n > start)
 		qsort(l->v + start, l->n - start, sizeof(l->v[0]), by_slot);
 	for (i = start; i < l->n; i = k) {
@@ -487,7 +488,7 @@ imap_view_change(struct imap_view *v, const uint32_t *uids, size_t n,
 			l->v[keep++] = l->v[i];
 	}
 	l->n = keep;
-	return rc;
+	return 0;
 }
 
 void
