@@ -379,8 +379,7 @@ def learn_new(c):
     c.upto = max(c.cache, default=c.upto)
 
 
-COME_BACK = {"qresync": come_back_qresync, "vanished": come_back_vanished,
-             "condstore": come_back_condstore}
+COME_BACK = {"qresync": come_back_qresync}
 
 
 @pytest.mark.parametrize("how", COME_BACK)
