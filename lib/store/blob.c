@@ -306,9 +306,22 @@ blob_flush(struct blob_file *f)
 bool
 blob_open(struct blob_file *f)
 {
+	if (f->again) {
+		blob_flush(f);
+		close_file(f);
+		f->again = false;
+		f->ino = 0;
+		f->end = 0;
+	}
 	if (f->fd < 0 && !f->off)
 		blob_catch_up(f);
 	return f->fd >= 0;
+}
+
+void
+blob_tell_again(struct blob_file *f)
+{
+	f->again = true;
 }
 
 bool

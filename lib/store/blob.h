@@ -31,8 +31,9 @@ struct blob_file {
 	const char *file;
 	blob_at_fn *fn; /* for all blobs that were not put here */
 	void *arg;
-	int fd;	  /* -1: not open */
-	bool off; /* cannot be used */
+	int fd;	    /* -1: not open */
+	bool off;   /* cannot be used */
+	bool again; /* blob_tell_again() */
 	uint64_t dev, ino, id;
 	uint64_t end;	    /* known up to here */
 	uint64_t n;	    /* records up to there, of use or not */
@@ -51,6 +52,8 @@ void blob_known(struct blob_file *f, uint64_t id, uint64_t end, uint64_t n);
 /* False: it cannot be used.  Opening it the first time tells of what is in it.
  */
 bool blob_open(struct blob_file *f);
+/* When it is used next, fn is told of all that is in it. */
+void blob_tell_again(struct blob_file *f);
 /* What others put. */
 void blob_catch_up(struct blob_file *f);
 

@@ -438,6 +438,8 @@ mend(void *arg)
 	}
 	state_drop_snapshot(&ix->s);
 	state_fini(&s);
+	blob_tell_again(&ix->blob[BLOB_SEND]);
+	blob_tell_again(&ix->blob[BLOB_KEYS]);
 	ix->id = id;
 	ix->saved = 0;
 }

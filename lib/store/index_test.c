@@ -512,6 +512,84 @@ test_damage(void **state)
 	memfs_fini(&good);
 }
 
+/* A blob is right or not there, and can be put again. */
+static void
+check_blobs(struct seen *s)
+{
+	char text[100];
+	struct str got;
+	size_t i;
+
+	for (i = 0; i < 300; i++) {
+		snprintf(text, sizeof(text), "a blob of slot %zu", i);
+		if (index_blob(s->ix, index_at(s->ix, i), BLOB_KEYS, &got))
+			assert_true(str_eq(got, str_of(text)));
+		else
+			index_blob_put(s->ix, i, BLOB_KEYS, str_of(text));
+		assert_true(
+			index_blob(s->ix, index_at(s->ix, i), BLOB_KEYS, &got));
+		assert_true(str_eq(got, str_of(text)));
+	}
+	index_checkpoint(s->ix);
+}
+
+static void
+try_blob_damage(const struct memfs *good, bool open, size_t bit, int how)
+{
+	static const char file[] = "posthouse.keys";
+	struct seen s;
+	struct str got;
+	int dir;
+
+	fsx_mem_load(good);
+	dir = fsx_mem_root();
+	if (open) {
+		open_index(&s, dir);
+		(void)index_blob(s.ix, index_at(s.ix, 3), BLOB_KEYS, &got);
+	}
+	if (how == 0)
+		flip(dir, file, bit);
+	else if (how == 1)
+		cut(dir, file, bit / 8);
+	else
+		assert_int_equal(fsx_unlink(dir, file), 0);
+	if (!open)
+		open_index(&s, dir);
+	check_blobs(&s);
+	check_blobs(&s);
+	index_close(s.ix);
+	open_index(&s, dir);
+	check_blobs(&s);
+	index_close(s.ix);
+}
+
+static void
+test_blob_damage(void **state)
+{
+	struct memfs good;
+	struct seen s;
+	size_t bits, at;
+	int dir, how;
+
+	(void)state;
+	fsx_mem_reset();
+	dir = fsx_mem_root();
+	open_index(&s, dir);
+	add(&s, 1, 300);
+	check_blobs(&s);
+	index_close(s.ix);
+	memfs_copy(&good, fsx_mem_now());
+	bits = length(dir, "posthouse.keys") * 8;
+	assert_true(bits > 8 * 5000);
+	for (how = 0; how < 3; how++) {
+		for (at = 0; at < bits; at += at < 400 ? 53 : 5003) {
+			try_blob_damage(&good, false, at, how);
+			try_blob_damage(&good, true, at, how);
+		}
+	}
+	memfs_fini(&good);
+}
+
 /* Both are lost: another UIDVALIDITY. */
 static void
 test_both_lost(void **state)
@@ -584,6 +662,7 @@ main(void)
 		cmocka_unit_test(test_two),
 		cmocka_unit_test(test_blobs),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_blob_damage),
 		cmocka_unit_test(test_both_lost),
 		cmocka_unit_test(test_compact),
 	};

@@ -7,8 +7,8 @@
  *       the clock and of CPU
  *   bench_index ENGINE DIR [N] damage   the files cut off, or one bit flipped:
  *       each try in a process of its own; crash, wrong (something was read that
- *       was never written), noticed (something is missing, or an error),
- *       right
+ *       was never written), lost (a message is missing, or an error), no blob
+ *       (it is to be computed again), right
  *
  * ENGINE is ours or lmdb; DIR is made, and must not be there.  tests/bench/
  * index/run does both, alternating, and prints medians.
@@ -228,7 +228,7 @@ times(const struct engine *e, uint32_t n)
 
 /* --- damage --------------------------------------------------------------- */
 
-enum { RIGHT, NOTICED, WRONG, CRASH, RESULTS };
+enum { RIGHT, NO_BLOB, LOST, WRONG, CRASH, RESULTS };
 
 /* All that can be read, as it was written? */
 static int
@@ -242,11 +242,11 @@ look(const struct engine *e, uint32_t n)
 	uint32_t uid;
 
 	if (!e->open())
-		return NOTICED;
+		return LOST;
 	e->walk(&count);
 	for (uid = 1; uid <= n; uid++) {
 		if (!e->get(uid, &r, name, &blob, &blob_n)) {
-			result = NOTICED;
+			result = LOST;
 			continue;
 		}
 		make_record(uid, &want);
@@ -258,11 +258,11 @@ look(const struct engine *e, uint32_t n)
 		    (blob_n && (blob_n != BLOB_LENGTH ||
 				memcmp(blob, want_blob, blob_n) != 0)))
 			return WRONG;
-		if (!blob_n)
-			result = NOTICED;
+		if (!blob_n && result == RIGHT)
+			result = NO_BLOB;
 	}
 	if (!e->change(1, 1, 1, SEEN, SYNCED))
-		result = NOTICED;
+		result = LOST;
 	e->close();
 	return result;
 }
@@ -351,9 +351,11 @@ damage(const struct engine *e, uint32_t n)
 			harm(e->files[nfiles ? i % nfiles : 0], x >> 17, k);
 			seen[k][look_in_child(e, n)]++;
 		}
-		printf("%-12s crash %d, wrong %d, noticed %d, right %d\n",
+		printf("%-12s crash %d, wrong %d, lost %d, no blob %d, "
+		       "right %d\n",
 		       k ? "bit flipped" : "cut off", seen[k][CRASH],
-		       seen[k][WRONG], seen[k][NOTICED], seen[k][RIGHT]);
+		       seen[k][WRONG], seen[k][LOST], seen[k][NO_BLOB],
+		       seen[k][RIGHT]);
 	}
 }
 
