@@ -81,7 +81,7 @@ LETTER = b"Subject: x\r\n\r\ny\r\n"
 APPEND = b"APPEND INBOX {%d+}\r\n%s" % (len(LETTER), LETTER)
 DIALOGUES = {
     "NAMESPACE": ["NAMESPACE"],
-    "ENABLE": ["ENABLE CONDSTORE", "ENABLE CONDSTORE X-NONE", "ENABLE"],
+    "ENABLE": ["ENABLE CONDSTORE", "ENABLE CONDSTORE X-NONE"],
     "UIDPLUS": [APPEND, APPEND, APPEND, "CREATE Other", "SELECT INBOX",
                 "COPY 1:3 Other", "UID COPY 2,3 Other", "COPY 9 Other",
                 r"STORE 1:3 +FLAGS.SILENT (\Deleted)", "UID EXPUNGE 2",
