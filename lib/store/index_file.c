@@ -291,7 +291,8 @@ index_commit(struct index *ix, bool sync, struct err *err)
 	}
 	if (append(ix, err) < 0)
 		goto out;
-	if (sync && index_sync_log(ix, err) < 0) {
+	if (sync && (p->b.n || ix->durable != ix->end) &&
+	    index_sync_log(ix, err) < 0) {
 		undo(ix);
 		goto out;
 	}

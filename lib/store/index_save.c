@@ -50,7 +50,8 @@ index_load(int dir, struct state *s)
 {
 	struct snapshot sn = { 0 };
 	struct str head = STR_NULL;
-	int fd = fsx_open(dir, SNAPSHOT_NAME, O_RDONLY, 0);
+	/* Whatever stands there: do not wait for it. */
+	int fd = fsx_open(dir, SNAPSHOT_NAME, O_RDONLY | O_NONBLOCK, 0);
 	bool ok;
 
 	if (fd < 0)

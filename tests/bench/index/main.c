@@ -340,7 +340,7 @@ damage(const struct engine *e, uint32_t n)
 		snprintf(good, sizeof(good), "%s.good", e->files[f]);
 		copy(e->files[f], good);
 	}
-	for (k = 0; k < 2; k++) {
+	for (k = 0; nfiles && k < 2; k++) {
 		for (i = 0; i < (k ? 150 : 30); i++) {
 			for (f = 0; f < nfiles; f++) {
 				snprintf(good, sizeof(good), "%s.good",
@@ -348,7 +348,7 @@ damage(const struct engine *e, uint32_t n)
 				copy(good, e->files[f]);
 			}
 			x = x * 6364136223846793005u + 1442695040888963407u;
-			harm(e->files[nfiles ? i % nfiles : 0], x >> 17, k);
+			harm(e->files[i % nfiles], x >> 17, k);
 			seen[k][look_in_child(e, n)]++;
 		}
 		printf("%-12s crash %d, wrong %d, lost %d, no blob %d, "
