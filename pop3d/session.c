@@ -22,11 +22,9 @@ static void on_end(struct conn *c, void *arg, enum conn_end why);
 
 static const struct conn_ops conn_ops = { on_input, on_drained, on_end };
 
-bool
-pop3_conf_init(struct pop3_conf *c, const struct params *p)
+int
+pop3_conf_init(struct pop3_conf *c, const struct params *p, struct err *err)
 {
-	struct err err;
-
 	*c = (struct pop3_conf){
 		.timeout_ms = (unsigned)params_num(p, "pop3_timeout") * 1000,
 		.max_sessions = (unsigned)params_num(p, "pop3_session_limit"),
@@ -37,10 +35,9 @@ pop3_conf_init(struct pop3_conf *c, const struct params *p)
 	};
 	pop3_capa_init(&c->capa, p);
 	c->update.expire_s = (uint64_t)c->capa.expire_days * 86400;
-	if (uidl_format_check(c->uidl_format, &err) == 0)
-		return true;
-	log_error("pop3_uidl_format: %s", LOGQ(str_of(err.text)));
-	return false;
+	if (uidl_format_check(c->uidl_format, err) < 0)
+		return err_prefix(err, "pop3_uidl_format");
+	return 0;
 }
 
 void

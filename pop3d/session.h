@@ -67,8 +67,9 @@ struct session {
 	uint64_t retr_bytes;
 };
 
-/* False: not a configuration (logged). */
-bool pop3_conf_init(struct pop3_conf *c, const struct params *p);
+/* -1: pop3_uidl_format is no format; the rest is set. */
+ERR_WARN_UNUSED int pop3_conf_init(struct pop3_conf *c, const struct params *p,
+				   struct err *err);
 
 /* Answers PASS; takes m's descriptor (and clears the field) unless the client
  * is refused. */

@@ -27,7 +27,7 @@ struct rig {
 	struct played p[4];
 	struct chan *asked, *ctl; /* spawner's end, the administrator's */
 	unsigned rows;
-	char users[1000];
+	struct buf users; /* of the first rows */
 	bool answered;
 	struct msg_who_done done;
 };
@@ -78,14 +78,18 @@ on_row(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 
 		assert_int_equal(m->service, SVC_IMAPD);
 		assert_int_equal(m->pid, 4711);
-		if (r->rows++ < 10) {
-			strncat(r->users, m->user.p, m->user.n);
-			strcat(r->users, " ");
-		}
+		if (r->rows++ < 10)
+			(void)!buf_addf(&r->users, "%.*s ", STR_FMT(m->user));
 	} else {
 		r->done = *(struct msg_who_done *)msg;
 		r->answered = true;
 	}
+}
+
+static void
+set(char *to, size_t size, const char *text)
+{
+	assert_true(str_copy(to, size, str_of(text)));
 }
 
 static void
@@ -100,9 +104,9 @@ play(struct rig *r, struct played *p, const char *user, const char *home)
 				 .spec.service = SVC_IMAPD,
 				 .pid = 4711,
 				 .all = &r->procs };
-	strcpy(p->proc.spec.id.user, user);
-	strcpy(p->proc.spec.id.home, home);
-	strcpy(p->proc.spec.id.mail, "Maildir");
+	set(p->proc.spec.id.user, sizeof(p->proc.spec.id.user), user);
+	set(p->proc.spec.id.home, sizeof(p->proc.spec.id.home), home);
+	set(p->proc.spec.id.mail, sizeof(p->proc.spec.id.mail), "Maildir");
 	p->rows = 1;
 	p->proc.asker = asker_new_fd(&r->loop, pair[0],
 				     &channels[CH_SPAWNER_IMAPD], NULL, NULL);
@@ -123,6 +127,7 @@ rig_open(struct rig *r)
 	int pair[2];
 
 	*r = (struct rig){ .rows = 0 };
+	buf_init(&r->users, 1000);
 	assert_int_equal(loop_init(&r->loop, &err), 0);
 	r->procs.loop = &r->loop;
 	list_init(&r->procs.list);
@@ -161,6 +166,7 @@ rig_close(struct rig *r)
 	map_fini(&r->procs.by_place);
 	chan_close(r->asked);
 	chan_close(r->ctl);
+	buf_fini(&r->users);
 	loop_fini(&r->loop);
 }
 
@@ -187,8 +193,8 @@ all_are_asked(void **state)
 	assert_int_equal(r.done.silent, 0);
 	assert_int_equal(r.rows, 5);
 	/* Whatever they say who they are. */
-	assert_non_null(strstr(r.users, "alice "));
-	assert_null(strstr(r.users, "root"));
+	assert_non_null(strstr(buf_cstr(&r.users), "alice "));
+	assert_null(strstr(buf_cstr(&r.users), "root"));
 	rig_close(&r);
 }
 
@@ -205,7 +211,7 @@ one_user_is_asked(void **state)
 	survey_who(&r.procs, r.asked, 7, &m);
 	until_answered(&r);
 	assert_int_equal(r.rows, SURVEY_ROWS_MAX);
-	assert_string_equal(r.users,
+	assert_string_equal(buf_cstr(&r.users),
 			    "bob bob bob bob bob bob bob bob bob bob ");
 	/* Nobody at all. */
 	m.user = STR("carol");
@@ -271,7 +277,8 @@ mail_is_told_by_its_place(void **state)
 	(void)state;
 	rig_open(&r);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		strcpy(deliver.spec.id.home, rows[i].root);
+		set(deliver.spec.id.home, sizeof(deliver.spec.id.home),
+		    rows[i].root);
 		poke(&r.procs, &deliver, str_of(rows[i].path));
 		for (k = 0; k < 6; k++)
 			loop_turn(&r.loop, false);
@@ -284,7 +291,7 @@ mail_is_told_by_its_place(void **state)
 			r.p[k].pokes = 0;
 	}
 	/* Whichever of them leaves, the others are found. */
-	strcpy(deliver.spec.id.home, "/mail");
+	set(deliver.spec.id.home, sizeof(deliver.spec.id.home), "/mail");
 	leave(&r.p[2]);
 	leave(&r.p[1]);
 	poke(&r.procs, &deliver, STR("x/bob/Maildir/"));

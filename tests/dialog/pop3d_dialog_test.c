@@ -28,6 +28,7 @@ struct bed {
 	int root;
 	unsigned idle; /* how often the last client has gone */
 	int other;     /* a second client, that says nothing */
+	char from[80]; /* the next clients' address */
 };
 
 static void
@@ -56,7 +57,8 @@ configure(struct bed *b, struct str line)
 	if (params_load(&b->params, buf_str(&text), &err) < 0)
 		fail_msg("%s", err.text);
 	buf_fini(&text);
-	assert_true(pop3_conf_init(&b->pop3d.conf, &b->params));
+	if (pop3_conf_init(&b->pop3d.conf, &b->params, &err) < 0)
+		fail_msg("%s", err.text);
 }
 
 static void
@@ -132,8 +134,10 @@ turn(void *arg)
 static int
 client(void *arg, struct str how)
 {
-	struct msg_client m = { .user = STR("al@x.test"), .pending = how };
 	struct bed *b = arg;
+	struct msg_client m = { .user = STR("al@x.test"),
+				.pending = how,
+				.client = str_of(b->from) };
 	int sv[2], small = 4096;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv),
@@ -282,6 +286,8 @@ verb(void *arg, struct script *s, struct str verb, struct str rest)
 		configure(b, rest);
 	else if (str_eq(verb, STR("uidl")))
 		uidl(b, s, rest);
+	else if (str_eq(verb, STR("from")))
+		assert_true(str_copy(b->from, sizeof(b->from), rest));
 	else if (str_eq(verb, STR("later")))
 		later(s, rest);
 	else if (str_eq(verb, STR("seen")))

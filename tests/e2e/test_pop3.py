@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """POP3: what poplib, curl and fetchmail see, and what stays on the disk."""
 
+import imaplib
 import poplib
+import time
 
 import posthouse as ph
 import pytest
@@ -188,3 +190,81 @@ def resident(instance, name):
         with open(f"/proc/{pid}/status") as f:
             sizes += [int(l.split()[1]) for l in f if l.startswith("VmRSS")]
     return sizes
+
+
+def test_pop3_and_imap_on_one_mailbox(box):
+    letters = [put(box, Letter(f"{n}\r\n")) for n in range(6)]
+    a, b = log_in(box), log_in(box)
+    c = imaplib.IMAP4("127.0.0.1", box.imap_port)
+    c.login(USER, box.users["alice"])
+    assert c.select("INBOX")[1] == [b"6"]
+    c.store("2", "+FLAGS", "(\\Deleted)")
+    c.expunge()
+    # Numbers stay what they were, for both.
+    assert a.stat()[0] == b.stat()[0] == 6
+    with pytest.raises(poplib.error_proto, match="removed"):
+        a.retr(2)
+    a.retr(1)
+    a.dele(2)       # gone already: no matter
+    a.dele(3)
+    b.dele(3)       # both of them
+    b.dele(4)
+    c.store("5", "+FLAGS", "(\\Flagged)")   # a file gets another name
+    text = b"".join(a.retr(6)[1])
+    assert any(l.mark.encode() in text for l in letters)
+    a.quit()
+    b.quit()
+    # IMAP is told of it all, and that POP3 has read one.
+    c.noop()
+    assert c.select("INBOX")[1] == [b"3"]
+    assert c.search(None, "SEEN")[1][0].split() == [b"1", b"3"]
+    assert c.search(None, "FLAGGED")[1][0].split() == [b"3"]
+    c.logout()
+    assert box.mailbox("alice").count() == 3
+    box.wait_log(r"pop3\(alice@.*Disconnected: Logged out top=0, retr=2/\d+, "
+                 r"del=2/6, size=\d+")
+
+
+def patient_log_in(instance):
+    """After deaths in a row spawner waits before the next one."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            return log_in(instance)
+        except poplib.error_proto:
+            assert time.monotonic() < end
+            time.sleep(.1)
+
+
+def test_killed_at_quit(box):
+    """+OK means gone for good; what was not to go is there, whatever
+    happens."""
+    box.expected += ["was killed by signal 9"]
+    answered = 0
+    for delay in (0, .001, .003, .006, .1):
+        keep = [put(box, Letter("keep\r\n")) for _ in range(3)]
+        p = patient_log_in(box)
+        n = p.stat()[0]
+        for k in range(1, n + 1):
+            text = b"".join(p.top(k, 0)[1])
+            if not any(l.mark.encode() in text for l in keep):
+                p.dele(k)
+        with p.sock as s:
+            f = p.file
+            for _ in range(20):
+                put(box, Letter("new\r\n"))
+            s.sendall(b"QUIT\r\n")
+            time.sleep(delay)
+            box.kill("pop3d")
+            try:
+                ok = f.readline().startswith(b"+OK")
+            except OSError:
+                ok = False
+        texts = box.mailbox("alice").messages()
+        assert all(any(k.mark.encode() in t for t in texts) for k in keep)
+        assert len(texts) >= 23
+        if ok:
+            assert len(texts) == 23
+            answered += 1
+        time.sleep(.05)
+    assert answered > 0
