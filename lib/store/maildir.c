@@ -11,41 +11,55 @@
 
 /* --- names --------------------------------------------------------------- */
 
-/* The number of a field ",S=123" of the base, up to the next comma. */
-static bool
-size_field(struct str base, const char *field, uint64_t *out)
+/* The field ",S=123" or ",W=123" at the front of a base's rest; the last one
+ * counts. */
+static void
+size_field(struct str rest, struct maildir_name *out)
 {
-	ptrdiff_t at = str_search(base, str_of(field));
-	struct str rest, digits;
+	bool *has = rest.p[1] == 'S' ? &out->has_size : &out->has_wsize;
+	uint64_t *to = rest.p[1] == 'S' ? &out->size : &out->wsize;
+	uint64_t v = 0, digit;
+	size_t i;
 
-	if (at < 0)
-		return false;
-	rest = str_from(base, (size_t)at + strlen(field));
-	if (!str_cut(&rest, ',', &digits))
-		digits = rest;
-	return str_u64(digits, INT64_MAX, out) == 0;
+	if (*has)
+		return;
+	for (i = 3; i < rest.n && rest.p[i] != ','; i++) {
+		digit = (uint64_t)(rest.p[i] - '0');
+		if (digit > 9 || v > (INT64_MAX - digit) / 10)
+			return;
+		v = v * 10 + digit;
+	}
+	*has = i > 3;
+	*to = v;
 }
 
 int
 maildir_parse(struct str name, struct maildir_name *out)
 {
-	ptrdiff_t colon;
 	struct str info;
-	size_t i;
+	size_t i, n;
 
 	*out = (struct maildir_name){ 0 };
 	if (name.n == 0 || name.n > MAILDIR_NAME_MAX || name.p[0] == '.')
 		return -1;
-	for (i = 0; i < name.n; i++)
+	for (i = 0, n = name.n; i < name.n; i++) {
 		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == '/')
 			return -1;
-	colon = str_find(name, ':');
-	out->base = colon < 0 ? name : str_head(name, (size_t)colon);
-	if (out->base.n == 0)
+		if (name.p[i] == ':' && n == name.n)
+			n = i;
+	}
+	out->base = str_head(name, n);
+	if (n == 0)
 		return -1;
-	out->has_size = size_field(out->base, ",S=", &out->size);
-	out->has_wsize = size_field(out->base, ",W=", &out->wsize);
-	info = str_from(name, out->base.n);
+	for (i = n; i-- > 0;) {
+		/* The fields stand at the end, mostly. */
+		if (name.p[i] == ',' && n - i > 3 && name.p[i + 2] == '=' &&
+		    (name.p[i + 1] == 'S' || name.p[i + 1] == 'W'))
+			size_field(str_from(out->base, i), out);
+		if (out->has_size && out->has_wsize)
+			break;
+	}
+	info = str_from(name, n);
 	if (!str_starts(info, STR(":2,")))
 		return 0;
 	for (i = 3; i < info.n; i++)

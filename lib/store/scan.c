@@ -23,6 +23,7 @@ struct found {
 	uint64_t secs; /* that its name begins with */
 	size_t at;     /* of its base in the names */
 	uint64_t disk;
+	uint64_t wsize; /* MESSAGE_UNKNOWN */
 	uint8_t basen;
 };
 
@@ -123,16 +124,20 @@ seconds_of(struct str base)
 }
 
 static int
-add_found(struct scan *s, struct str base, uint64_t disk, struct err *err)
+add_found(struct scan *s, const struct maildir_name *p, uint64_t disk,
+	  struct err *err)
 {
 	if (grow(&s->found, s->nfound, &s->found_size, sizeof(*s->found), err) <
 	    0)
 		return -1;
-	s->found[s->nfound] = (struct found){ .secs = seconds_of(base),
-					      .at = s->names.n,
-					      .disk = disk,
-					      .basen = (uint8_t)base.n };
-	if (buf_add_str(&s->names, base) < 0)
+	s->found[s->nfound] = (struct found){
+		.secs = seconds_of(p->base),
+		.at = s->names.n,
+		.disk = disk,
+		.wsize = p->has_wsize ? p->wsize : MESSAGE_UNKNOWN,
+		.basen = (uint8_t)p->base.n,
+	};
+	if (buf_add_str(&s->names, p->base) < 0)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	s->nfound++;
 	return 0;
@@ -195,6 +200,7 @@ split_twin(struct scan *s, const char *name, uint64_t disk, struct err *err)
 	struct mailbox *mb = s->mb;
 	int dir = file_dir(mb, disk), rc = 0;
 	char to[MAILDIR_NAME_MAX + 1];
+	struct maildir_name p;
 	struct stat st;
 	struct buf b;
 
@@ -209,7 +215,9 @@ split_twin(struct scan *s, const char *name, uint64_t disk, struct err *err)
 		watch_own(mb, disk, to, true);
 		log_info("%s: two files of one name, %s is now %s", mb->name,
 			 LOGQ(str_of(name)), to);
-		rc = add_found(s, buf_str(&b), disk, err);
+		rc = maildir_parse(buf_str(&b), &p) < 0
+			     ? 0
+			     : add_found(s, &p, disk, err);
 	}
 	buf_fini(&b);
 	return rc;
@@ -289,7 +297,7 @@ one_file(struct scan *s, const char *name, bool in_new, struct err *err)
 		return 0;
 	}
 	if (slot < 0 || (size_t)slot >= s->slots)
-		return add_found(s, p.base, disk, err);
+		return add_found(s, &p, disk, err);
 	return known_file(s, (size_t)slot, name, disk, err);
 }
 
@@ -563,7 +571,6 @@ add_messages(struct scan *s, struct err *err)
 {
 	struct mailbox *mb = s->mb;
 	struct index_totals t;
-	struct maildir_name p;
 	struct index_new a;
 	uint32_t uid, recent, first;
 	const struct found *f;
@@ -574,13 +581,11 @@ add_messages(struct scan *s, struct err *err)
 	first = t.uidnext;
 	for (i = 0; i < s->nfound; i++) {
 		f = &s->found[i];
-		if (maildir_parse(base_of(s, f), &p) < 0)
-			continue;
 		a = (struct index_new){
-			.base = p.base,
+			.base = base_of(s, f),
 			.disk = f->disk,
 			.flags = f->disk & ~MESSAGE_IN_NEW,
-			.wsize = p.has_wsize ? p.wsize : MESSAGE_UNKNOWN,
+			.wsize = f->wsize,
 			.mtime = MESSAGE_NO_TIME,
 		};
 		uid = index_add(mb->ix, &a);
