@@ -13,11 +13,11 @@
 
 /*
  * A user's mail: the folders of one Maildir++ tree, as imapd and pop3d see
- * it.  The files are the truth; beside them stand one UID file a folder
- * (uidfile.h) and the list of subscriptions.  One process may hold a store
- * open for many sessions: they share one struct mailbox per open folder.
- * Several processes may have the same folder open: UIDs are given under a
- * lock, everything else is Maildir's own rules.
+ * it.  The files are the truth about messages; what is known of them stands
+ * beside them (index.h), and the list of subscriptions.  One process may hold
+ * a store open for many sessions: they share one struct mailbox per open
+ * folder.  Several processes may have the same folder open, and other programs
+ * may change its files at any time: README.md.
  *
  * Folder names are as IMAP has them: modified UTF-7, levels separated by
  * STORE_SEPARATOR, "INBOX" (in any case) for the root folder.
@@ -65,16 +65,18 @@ void mailbox_release(struct mailbox *mb);
 
 /* Take in what other programs did: new files get UIDs (durable when this
  * returns), vanished ones go, foreign changes of names are merged with ours.
- * Costs nothing if nothing changed, and as much as there is new if only new/ changed.
- * On failure (TEMP) the old state stands. */
+ * Costs nothing if nothing changed, and as much as there is new if only new/
+ * changed. On failure (TEMP) the old state stands. */
 ERR_WARN_UNUSED int mailbox_refresh(struct mailbox *mb, struct err *err);
 
 /*
  * Messages stand in slots, by ascending UID.  A message that is gone keeps its
- * slot (m->gone) until all views (struct mailbox_watch) have told their clients.
+ * slot (m->gone) until all views (struct mailbox_watch) have told their
+ * clients.
  */
 size_t mailbox_slots(const struct mailbox *mb);
-const struct message *mailbox_at(struct mailbox *mb, size_t slot); /* never NULL */
+const struct message *mailbox_at(struct mailbox *mb,
+				 size_t slot); /* never NULL */
 /* The first slot with at least this UID; mailbox_slots() if none. */
 size_t mailbox_lower(struct mailbox *mb, uint32_t uid);
 /* NULL: no (longer) such message. */
@@ -91,8 +93,10 @@ void mailbox_totals(const struct mailbox *mb, struct index_totals *out);
 size_t mailbox_keywords(const struct mailbox *mb);
 const char *mailbox_keyword(const struct mailbox *mb, uint32_t id);
 uint32_t mailbox_keyword_find(const struct mailbox *mb, struct str name);
-const uint32_t *mailbox_keyword_set(const struct mailbox *mb, uint32_t set, size_t *n);
-bool mailbox_has_keyword(const struct mailbox *mb, const struct message *m, uint32_t id);
+const uint32_t *mailbox_keyword_set(const struct mailbox *mb, uint32_t set,
+				    size_t *n);
+bool mailbox_has_keyword(const struct mailbox *mb, const struct message *m,
+			 uint32_t id);
 
 /*
  * A view: somebody who tells a client what changed.  The feed is the list of
@@ -101,30 +105,38 @@ bool mailbox_has_keyword(const struct mailbox *mb, const struct message *m, uint
  */
 struct mailbox_watch {
 	struct list link;
-	/* Something was put into the feed or a message arrived; must not change the mailbox. */
+	/* Something was put into the feed or a message arrived; must not change
+	 * the mailbox. */
 	void (*on_change)(struct mailbox_watch *w);
-	/* Slots of gone messages were taken out: all slots are anew.  Called only when no view
-	 * is behind or holds. */
+	/* Slots of gone messages were taken out: all slots are anew.  Called
+	 * only when no view is behind or holds. */
 	void (*on_compact)(struct mailbox_watch *w);
-	uint64_t at;  /* position in the feed: private, but for comparing */
-	bool holds;   /* the view knows of messages that are gone, and has not told yet */
+	uint64_t at; /* position in the feed: private, but for comparing */
+	bool holds;  /* the view knows of messages that are gone, and has not
+			told yet */
 };
-void mailbox_watch_add(struct mailbox *mb, struct mailbox_watch *w); /* at the feed's end */
+void mailbox_watch_add(struct mailbox *mb,
+		       struct mailbox_watch *w); /* at the feed's end */
 void mailbox_watch_remove(struct mailbox_watch *w);
-/* The next slot that changed (flags, keywords or gone); a slot may come oftener.
- * FEED_ALL: too much has changed, look at all that have a modseq > the one you told last.  False: at the end. */
+/* The next slot that changed (flags, keywords or gone); a slot may come
+ * oftener. FEED_ALL: too much has changed, look at all that have a modseq > the
+ * one you told last.  False: at the end. */
 #define FEED_ALL SIZE_MAX
 bool mailbox_feed(struct mailbox *mb, struct mailbox_watch *w, size_t *slot);
 
-/* This session claims the recent messages: UIDs *from..uidnext-1 are \Recent to it alone. */
+/* This session claims the recent messages: UIDs *from..uidnext-1 are \Recent to
+ * it alone. */
 void mailbox_claim_recent(struct mailbox *mb, uint32_t *from);
 
 /* UIDs expunged after modseq since (QRESYNC); false: not known so far back. */
-bool mailbox_vanished(struct mailbox *mb, uint64_t since, index_range_fn *fn, void *arg);
+bool mailbox_vanished(struct mailbox *mb, uint64_t since, index_range_fn *fn,
+		      void *arg);
 
 /* Computed from a message's text and kept (index.h). */
-bool mailbox_blob(struct mailbox *mb, const struct message *m, enum blob which, struct str *out);
-void mailbox_blob_put(struct mailbox *mb, uint32_t uid, enum blob which, struct str s);
+bool mailbox_blob(struct mailbox *mb, const struct message *m, enum blob which,
+		  struct str *out);
+void mailbox_blob_put(struct mailbox *mb, uint32_t uid, enum blob which,
+		      struct str s);
 
 /* --- reading a message -----------------------------------------------------
  * A stream with CRLF line ends, whatever the file has (a NUL, which IMAP
@@ -170,8 +182,8 @@ ERR_WARN_UNUSED int mailbox_wsize(struct mailbox *mb, uint32_t uid,
 /* For who has counted anyway. */
 void mailbox_note_wsize(struct mailbox *mb, uint32_t uid, uint64_t size);
 /* Internal date, seconds since 1970. */
-ERR_WARN_UNUSED int mailbox_mtime(struct mailbox *mb, uint32_t uid,
-				  int64_t *t, struct err *err);
+ERR_WARN_UNUSED int mailbox_mtime(struct mailbox *mb, uint32_t uid, int64_t *t,
+				  struct err *err);
 
 /* --- changing --------------------------------------------------------------
  */
@@ -179,16 +191,19 @@ ERR_WARN_UNUSED int mailbox_mtime(struct mailbox *mb, uint32_t uid,
  * Change flags and keywords of these messages (uids ascending); those that are
  * gone are skipped, those that have them already keep their modseq.  All get
  * one modseq.  In the log before this returns (another process sees it, kill -9
- * does not lose it), durable within a second; file names follow later (store_work()).
+ * does not lose it), durable within a second; file names follow later
+ * (store_work()).
  */
 struct flag_change {
 	enum { FLAGS_ADD, FLAGS_REMOVE, FLAGS_SET } how;
-	uint64_t flags; /* MAILDIR_*; FLAGS_SET leaves letters alone that IMAP does not know */
+	uint64_t flags; /* MAILDIR_*; FLAGS_SET leaves letters alone that IMAP
+			   does not know */
 	const struct str *keywords; /* names; new ones are made */
 	size_t nkeywords;
 };
-ERR_WARN_UNUSED int mailbox_change(struct mailbox *mb, const uint32_t *uids, size_t n,
-				   const struct flag_change *c, struct err *err);
+ERR_WARN_UNUSED int mailbox_change(struct mailbox *mb, const uint32_t *uids,
+				   size_t n, const struct flag_change *c,
+				   struct err *err);
 /* Remove these messages; uids ascending.  Those already gone are no error. On
  * return they are durably gone; on failure some may be, not durably: after a
  * power cut they may be back.  Whoever calls this is not spared its own
@@ -219,28 +234,35 @@ ERR_WARN_UNUSED int append_write(struct store_append *a, struct str s,
 ERR_WARN_UNUSED int append_commit(struct store_append *a,
 				  const struct append_info *info, uint32_t *uid,
 				  struct err *err);
-/* MULTIAPPEND (RFC 3502): all or none, one sync; first UID, the others follow.  Frees all. */
-ERR_WARN_UNUSED int append_commit_all(struct store_append **v, const struct append_info *info, size_t n,
+/* MULTIAPPEND (RFC 3502): all or none, one sync; first UID, the others follow.
+ * Frees all. */
+ERR_WARN_UNUSED int append_commit_all(struct store_append **v,
+				      const struct append_info *info, size_t n,
 				      uint32_t *first_uid, struct err *err);
 void append_abort(struct store_append *a);
 
 /* --- written behind --------------------------------------------------------
- * File names that follow flags, new mail that moves to cur/, syncs, snapshots. */
-/* A portion of what is due; *ms: call again after so long, -1: when something changes. */
+ * File names that follow flags, new mail that moves to cur/, syncs, snapshots.
+ */
+/* A portion of what is due; *ms: call again after so long, -1: when something
+ * changes. */
 void store_work(struct store *st, int *ms);
 /* All of it, now (before the process ends). */
 void store_finish(struct store *st);
 
 /* --- a folder that is not open ---------------------------------------------
- * From the summary of all folders (posthouse.folders), if its directories and log are as they
- * were, else by opening it. */
+ * From the summary of all folders (posthouse.folders), if its directories and
+ * log are as they were, else by opening it. */
 struct folder_status {
 	uint32_t uidvalidity, uidnext;
 	uint64_t messages, unseen, deleted, recent, highestmodseq;
 };
-ERR_WARN_UNUSED int store_status(struct store *st, struct str name, struct folder_status *out, struct err *err);
-/* Sum of the sizes with CRLF (STATUS=SIZE, RFC 8438): may have to look at all files once. */
-ERR_WARN_UNUSED int store_size(struct store *st, struct str name, uint64_t *size, struct err *err);
+ERR_WARN_UNUSED int store_status(struct store *st, struct str name,
+				 struct folder_status *out, struct err *err);
+/* Sum of the sizes with CRLF (STATUS=SIZE, RFC 8438): may have to look at all
+ * files once. */
+ERR_WARN_UNUSED int store_size(struct store *st, struct str name,
+			       uint64_t *size, struct err *err);
 
 /* --- folders ---------------------------------------------------------------
  */
