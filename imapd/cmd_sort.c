@@ -108,11 +108,10 @@ step_sort(struct imap_session *s)
 		return say_sorted(s, j);
 	if (!gather(s, j, take_to_sort))
 		return IMAP_MORE;
-	if (j->failed) {
+	if (j->failed || imap_sorter_run(&j->sorter) < 0) {
 		imap_search_failed(s, &j->sr, "LIMIT");
 		return IMAP_DONE;
 	}
-	imap_sorter_run(&j->sorter);
 	buf_add_c(imap_out(s), "* SORT");
 	j->saying = true;
 	return IMAP_MORE;

@@ -71,7 +71,7 @@ sort(const uint8_t *data, size_t n)
 		m.sent = data[i + 2] & 7;
 		BUG_ON(imap_sorter_add(&s, &p, (uint32_t)i + 1, &m) < 0);
 	}
-	imap_sorter_run(&s);
+	BUG_ON(imap_sorter_run(&s) < 0);
 	imap_sorter_fini(&s);
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <endian.h>
 #include <stdlib.h>
 
 #include "sort.h"
@@ -71,46 +72,42 @@ imap_sorter_init(struct imap_sorter *s)
 {
 	*s = (struct imap_sorter){ 0 };
 	buf_init(&s->bytes, BYTES_MAX);
-	buf_init(&s->row, ROW_MAX);
 }
 
 void
 imap_sorter_fini(struct imap_sorter *s)
 {
 	free(s->v);
-	s->v = NULL;
+	free(s->rows);
 	buf_fini(&s->bytes);
-	buf_fini(&s->row);
+	*s = (struct imap_sorter){ 0 };
 }
 
 /* Eight bytes, the highest first; a reversed one is complemented. */
-static void
-add_number(struct buf *row, uint64_t v, bool reverse)
+static char *
+put_number(char *to, uint64_t v, bool reverse)
 {
-	char b[8];
-	size_t i;
-
-	if (reverse)
-		v = ~v;
-	for (i = 0; i < 8; i++)
-		b[i] = (char)(v >> (56 - 8 * i));
-	buf_add(row, b, 8);
+	v = htobe64(reverse ? ~v : v);
+	memcpy(to, &v, 8);
+	return to + 8;
 }
 
 /* Ends with a byte below (reversed: above) any other, so that a text is before
  * a longer one that begins with it, and what follows does not count. */
-static void
-add_text(struct buf *row, struct str s, bool reverse)
+static char *
+put_text(char *to, struct str s, bool reverse)
 {
-	const unsigned char flip = reverse ? 0xff : 0;
-	unsigned char c;
-	size_t i;
+	size_t n = s.n < KEYS_SORT_MAX ? s.n : KEYS_SORT_MAX, i;
 
-	for (i = 0; i < s.n && i < KEYS_SORT_MAX; i++) {
-		c = (unsigned char)s.p[i];
-		buf_add_byte(row, (char)((c ? c : 1) ^ flip));
-	}
-	buf_add_byte(row, (char)flip);
+	if (n)
+		memcpy(to, s.p, n);
+	for (i = 0; i < n; i++)
+		if (!to[i])
+			to[i] = 1;
+	to[n++] = '\0';
+	for (i = 0; reverse && i < n; i++)
+		to[i] = (char)~to[i];
+	return to + n;
 }
 
 static uint64_t
@@ -119,8 +116,8 @@ of_moment(int64_t t)
 	return (uint64_t)t ^ 1ull << 63;
 }
 
-static void
-add_criterion(struct buf *row, const struct imap_sort_criterion *c,
+static char *
+put_criterion(char *to, const struct imap_sort_criterion *c,
 	      const struct imap_sort_values *m)
 {
 	static const int fields[] = {
@@ -134,82 +131,205 @@ add_criterion(struct buf *row, const struct imap_sort_criterion *c,
 
 	switch (c->by) {
 	case SORT_ARRIVAL:
-		add_number(row, of_moment(m->arrival), c->reverse);
-		break;
+		return put_number(to, of_moment(m->arrival), c->reverse);
 	case SORT_DATE:
-		add_number(row, of_moment(m->sent), c->reverse);
-		break;
+		return put_number(to, of_moment(m->sent), c->reverse);
 	case SORT_SIZE:
-		add_number(row, m->size, c->reverse);
-		break;
+		return put_number(to, m->size, c->reverse);
 	default:
-		add_text(row, m->keys->field[fields[c->by]], c->reverse);
-		break;
+		return put_text(to, m->keys->field[fields[c->by]], c->reverse);
 	}
 }
 
+/* Up to eight bytes as a number. */
 static uint64_t
-first_bytes(struct str row)
+part_of(struct str s)
 {
 	uint64_t v = 0;
 	size_t i;
 
+	if (s.n >= 8) {
+		memcpy(&v, s.p, 8);
+		return be64toh(v);
+	}
 	for (i = 0; i < 8; i++)
-		v = v << 8 | (i < row.n ? (unsigned char)row.p[i] : 0);
+		v = v << 8 | (i < s.n ? (unsigned char)s.p[i] : 0);
 	return v;
+}
+
+static bool
+grow(struct imap_sorter *s)
+{
+	size_t size = s->size ? 2 * s->size : 1024;
+	struct imap_sort_row *rows;
+	struct imap_sort_item *v;
+
+	if (s->n < s->size)
+		return true;
+	v = realloc(s->v, size * sizeof(*v));
+	if (v)
+		s->v = v;
+	rows = realloc(s->rows, size * sizeof(*rows));
+	if (rows)
+		s->rows = rows;
+	if (v && rows)
+		s->size = size;
+	return v && rows;
 }
 
 int
 imap_sorter_add(struct imap_sorter *s, const struct imap_sort_program *p,
 		uint32_t number, const struct imap_sort_values *m)
 {
-	struct imap_sort_item *v;
-	struct str rest;
-	size_t i, size;
+	char *row = buf_reserve(&s->bytes, ROW_MAX), *to = row;
+	size_t i, n;
 
-	if (s->n == s->size) {
-		size = s->size ? 2 * s->size : 1024;
-		v = realloc(s->v, size * sizeof(*v));
-		if (!v)
-			return -1;
-		s->v = v;
-		s->size = size;
-	}
-	buf_reset(&s->row);
-	for (i = 0; i < p->n; i++)
-		add_criterion(&s->row, &p->v[i], m);
-	rest = str_from(buf_str(&s->row), 8);
-	s->v[s->n++] = (struct imap_sort_item){
-		.first = first_bytes(buf_str(&s->row)),
-		.at = (uint32_t)s->bytes.n,
-		.n = (uint32_t)rest.n,
-		.number = number,
-	};
-	if (buf_overflown(&s->row) || buf_add_str(&s->bytes, rest) < 0)
+	if (!row || !grow(s))
 		return -1;
+	for (i = 0; i < p->n; i++)
+		to = put_criterion(to, &p->v[i], m);
+	n = (size_t)(to - row);
+	s->v[s->n] = (struct imap_sort_item){ part_of(str_mem(row, n)), number,
+					      (uint32_t)s->n };
+	s->rows[s->n++] = (struct imap_sort_row){ (uint32_t)s->bytes.n + 8,
+						  n > 8 ? (uint32_t)n - 8 : 0 };
+	if (n > 8)
+		s->bytes.n += n;
 	return 0;
 }
 
-static int
-compare(const void *a, const void *b, void *arg)
-{
-	const struct imap_sort_item *x = a, *y = b;
-	const struct buf *bytes = arg;
-	size_t n = x->n < y->n ? x->n : y->n;
-	int d;
+/* --- order -----------------------------------------------------------------
+ * By parts, then those whose parts are equal by their next ones, and so on: no
+ * comparison looks into the rows, and each group is done while it is at hand.
+ */
 
-	if (x->first != y->first)
-		return x->first < y->first ? -1 : 1;
-	d = n ? memcmp(bytes->p + x->at, bytes->p + y->at, n) : 0;
-	if (d)
-		return d;
-	/* Rows end differently, or are equal. */
-	return x->number < y->number ? -1 : x->number > y->number;
+static void
+insert(struct imap_sort_item *v, size_t n)
+{
+	struct imap_sort_item x;
+	size_t i, k;
+
+	for (i = 1; i < n; i++) {
+		x = v[i];
+		for (k = i; k > 0 && v[k - 1].part > x.part; k--)
+			v[k] = v[k - 1];
+		v[k] = x;
+	}
 }
 
-void
+/* a and b, which are in order, into to. */
+static void
+merge(struct imap_sort_item *to, const struct imap_sort_item *a, size_t na,
+      const struct imap_sort_item *b, size_t nb)
+{
+	while (na && nb) {
+		if (b->part < a->part) {
+			*to++ = *b++;
+			nb--;
+		} else {
+			*to++ = *a++;
+			na--;
+		}
+	}
+	memcpy(to, na ? a : b, (na + nb) * sizeof(*to));
+}
+
+/* Stable; tmp has room for as many. */
+static void
+sort_parts(struct imap_sort_item *v, size_t n, struct imap_sort_item *tmp)
+{
+	enum { RUN = 16 };
+	struct imap_sort_item *from = v, *to = tmp, *t;
+	size_t width, i, mid, end;
+
+	for (i = 0; i < n; i += RUN)
+		insert(v + i, n - i < RUN ? n - i : RUN);
+	for (width = RUN; width < n; width *= 2) {
+		for (i = 0; i < n; i = end) {
+			mid = n - i < width ? n : i + width;
+			end = n - mid < width ? n : mid + width;
+			merge(to + i, from + i, mid - i, from + mid, end - mid);
+		}
+		t = from;
+		from = to;
+		to = t;
+	}
+	if (from != v)
+		memcpy(v, from, n * sizeof(*v));
+}
+
+/* The parts behind depth bytes; false: there are none. */
+static bool
+next_parts(const struct imap_sorter *s, struct imap_sort_item *v, size_t n,
+	   size_t depth)
+{
+	const struct imap_sort_row *r = &s->rows[v[0].row];
+	size_t i;
+
+	if (depth >= r->n) /* as all of them: they were equal up to there */
+		return false;
+	for (i = 0; i < n; i++) {
+		r = &s->rows[v[i].row];
+		v[i].part = part_of(
+			str_mem(s->bytes.p + r->at + depth, r->n - depth));
+	}
+	return true;
+}
+
+/*
+ * n items with equal parts.  tied: each is equal to the next one as far as was
+ * looked; room for n.
+ */
+static void
+sort_tied(const struct imap_sorter *s, struct imap_sort_item *v, size_t n,
+	  struct imap_sort_item *tmp, bool *tied)
+{
+	size_t depth, i, end, k;
+	bool any = true;
+
+	memset(tied, true, n);
+	tied[n - 1] = false;
+	for (depth = 0; any; depth += 8) {
+		any = false;
+		for (i = 0; i < n; i = end) {
+			for (end = i + 1; tied[end - 1]; end++)
+				continue;
+			if (end == i + 1)
+				continue;
+			if (!next_parts(s, v + i, end - i, depth)) {
+				memset(tied + i, false, end - i);
+				continue;
+			}
+			sort_parts(v + i, end - i, tmp);
+			for (k = i; k + 1 < end; k++) {
+				tied[k] = v[k].part == v[k + 1].part;
+				any |= tied[k];
+			}
+		}
+	}
+}
+
+int
 imap_sorter_run(struct imap_sorter *s)
 {
-	if (s->n)
-		qsort_r(s->v, s->n, sizeof(s->v[0]), compare, &s->bytes);
+	struct imap_sort_item *tmp = malloc((s->n + 1) * sizeof(*tmp));
+	bool *tied = malloc(s->n + 1);
+	size_t i, end;
+	int rc = -1;
+
+	if (!tmp || !tied)
+		goto out;
+	sort_parts(s->v, s->n, tmp);
+	for (i = 0; i < s->n; i = end) {
+		for (end = i + 1; end < s->n && s->v[end].part == s->v[i].part;
+		     end++)
+			continue;
+		if (end > i + 1)
+			sort_tied(s, s->v + i, end - i, tmp, tied);
+	}
+	rc = 0;
+out:
+	free(tmp);
+	free(tied);
+	return rc;
 }

@@ -33,19 +33,21 @@ bool imap_sort_parse(struct imap_in *in, struct imap_sort_program *out);
 
 /*
  * The messages.  What is compared of one is a row of bytes, so made that
- * memcmp() gives the order of the whole program; the first eight stand in the
- * item.
+ * memcmp() gives the order of the whole program, and no row is the start of a
+ * longer one.  Eight of them stand in the item, as a number.
  */
 struct imap_sort_item {
-	uint64_t first;
-	uint32_t at, n; /* of the others, in bytes */
-	uint32_t number;
+	uint64_t part; /* at first the first eight */
+	uint32_t number, row;
+};
+struct imap_sort_row {
+	uint32_t at, n; /* in bytes, behind the first eight */
 };
 struct imap_sorter {
 	struct imap_sort_item *v;
+	struct imap_sort_row *rows;
 	size_t n, size;
 	struct buf bytes;
-	struct buf row; /* of the message being added */
 };
 void imap_sorter_init(struct imap_sorter *s);
 void imap_sorter_fini(struct imap_sorter *s);
@@ -59,7 +61,7 @@ struct imap_sort_values {
 };
 int imap_sorter_add(struct imap_sorter *s, const struct imap_sort_program *p,
 		    uint32_t number, const struct imap_sort_values *m);
-/* v is in order; messages that are equal keep theirs. */
-void imap_sorter_run(struct imap_sorter *s);
+/* v is in order; messages that are equal keep theirs. -1: no memory. */
+int imap_sorter_run(struct imap_sorter *s);
 
 #endif

@@ -290,7 +290,7 @@ sorted(struct buf *out, const char *program, const struct letter *v, size_t n)
 		assert_int_equal(imap_sorter_add(&s, &p, (uint32_t)i + 1, &m),
 				 0);
 	}
-	imap_sorter_run(&s);
+	assert_int_equal(imap_sorter_run(&s), 0);
 	buf_reset(out);
 	for (i = 0; i < n; i++)
 		buf_addf(out, "%u", s.v[i].number);
