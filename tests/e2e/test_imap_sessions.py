@@ -104,7 +104,7 @@ class Walker:
 
     def __init__(self, client, rnd):
         self.c, self.rnd = client, rnd
-        self.check = None
+        self.check, self.saved = None, set()
 
     def some(self, most=6):
         n = len(self.c.messages)
@@ -130,7 +130,8 @@ class Walker:
         return ["noop"] * 3 + ["fetch", "fetch", "uid_fetch", "mark", "mark",
                                "uid_mark", "flag", "flag", "silent",
                                "delete", "expunge", "uid_expunge", "search",
-                               "copy", "move", "append", "read", "idle", "idle"]
+                               "copy", "move", "append", "read", "idle", "idle",
+                               "save", "use", "use"]
 
     def finish(self):
         if self.c.running == "IDLE":
@@ -211,6 +212,21 @@ class Walker:
                     for n in got.split()[2:]:
                         self.c.must(before[int(n) - 1].uid == uids[0],
                                     f"{key} is at {n}")
+        self.check = check
+
+    def do_save(self, some, uids):
+        self.saved = set(uids)
+        self.c.send(f"SEARCH RETURN (SAVE) UID {as_set(uids)}")
+
+    def do_use(self, some, uids):
+        """RFC 5182: those of the saved that were there."""
+        before = list(self.c.messages)
+        self.c.send("FETCH $ (UID)")
+
+        def check(_):
+            got = {before[int(x.split()[1]) - 1].uid for x in self.c.untagged
+                   if b" FETCH (UID " in x and b"FLAGS" not in x}
+            self.c.must(got <= self.saved, f"$ is {got} of {self.saved}")
         self.check = check
 
     def copied(self, code, uids):
