@@ -46,7 +46,7 @@ read_resync(struct imap_in *in, struct resync *r)
 	r->asked = true;
 	if (!imap_space(in) || !imap_char(in, '(') ||
 	    !imap_nz_number(in, &r->uidvalidity) || !imap_space(in) ||
-	    !imap_modseq(in, false, &r->modseq))
+	    !imap_modseq(in, true, &r->modseq)) /* 0, say some clients */
 		return false;
 	while (imap_peek(in) == ' ') {
 		in->p++;
