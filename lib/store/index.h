@@ -114,7 +114,9 @@ struct index_stamp {
 void index_stamp(const struct index *ix, struct index_stamp *out);
 
 /* For who keeps what the index says elsewhere: has anything been added since?
- * id: of the log, 0: none; end: what was known of it. */
+ * id: of the log, 0: none that is durable as a whole; end: what was known of
+ * it.
+ */
 void index_trace(const struct index *ix, uint64_t *id, uint64_t *end);
 /* Is the log in this directory that log still, and has nobody added to it? */
 bool index_same(int dir, uint64_t id, uint64_t end);

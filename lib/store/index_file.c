@@ -179,7 +179,10 @@ has_grown(struct index *ix)
 void
 index_trace(const struct index *ix, uint64_t *id, uint64_t *end)
 {
-	*id = ix->fd < 0 || ix->broken ? 0 : ix->id;
+	/* What a power cut may take away is not to be relied on. */
+	bool sure = ix->fd >= 0 && !ix->broken && ix->durable == ix->end;
+
+	*id = sure ? ix->id : 0;
 	*end = ix->end;
 }
 
