@@ -28,7 +28,7 @@ class Letter:
         self.body = body
         self.bytes = "".join(
             f"{name}: {value}\r\n" for name, value in [
-                ("Message-ID", f"<{self.mark}>"),
+                ("Message-ID", f"<{self.mark}@example.com>"),
                 ("From", SENDER),
                 ("Date", "Sun, 22 Nov 2026 12:00:00 +0000"),
                 ("Subject", f"letter {self.mark}"), *headers,
@@ -37,7 +37,7 @@ class Letter:
     def is_in(self, raw):
         """Is raw (from a file or a client) this letter, its body unchanged?"""
         raw = raw.replace(b"\r\n", b"\n")
-        if f"<{self.mark}>".encode() not in raw:
+        if f"<{self.mark}@".encode() not in raw:
             return False
         got = raw.partition(b"\n\n")[2]
         want = self.body.replace(b"\r\n", b"\n")

@@ -16,10 +16,10 @@ import time
 import clients
 import posthouse as ph
 
-# Letters of the homes.
-LETTERS = "DFRS"
+# Letters of the homes; "P" is the keyword $Forwarded to the server.
+LETTERS = "DFPRS"
 FOLDERS = ("INBOX", "Work", "Work.Deep")
-MARK = re.compile(rb"^Message-ID: <(.*)>", re.M)
+MARK = re.compile(rb"^Message-ID: <(.*)@", re.M)
 
 MBSYNCRC = """\
 IMAPAccount posthouse

@@ -5,7 +5,7 @@ renames files, all on one mailbox at a time, and an oracle of what they did.
 Each message has one owner, who alone changes it; the shared ones have an owner
 for each flag.  So there is one right end, whatever the order of things.
 
-POSTHOUSE_WRITERS_SECONDS: for how long (tests/long takes five minutes);
+POSTHOUSE_WRITERS_SECONDS: for how long (tests/long takes ten minutes);
 POSTHOUSE_SEED: other operations.
 """
 
@@ -26,7 +26,7 @@ import posthouse as ph
 from clients import Letter
 
 imaplib.Commands.setdefault("MOVE", ("SELECTED",))
-SECONDS = int(os.environ.get("POSTHOUSE_WRITERS_SECONDS", "20"))
+SECONDS = int(os.environ.get("POSTHOUSE_WRITERS_SECONDS", "15"))
 SEED = int(os.environ.get("POSTHOUSE_SEED", "1"))
 FOLDERS = ("INBOX", "Other")
 FLAGS = {"D": r"\Draft", "F": r"\Flagged", "R": r"\Answered", "S": r"\Seen"}
@@ -221,7 +221,7 @@ class Session(Actor):
             assert kind == "OK", answer
             self.folder = folder
         uids = ph.wait_for(lambda: self.c.noop() and self.do(
-            "SEARCH", "HEADER", "Message-ID", f"<{mark}>")[0].split(),
+            "SEARCH", "HEADER", "Message-ID", f"<{mark}@")[0].split(),
             f"{mark} in {folder}")
         assert len(uids) == 1, (mark, uids)
         self.world.seen(folder, int(uids[0]), mark)
@@ -292,7 +292,7 @@ class Mutt(Actor):
         for mark in ready[:5]:
             self.mine.remove((folder, mark))
             what = self.random.choice(("flag", "flag", "save", "remove"))
-            keys += f"<tag-pattern>~i{mark}<enter><tag-prefix-cond>"
+            keys += f"<tag-pattern>~i{mark}@<enter><tag-prefix-cond>"
             if what == "flag":
                 for letter, key in (("F", "!"), ("R", "r")):
                     on = self.random.random() < 0.5
@@ -340,7 +340,7 @@ def by_imap(i, user, folder):
                           "(MESSAGE-ID)])")
         for d in data:
             if isinstance(d, tuple):
-                mark = re.search(rb"<(.*)>", d[1]).group(1).decode()
+                mark = re.search(rb"<(.*)@", d[1]).group(1).decode()
                 assert mark not in have, f"{mark} is twice in {folder}"
                 have[mark] = {letter for letter, flag in FLAGS.items()
                               if flag.encode() in d[0]}

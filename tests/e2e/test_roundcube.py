@@ -215,6 +215,18 @@ def test_reads_and_marks(house, web, letters):
         assert c.search(None, "SEEN")[1] == [b"5"]
 
 
+def test_threads(house, web, letters):
+    """A list in threads: an answer stands under what it answers."""
+    answer = Letter("Yes.\r\n", [
+        ("In-Reply-To", f"<{letters[0].mark}@example.com>")])
+    clients.send_smtplib(house, answer, [house.address("bob")])
+    wait_letter(house, "bob", answer)
+    web.mail("refresh", {})
+    said = web.mail("list", _mbox="INBOX", _layout="list", _threads="1")
+    assert re.search(r'"parent_uid":"?1\b', said["exec"]), said
+    web.mail("list", _mbox="INBOX", _threads="0")
+
+
 def test_moves_and_deletes(house, web, letters):
     web.mail("move", {"_mbox": "INBOX", "_uid": "1,3",
                       "_target_mbox": "Trash"})
