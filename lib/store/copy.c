@@ -17,36 +17,37 @@ struct copy {
 };
 
 static int
-copy_bytes(struct message_reader *r, int fd, struct err *err)
+copy_bytes(int from, int to, struct err *err)
 {
 	char buf[16384];
 	ssize_t n;
 
-	while ((n = reader_get_raw(r, buf, sizeof(buf), err)) > 0)
-		if (fsx_write_all(fd, buf, (size_t)n, err) < 0)
+	while ((n = fsx_read(from, buf, sizeof(buf))) > 0)
+		if (fsx_write_all(to, buf, (size_t)n, err) < 0)
 			return -1;
-	return n < 0 ? -1 : 0;
+	return n < 0 ? err_sys(err, errno, "read") : 0;
 }
 
 /* Where a second name for the file cannot be had. */
 static int
-copy_file(struct mailbox *src, const struct copy *c, struct mailbox *dst,
-	  const char *name, struct err *err)
+copy_file(int dir, const char *from, struct mailbox *dst, const char *name,
+	  struct err *err)
 {
 	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
-	struct message_reader r;
+	int fd = -1, old = fsx_open(dir, from, O_RDONLY, 0), rc = -1;
 	struct stat st;
-	int fd, rc = -1;
 
-	if (mailbox_read(src, c->uid, &r, err) < 0)
-		return -1;
+	if (old < 0 || fsx_fstat(old, &st) < 0) {
+		err_sys(err, errno, "%s", from);
+		goto out;
+	}
 	fd = fsx_open(dst->tmp, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
-	if (fd < 0 || fsx_fstat(r.fd, &st) < 0) {
+	if (fd < 0) {
 		err_sys(err, errno, "tmp/%s", name);
 		goto out;
 	}
 	ts[1] = st.st_mtim;
-	if (copy_bytes(&r, fd, err) < 0)
+	if (copy_bytes(old, fd, err) < 0)
 		goto out;
 	if (fsx_futimens(fd, ts) < 0 || fsx_fsync(fd) < 0 ||
 	    fsx_rename_new(dst->tmp, name, dst->cur, name) < 0)
@@ -54,11 +55,13 @@ copy_file(struct mailbox *src, const struct copy *c, struct mailbox *dst,
 	else
 		rc = 0;
 out:
-	if (fd >= 0)
+	if (fd >= 0) {
 		fsx_close(fd);
-	if (fd >= 0 && rc < 0)
-		(void)!fsx_unlink(dst->tmp, name);
-	reader_close(&r);
+		if (rc < 0)
+			(void)!fsx_unlink(dst->tmp, name);
+	}
+	if (old >= 0)
+		fsx_close(old);
 	return rc;
 }
 
@@ -115,7 +118,7 @@ make_one(struct mailbox *src, struct mailbox *dst, struct copy *c,
 		if (errno == ENOENT)
 			return err_set(err, ERR_PERM, ENOENT,
 				       "Message is gone");
-		if (copy_file(src, c, dst, to, err) < 0)
+		if (copy_file(dir, from, dst, to, err) < 0)
 			return -1;
 	}
 	watch_own(dst, 0, to, true);
