@@ -32,6 +32,22 @@ pool_fini(struct pool *p)
 	pool_init(p, p->limit);
 }
 
+void
+pool_reset(struct pool *p)
+{
+	struct pool_block *keep = p->head;
+
+	if (keep && keep->size <= POOL_BLOCK) {
+		p->head = keep->next;
+		keep->next = NULL;
+		keep->used = 0;
+	} else {
+		keep = NULL;
+	}
+	pool_fini(p);
+	p->head = keep;
+}
+
 void *
 pool_alloc(struct pool *p, size_t n)
 {

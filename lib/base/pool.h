@@ -18,6 +18,8 @@ struct pool {
 void pool_init(struct pool *p, size_t limit);
 /* Free everything; the pool can be used again. */
 void pool_fini(struct pool *p);
+/* The same, but one block is kept for what comes next. */
+void pool_reset(struct pool *p);
 
 /* n zeroed bytes, aligned for any type. */
 void *pool_alloc(struct pool *p, size_t n);
