@@ -357,10 +357,12 @@ imf_addresses(struct pool *pool, struct str value, struct imf_addr **out)
 	struct imf_addrs *l;
 	size_t i, n = 0, room = 2;
 
-	for (i = 0; i < value.n; i++)
-		room += value.p[i] && strchr(",;:<@", value.p[i])
-				? 1 + (value.p[i] == ':')
-				: 0;
+	for (i = 0; i < value.n; i++) {
+		char c = value.p[i];
+
+		if (c == ',' || c == ';' || c == ':' || c == '<' || c == '@')
+			room += 1 + (c == ':');
+	}
 	if (room > IMF_ADDRS_MAX)
 		room = IMF_ADDRS_MAX;
 	*out = pool_alloc(pool, room * sizeof(**out));
