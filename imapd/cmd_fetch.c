@@ -6,165 +6,481 @@
 #include "commands.h"
 #include "fetch.h"
 
+enum {
+	A_STEP = 64,	 /* messages or items in a step, at most */
+	SEEN_MAX = 256,	 /* messages that become \Seen at once */
+	STREAM = 32768,	 /* of a body at once */
+	FLAGS_KEPT = 16, /* texts of flags */
+	FLAGS_TEXT = 120,
+};
+
+/* "FLAGS (\Seen)" of messages with the same flags. */
+struct flags_text {
+	uint64_t flags;
+	uint32_t keywords;
+	bool recent;
+	uint8_t n; /* 0: nothing is kept here */
+	char text[FLAGS_TEXT];
+};
+
 struct fetch_job {
 	struct imap_set set;
 	struct fetch_items items;
 	bool sets_seen, has_uid, has_flags;
-	bool needs_header, needs_all;
-	bool gone;
+	bool needs_shape, needs_file, needs_date, needs_size;
+	bool gone, unknown_encoding;
 	struct imap_walk walk; /* at the message */
-	/* inside a message */
-	bool open;
+	enum {
+		NEXT,	 /* look for a message */
+		LOAD,	 /* get what its items need */
+		ITEMS,	 /* answer, from items.v[item] on */
+		MEASURE, /* how large the decoded section of that item is */
+		SEEK,	 /* go to where the section's answer begins */
+		STREAMING,
+	} stage;
 	uint32_t uid;
+	int64_t date;
+	uint64_t size;
+	bool seen; /* it becomes \Seen now */
 	size_t item;
-	bool first;
-	/* inside a body */
-	bool streaming;
-	uint64_t left;
+	bool first; /* of the answer */
+	struct section_place place;
+	uint64_t skip, left; /* of the section */
+	/* messages that are to be \Seen in the store */
+	uint32_t uids[SEEN_MAX];
+	size_t nuids;
+	struct flags_text kept[FLAGS_KEPT];
 };
 
-/* --- a message begins ------------------------------------------------------
- */
-
-/* Parse what the items need, before a byte of the answer is out. */
-static int
-prepare(struct imap_session *s, struct fetch_job *j, struct err *err)
+static void
+log_failure(struct imap_session *s, uint32_t uid, const struct err *err)
 {
-	struct imap_cache *c;
-
-	if (!j->needs_header && !j->needs_all)
-		return 0;
-	c = imap_cache_get(s, j->uid, err);
-	if (!c)
-		return -1;
-	if (j->needs_header && imap_cache_parse(c, false, err) < 0)
-		return -1;
-	return j->needs_all ? imap_cache_parse(c, true, err) : 0;
+	if (err->code != ENOENT)
+		log_warn("imap(%s): %s uid %u: %s", s->user->name,
+			 mailbox_name(s->view.mb), uid,
+			 LOGQ(str_of(err->text)));
 }
 
-static bool
-mark_seen(struct imap_session *s, struct fetch_job *j)
+/* --- \Seen -----------------------------------------------------------------
+ */
+
+/*
+ * One change for many messages.  The client has been told by FLAGS in the
+ * answer; one that wants mod-sequences is told by the news that follow.
+ */
+static void
+flush_seen(struct imap_session *s, struct fetch_job *j)
 {
-	const struct message *m = imap_view_at(&s->view, j->walk.slot);
 	struct flag_change seen = { .how = FLAGS_ADD, .flags = MAILDIR_SEEN };
 	struct err err;
+	int rc;
 
-	if (!j->sets_seen || s->view.readonly || !m || m->flags & MAILDIR_SEEN)
-		return false;
-	if (imap_view_change(&s->view, &j->uid, 1, &seen, &err) < 0) {
+	if (j->nuids == 0)
+		return;
+	if (s->condstore)
+		rc = mailbox_change(s->view.mb, j->uids, j->nuids, &seen, &err);
+	else
+		rc = imap_view_change(&s->view, j->uids, j->nuids, &seen, &err);
+	if (rc < 0)
 		log_warn("imap(%s): \\Seen: %s", s->user->name,
 			 LOGQ(str_of(err.text)));
-		return false;
-	}
-	return true;
+	j->nuids = 0;
+}
+
+/* --- what items say --------------------------------------------------------
+ */
+
+static void
+put_number(struct buf *out, const char *before, uint64_t n, const char *after)
+{
+	buf_add_c(out, before);
+	buf_add_u64(out, n);
+	buf_add_c(out, after);
 }
 
 static void
 put_flags(struct imap_session *s, struct fetch_job *j)
 {
-	buf_add_c(imap_out(s), "FLAGS (");
-	imap_put_flags(imap_out(s), s, mailbox_at(s->view.mb, j->walk.slot));
-	buf_add_byte(imap_out(s), ')');
-}
+	struct message m = *mailbox_at(s->view.mb, j->walk.slot);
+	bool recent = !s->rev2 && s->view.recent.n &&
+		      imap_view_is_recent(&s->view, m.uid);
+	struct buf *out = imap_out(s);
+	struct flags_text *f;
+	size_t start = out->n;
 
-/* Nothing, if the message is not there any more. */
-static void
-begin_message(struct imap_session *s, struct fetch_job *j)
-{
-	const struct message *m = imap_view_at(&s->view, j->walk.slot);
-	struct err err;
-	bool seen;
-
-	j->uid = mailbox_at(s->view.mb, j->walk.slot)->uid;
-	if (!m || prepare(s, j, &err) < 0) {
-		if (m && err.code != ENOENT)
-			log_warn("imap(%s): %s uid %u: %s", s->user->name,
-				 mailbox_name(s->view.mb), j->uid,
-				 LOGQ(str_of(err.text)));
-		j->gone = true;
+	if (j->seen && !s->condstore)
+		m.flags |= MAILDIR_SEEN;
+	f = &j->kept[(m.flags * 5 + m.keywords * 3 + recent) % FLAGS_KEPT];
+	if (f->n && f->flags == m.flags && f->keywords == m.keywords &&
+	    f->recent == recent) {
+		buf_add(out, f->text, f->n);
 		return;
 	}
-	seen = mark_seen(s, j);
-	imap_say_keywords(s);
-	buf_addf(imap_out(s), "* %u FETCH (", j->walk.seq);
+	buf_add_c(out, "FLAGS (");
+	imap_put_flags(out, s, &m);
+	buf_add_byte(out, ')');
+	if (out->n - start > FLAGS_TEXT || out->n < start)
+		return;
+	f->flags = m.flags;
+	f->keywords = m.keywords;
+	f->recent = recent;
+	f->n = (uint8_t)(out->n - start);
+	memcpy(f->text, out->p + start, f->n);
+}
+
+/* Behind the label: how much of the section is asked for, from where. */
+static void
+cut_partial(const struct fetch_item *it, struct fetch_job *j, uint64_t size)
+{
+	j->skip = 0;
+	j->left = size;
+	if (!it->partial)
+		return;
+	j->skip = it->start < size ? it->start : size;
+	j->left -= j->skip;
+	if (j->left > it->length)
+		j->left = it->length;
+}
+
+/* Header fields, all at once. */
+static void
+put_fields(struct imap_session *s, struct fetch_job *j,
+	   const struct fetch_item *it)
+{
+	struct imap_cache *c = s->cache;
+	struct buf header, text;
+	struct err err;
+	ssize_t n = 1;
+	char *to, *nul;
+
+	buf_init(&header, MIME_HEADER_MAX);
+	buf_init(&text, 2 * MIME_HEADER_MAX + 2);
+	reader_range(&c->reader, j->place.raw, j->place.raw_end);
+	c->section = 0;
+	while (n > 0 && header.n < MIME_HEADER_MAX) {
+		size_t room = MIME_HEADER_MAX - header.n;
+
+		if (room > STREAM)
+			room = STREAM;
+		to = buf_reserve(&header, room);
+		n = to ? reader_get_raw(&c->reader, to, room, &err) : 0;
+		header.n += n > 0 ? (size_t)n : 0;
+	}
+	if (n < 0)
+		log_failure(s, j->uid, &err);
+	imap_put_fields(&text, buf_str(&header), it);
+	for (nul = text.p;
+	     nul && (nul = memchr(nul, '\0', text.n - (size_t)(nul - text.p)));)
+		*nul = (char)0x80;
+	cut_partial(it, j, text.n);
+	put_number(imap_out(s), "{", j->left, "}\r\n");
+	if (j->left)
+		buf_add(imap_out(s), text.p + j->skip, (size_t)j->left);
+	buf_fini(&header);
+	buf_fini(&text);
+}
+
+/* A section or the start of one; true: the stream follows. */
+static bool
+put_section(struct imap_session *s, struct fetch_job *j,
+	    const struct fetch_item *it)
+{
+	bool whole = it->text == SECTION_ALL && it->npath == 0;
+	struct buf *out = imap_out(s);
+
+	buf_add_str(out, it->label);
+	buf_add_byte(out, ' ');
+	if (whole && !j->needs_shape)
+		j->place = (struct section_place){ .found = true,
+						   .raw_end = UINT64_MAX,
+						   .size = j->size };
+	else
+		j->place = imap_section(&s->cache->shape, it);
+	if (!j->place.found) {
+		buf_add_c(out, "NIL");
+		return false;
+	}
+	if (it->text == SECTION_FIELDS || it->text == SECTION_FIELDS_NOT) {
+		put_fields(s, j, it);
+		return false;
+	}
+	cut_partial(it, j, j->place.size);
+	put_number(out, "{", j->left, "}\r\n");
+	return j->left > 0;
+}
+
+/* RFC 3516 4.2; the size is known when it is encoded (MEASURE). */
+static bool
+put_binary(struct imap_session *s, struct fetch_job *j,
+	   const struct fetch_item *it)
+{
+	bool encoded = j->place.encoding != ENCODING_NONE, nul = false;
+	uint64_t size = j->place.size;
+	struct buf *out = imap_out(s);
+
+	buf_add_str(out, it->label);
+	buf_add_byte(out, ' ');
+	if (j->place.found && encoded) {
+		size = s->cache->size;
+		nul = s->cache->has_nul;
+	}
+	if (it->kind == FETCH_BINARY_SIZE) {
+		buf_add_u64(out, size);
+		return false;
+	}
+	if (!j->place.found) {
+		buf_add_c(out, "NIL");
+		return false;
+	}
+	cut_partial(it, j, size);
+	put_number(out, nul ? "~{" : "{", j->left, "}\r\n");
+	return j->left > 0;
+}
+
+/* True: a stream follows. */
+static bool
+put_item(struct imap_session *s, struct fetch_job *j,
+	 const struct fetch_item *it)
+{
+	struct buf *out = imap_out(s);
+
+	switch (it->kind) {
+	case FETCH_FLAGS:
+		put_flags(s, j);
+		break;
+	case FETCH_UID:
+		put_number(out, "UID ", j->uid, "");
+		break;
+	case FETCH_DATE:
+		buf_add_c(out, "INTERNALDATE ");
+		imap_put_date_time(out, j->date);
+		break;
+	case FETCH_SIZE:
+		put_number(out, "RFC822.SIZE ", j->size, "");
+		break;
+	case FETCH_MODSEQ:
+		put_number(out, "MODSEQ (",
+			   mailbox_at(s->view.mb, j->walk.slot)->modseq, ")");
+		break;
+	case FETCH_ENVELOPE:
+		buf_add_c(out, "ENVELOPE ");
+		buf_add_str(out, s->cache->shape.envelope);
+		break;
+	case FETCH_BODY:
+		buf_add_c(out, "BODY ");
+		imap_shape_put_body(&s->cache->shape, out);
+		break;
+	case FETCH_BODYSTRUCTURE:
+		buf_add_c(out, "BODYSTRUCTURE ");
+		buf_add_str(out, s->cache->shape.body);
+		break;
+	case FETCH_SECTION:
+		return put_section(s, j, it);
+	case FETCH_BINARY:
+	case FETCH_BINARY_SIZE:
+		return put_binary(s, j, it);
+	}
+	return false;
+}
+
+/* --- a message -------------------------------------------------------------
+ */
+
+/* What the index knows, or the file. */
+static int
+load_date_and_size(struct imap_session *s, struct fetch_job *j, struct err *err)
+{
+	struct mailbox *mb = s->view.mb;
+	const struct message *m = mailbox_at(mb, j->walk.slot);
+	uint64_t size = m->wsize;
+	int64_t date = m->mtime;
+
+	if (j->needs_date && date == MESSAGE_NO_TIME &&
+	    mailbox_mtime(mb, j->uid, &date, err) < 0)
+		return -1;
+	if (j->needs_size && j->needs_shape)
+		size = imap_shape_size(&s->cache->shape);
+	else if (j->needs_size && size == MESSAGE_UNKNOWN &&
+		 mailbox_wsize(mb, j->uid, &size, err) < 0)
+		return -1;
+	j->date = date;
+	j->size = size;
+	return 1;
+}
+
+/* Everything that may fail, before a byte of the answer is out.  As
+ * imap_cache_shape(). */
+static int
+load(struct imap_session *s, struct fetch_job *j, struct err *err)
+{
+	int rc = 1;
+
+	if (j->needs_shape)
+		rc = imap_cache_shape(s, j->uid, err);
+	if (rc > 0 && j->needs_file)
+		rc = imap_cache_open(s, j->uid, err);
+	if (rc > 0 && (j->needs_date || j->needs_size))
+		rc = load_date_and_size(s, j, err);
+	return rc;
+}
+
+/* RFC 3516 4.3: a part that cannot be decoded. */
+static bool
+can_decode(struct imap_session *s, struct fetch_job *j)
+{
+	const struct fetch_item *it;
+	size_t i;
+
+	for (i = 0; i < j->items.n; i++) {
+		it = &j->items.v[i];
+		if ((it->kind == FETCH_BINARY ||
+		     it->kind == FETCH_BINARY_SIZE) &&
+		    imap_section(&s->cache->shape, it).encoding ==
+			    ENCODING_UNKNOWN)
+			return false;
+	}
+	return true;
+}
+
+static void
+begin_answer(struct imap_session *s, struct fetch_job *j)
+{
+	const struct message *m = mailbox_at(s->view.mb, j->walk.slot);
+	struct buf *out;
+
+	j->seen =
+		j->sets_seen && !s->view.readonly && !(m->flags & MAILDIR_SEEN);
+	if (j->has_flags || j->seen)
+		imap_say_keywords(s);
+	out = imap_out(s);
+	put_number(out, "* ", j->walk.seq, " FETCH (");
 	j->first = true;
-	j->open = true;
-	j->item = 0;
-	if (s->uid && !j->has_uid) {
-		buf_addf(imap_out(s), "UID %u", j->uid);
+	if ((s->uid || s->qresync) && !j->has_uid) { /* RFC 7162 3.2.4 */
+		put_number(out, "UID ", j->uid, "");
 		j->first = false;
 	}
-	if (seen && !j->has_flags) {
+	if (j->seen && !j->has_flags && !s->condstore) {
 		if (!j->first)
-			buf_add_byte(imap_out(s), ' ');
+			buf_add_byte(out, ' ');
 		put_flags(s, j);
 		j->first = false;
 	}
+	if (j->seen) {
+		j->uids[j->nuids++] = j->uid;
+		if (j->nuids == SEEN_MAX)
+			flush_seen(s, j);
+	}
+	j->item = 0;
+	j->stage = ITEMS;
 }
 
-/* --- sections --------------------------------------------------------------
+static void
+on_loaded(struct imap_session *s, struct fetch_job *j, int rc,
+	  const struct err *err)
+{
+	if (rc == 0)
+		return; /* not yet */
+	j->stage = NEXT;
+	if (rc < 0) {
+		log_failure(s, j->uid, err);
+		j->gone = true;
+	} else if (j->needs_shape && !can_decode(s, j)) {
+		j->unknown_encoding = true;
+	} else {
+		begin_answer(s, j);
+	}
+}
+
+/* --- the job ---------------------------------------------------------------
  */
 
-/* Behind the label: size and place of what is asked for. */
+static enum imap_done
+finish(struct imap_session *s, struct fetch_job *j)
+{
+	flush_seen(s, j);
+	if (j->unknown_encoding)
+		imap_reply(s, "NO [UNKNOWN-CTE] Cannot decode that");
+	else if (j->gone && !s->uid) /* RFC 2180 4.1, RFC 5530 */
+		imap_reply(s, "NO [EXPUNGEISSUED] Some messages are gone");
+	else
+		imap_reply(s, "OK Fetch completed");
+	return IMAP_DONE;
+}
+
+static enum imap_done
+next_message(struct imap_session *s, struct fetch_job *j)
+{
+	const struct message *m;
+	struct err err;
+	int rc;
+
+	if (!imap_walk_next(&j->walk, &s->view))
+		return finish(s, j);
+	m = imap_view_at(&s->view, j->walk.slot);
+	if (!m) {
+		j->gone = true;
+		return IMAP_MORE;
+	}
+	if (j->items.has_since && m->modseq <= j->items.since)
+		return IMAP_MORE;
+	j->uid = m->uid;
+	j->stage = LOAD;
+	rc = load(s, j, &err);
+	on_loaded(s, j, rc, &err);
+	return IMAP_MORE;
+}
+
+/* A section's bytes begin to flow, or it has none. */
 static void
-cut_partial(const struct fetch_item *it, uint64_t *skip, uint64_t *size)
+after_item(struct fetch_job *j, bool stream)
 {
-	*skip = 0;
-	if (!it->partial)
+	if (stream) {
+		j->stage = SEEK;
 		return;
-	*skip = it->start < *size ? it->start : *size;
-	*size -= *skip;
-	if (*size > it->length)
-		*size = it->length;
+	}
+	j->item++;
+	j->stage = ITEMS;
 }
 
-/* Read over the first skip bytes, from where the stream stood if it can. */
-static int
-seek(struct imap_cache *c, const struct section_place *pl, uint64_t skip,
-     struct err *err)
+static void
+answer_item(struct imap_session *s, struct fetch_job *j)
 {
-	struct message_reader *r = &c->reader;
-	char part[8192];
-	ssize_t n;
+	const struct fetch_item *it;
 
-	if (c->section == pl->raw + 1 && c->offset <= skip) {
-		reader_seek(r, &c->pos, pl->raw_end);
-	} else {
-		reader_range(r, pl->raw, pl->raw_end);
-		c->section = pl->raw + 1;
-		c->offset = 0;
+	if (j->item == j->items.n) {
+		buf_add_c(imap_out(s), ")\r\n");
+		j->stage = NEXT;
+		return;
 	}
-	while (c->offset < skip) {
-		n = sizeof(part);
-		if (skip - c->offset < sizeof(part))
-			n = (ssize_t)(skip - c->offset);
-		n = reader_get(r, part, (size_t)n, err);
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break; /* shorter than it was: padded later */
-		c->offset += (uint64_t)n;
+	if (!j->first)
+		buf_add_byte(imap_out(s), ' ');
+	j->first = false;
+	it = &j->items.v[j->item];
+	if (it->kind == FETCH_BINARY || it->kind == FETCH_BINARY_SIZE) {
+		j->place = imap_section(&s->cache->shape, it);
+		if (j->place.found && j->place.encoding != ENCODING_NONE) {
+			j->stage = MEASURE;
+			return;
+		}
 	}
-	return 0;
+	after_item(j, put_item(s, j, it));
 }
 
-/* A portion of the body into the output; true: it is complete. */
-static bool
+/* A portion of the section into the output. */
+static void
 stream(struct imap_session *s, struct fetch_job *j)
 {
-	struct imap_cache *c = s->cache;
 	struct buf *out = imap_out(s);
-	size_t want = 16384;
-	struct err err;
+	size_t want = j->left < STREAM ? (size_t)j->left : STREAM;
+	char *to = buf_reserve(out, want);
+	struct err err = { 0 };
 	ssize_t n;
-	char *to;
 
-	if (j->left < want)
-		want = (size_t)j->left;
-	to = want ? buf_reserve(out, want) : NULL;
-	if (!to) /* complete, or out of memory, which the conn will see */
-		return true;
-	n = reader_get(&c->reader, to, want, &err);
+	if (!to) { /* out of memory, which the conn will see */
+		after_item(j, false);
+		return;
+	}
+	n = imap_cache_stream(s->cache, to, want, &err);
 	if (n <= 0) {
 		/* The size is said: what is missing must be filled up. */
 		log_warn("imap(%s): %s uid %u: the file has become shorter",
@@ -174,196 +490,71 @@ stream(struct imap_session *s, struct fetch_job *j)
 	}
 	out->n += (size_t)n;
 	j->left -= (uint64_t)n;
-	c->offset += (uint64_t)n;
-	reader_tell(&c->reader, &c->pos);
-	return j->left == 0;
+	if (j->left == 0)
+		after_item(j, false);
 }
 
-static void
-put_filtered(struct imap_session *s, const struct fetch_item *it,
-	     struct str header)
+/* One thing at a time; false: it may have taken long. */
+static bool
+work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 {
-	struct buf *out = imap_out(s);
-	uint64_t skip, size;
-	struct buf text;
-
-	buf_init(&text, 2 * MIME_HEADER_MAX + 2);
-	imap_put_fields(&text, header, it);
-	size = text.n;
-	cut_partial(it, &skip, &size);
-	buf_addf(out, "{%llu}\r\n", (unsigned long long)size);
-	if (text.p) {
-		char *nul;
-
-		while ((nul = memchr(text.p, '\0', text.n)))
-			*nul = (char)0x80;
-		buf_add(out, text.p + skip, (size_t)size);
-	}
-	buf_fini(&text);
-}
-
-/* The header block of a message inside the message. */
-static int
-read_header(struct imap_cache *c, const struct section_place *pl,
-	    struct buf *text, struct err *err)
-{
-	char part[8192];
-	ssize_t n;
-
-	reader_range(&c->reader, pl->raw, pl->raw_end);
-	c->section = 0;
-	while ((n = reader_get(&c->reader, part, sizeof(part), err)) > 0)
-		if (buf_add(text, part, (size_t)n) < 0)
-			break;
-	return n < 0 ? -1 : 0;
-}
-
-static void
-put_fields_of_part(struct imap_session *s, const struct fetch_item *it)
-{
-	struct section_place pl = imap_section(s->cache->top, it);
-	struct buf text;
-	struct err err;
-
-	if (!pl.found) {
-		buf_add_c(imap_out(s), "NIL");
-		return;
-	}
-	buf_init(&text, MIME_HEADER_MAX);
-	if (read_header(s->cache, &pl, &text, &err) < 0)
-		log_warn("imap(%s): %s", s->user->name, LOGQ(str_of(err.text)));
-	put_filtered(s, it, buf_str(&text));
-	buf_fini(&text);
-}
-
-static void
-put_section(struct imap_session *s, struct fetch_job *j,
-	    const struct fetch_item *it)
-{
-	struct imap_cache *c = s->cache;
-	struct section_place pl;
-	uint64_t skip, size;
-	struct err err;
-
-	buf_add_str(imap_out(s), it->label);
-	buf_add_byte(imap_out(s), ' ');
-	if (it->text == SECTION_FIELDS || it->text == SECTION_FIELDS_NOT) {
-		if (it->npath == 0)
-			put_filtered(s, it, buf_str(&c->text));
-		else
-			put_fields_of_part(s, it);
-		return;
-	}
-	pl = imap_section(c->top ? c->top : c->header, it);
-	if (!pl.found) {
-		buf_add_c(imap_out(s), "NIL");
-		return;
-	}
-	size = pl.size;
-	cut_partial(it, &skip, &size);
-	buf_addf(imap_out(s), "{%llu}\r\n", (unsigned long long)size);
-	if (size == 0)
-		return;
-	if (seek(c, &pl, skip, &err) < 0)
-		log_warn("imap(%s): %s", s->user->name, LOGQ(str_of(err.text)));
-	j->streaming = true;
-	j->left = size;
-}
-
-/* --- items -----------------------------------------------------------------
- */
-
-static void
-put_size_or_date(struct imap_session *s, struct fetch_job *j, bool date)
-{
-	struct buf *out = imap_out(s);
-	uint64_t size = 0;
-	int64_t when = 0;
+	const struct fetch_item *it = &j->items.v[j->item];
+	bool decoded = j->stage > ITEMS && it->kind == FETCH_BINARY &&
+		       j->place.encoding != ENCODING_NONE;
 	struct err err = { 0 };
+	int rc;
 
-	if (date) {
-		if (mailbox_mtime(s->view.mb, j->uid, &when, &err) < 0)
-			j->gone = true;
-		buf_add_c(out, "INTERNALDATE ");
-		imap_put_date_time(out, when);
-	} else {
-		if (mailbox_wsize(s->view.mb, j->uid, &size, &err) < 0)
-			j->gone = true;
-		buf_addf(out, "RFC822.SIZE %llu", (unsigned long long)size);
+	switch (j->stage) {
+	case NEXT:
+		*done = next_message(s, j);
+		return !j->needs_file && !j->needs_shape;
+	case LOAD:
+		rc = load(s, j, &err);
+		on_loaded(s, j, rc, &err);
+		return false;
+	case ITEMS:
+		answer_item(s, j);
+		return true;
+	case MEASURE:
+		rc = imap_cache_measure(s->cache, &j->place, &err);
+		if (rc < 0)
+			log_failure(s, j->uid, &err);
+		if (rc)
+			after_item(j, put_item(s, j, it));
+		return false;
+	case SEEK:
+		rc = imap_cache_seek(s->cache, &j->place, decoded, j->skip,
+				     &err);
+		if (rc < 0)
+			log_failure(s, j->uid, &err);
+		if (rc)
+			j->stage = STREAMING;
+		return rc > 0;
+	case STREAMING:
+		stream(s, j);
+		return false;
 	}
+	return false;
 }
-
-static void
-put_item(struct imap_session *s, struct fetch_job *j,
-	 const struct fetch_item *it)
-{
-	struct buf *out = imap_out(s);
-	struct pool scratch;
-
-	pool_init(&scratch, MIME_POOL_MAX);
-	switch (it->kind) {
-	case FETCH_FLAGS:
-		put_flags(s, j);
-		break;
-	case FETCH_UID:
-		buf_addf(out, "UID %u", j->uid);
-		break;
-	case FETCH_DATE:
-	case FETCH_SIZE:
-		put_size_or_date(s, j, it->kind == FETCH_DATE);
-		break;
-	case FETCH_ENVELOPE:
-		buf_add_c(out, "ENVELOPE ");
-		imap_put_envelope(out, &scratch, s->cache->header->env);
-		break;
-	case FETCH_BODY:
-		buf_add_c(out, "BODY ");
-		imap_put_body(out, &scratch, s->cache->top, false);
-		break;
-	case FETCH_BODYSTRUCTURE:
-		buf_add_c(out, "BODYSTRUCTURE ");
-		imap_put_body(out, &scratch, s->cache->top, true);
-		break;
-	case FETCH_SECTION:
-		put_section(s, j, it);
-		break;
-	}
-	pool_fini(&scratch);
-}
-
-/* --- the job ---------------------------------------------------------------
- */
 
 static enum imap_done
 step_fetch(struct imap_session *s)
 {
+	enum imap_done done = IMAP_MORE;
 	struct fetch_job *j = s->job;
+	int i;
 
-	if (j->streaming) {
-		j->streaming = !stream(s, j);
-		return IMAP_MORE;
-	}
-	if (j->open && j->item < j->items.n) {
-		if (!j->first)
-			buf_add_byte(imap_out(s), ' ');
-		j->first = false;
-		put_item(s, j, &j->items.v[j->item++]);
-		return IMAP_MORE;
-	}
-	if (j->open) {
-		buf_add_c(imap_out(s), ")\r\n");
-		j->open = false;
-		return IMAP_MORE;
-	}
-	if (imap_walk_next(&j->walk, &s->view)) {
-		begin_message(s, j);
-		return IMAP_MORE;
-	}
-	if (j->gone && !s->uid) /* RFC 2180 4.1, RFC 5530 */
-		imap_reply(s, "NO [EXPUNGEISSUED] Some messages are gone");
-	else
-		imap_reply(s, "OK Fetch completed");
-	return IMAP_DONE;
+	for (i = 0; i < A_STEP && done == IMAP_MORE && !imap_full(s); i++)
+		if (!work(s, j, &done))
+			break;
+	return done;
+}
+
+/* Also when the session is lost: what was answered was seen. */
+static void
+end_fetch(struct imap_session *s)
+{
+	flush_seen(s, s->job);
 }
 
 static void
@@ -376,19 +567,45 @@ look_at_items(struct fetch_job *j)
 		it = &j->items.v[i];
 		j->has_uid |= it->kind == FETCH_UID;
 		j->has_flags |= it->kind == FETCH_FLAGS;
-		if (it->kind == FETCH_SECTION) {
+		j->needs_date |= it->kind == FETCH_DATE;
+		j->needs_size |= it->kind == FETCH_SIZE;
+		if (it->kind < FETCH_ENVELOPE)
+			continue;
+		if (it->kind >= FETCH_SECTION)
+			j->needs_file = true;
+		if (it->kind == FETCH_SECTION || it->kind == FETCH_BINARY)
 			j->sets_seen |= !it->peek;
-			if (it->npath == 0 && (it->text == SECTION_HEADER ||
-					       it->text == SECTION_FIELDS ||
-					       it->text == SECTION_FIELDS_NOT))
-				j->needs_header = true;
-			else
-				j->needs_all = true;
-		}
-		j->needs_header |= it->kind == FETCH_ENVELOPE;
-		j->needs_all |= it->kind == FETCH_BODY ||
-				it->kind == FETCH_BODYSTRUCTURE;
+		/* The whole message is where its file is. */
+		if (it->kind == FETCH_SECTION && it->npath == 0 &&
+		    it->text == SECTION_ALL)
+			j->needs_size = true;
+		else
+			j->needs_shape = true;
 	}
+}
+
+/* RFC 7162 3.1.4.1: MODSEQ is implied. */
+static bool
+add_modseq(struct imap_session *s, struct fetch_job *j)
+{
+	struct fetch_item *v;
+	size_t i, n = j->items.n;
+	bool has = false;
+
+	for (i = 0; i < n; i++)
+		has |= j->items.v[i].kind == FETCH_MODSEQ;
+	if (has || j->items.has_since)
+		imap_enable_condstore(s);
+	if (has || !j->items.has_since)
+		return true;
+	v = pool_alloc(&s->pool, (n + 1) * sizeof(*v));
+	if (!v)
+		return false;
+	memcpy(v, j->items.v, n * sizeof(*v));
+	v[n].kind = FETCH_MODSEQ;
+	j->items.v = v;
+	j->items.n = n + 1;
+	return true;
 }
 
 void
@@ -397,14 +614,24 @@ imap_cmd_fetch(struct imap_session *s, struct imap_in *in)
 	struct fetch_job *j = pool_alloc(&s->pool, sizeof(*j));
 
 	if (!j || !imap_space(in) || !imap_set(in, &j->set) ||
-	    !imap_space(in) || !imap_fetch_items(in, &j->items) ||
+	    !imap_space(in) || !imap_fetch_items(in, s->rev2, &j->items) ||
 	    !imap_end(in)) {
 		imap_reply_bad(s, in);
 		return;
 	}
+	if (j->items.vanished && (!s->uid || !s->qresync)) {
+		imap_reply(s, "BAD VANISHED needs UID FETCH and QRESYNC");
+		return;
+	}
 	if (!imap_view_resolve(s, &j->set, s->uid))
 		return;
+	if (!add_modseq(s, j)) {
+		imap_reply(s, "BAD Command is too large");
+		return;
+	}
 	look_at_items(j);
+	if (j->items.vanished)
+		imap_say_vanished(s, &j->set, 0, j->items.since);
 	imap_walk_begin(&j->walk, &s->view, &j->set);
-	imap_job(s, step_fetch, NULL, j);
+	imap_job(s, step_fetch, end_fetch, j);
 }

@@ -29,22 +29,43 @@ field_list(struct imap_in *in, struct fetch_item *it)
 	return imap_char(in, ')');
 }
 
-/* Behind "[": section-spec of RFC 3501 9, and "]". */
+/* The numbers of a section, with the dots behind them; *last: behind the last
+ * one there was none. */
 static bool
-section(struct imap_in *in, struct fetch_item *it)
+section_path(struct imap_in *in, struct fetch_item *it, bool *last)
 {
-	uint32_t n;
+	uint32_t path[MIME_DEPTH_MAX], n;
 
-	while (imap_peek(in) >= '0' && imap_peek(in) <= '9') {
+	*last = false;
+	while (!*last && imap_peek(in) >= '0' && imap_peek(in) <= '9') {
 		if (it->npath == MIME_DEPTH_MAX)
 			return imap_fail(in, "Section is too deep");
 		if (!imap_nz_number(in, &n))
 			return false;
-		it->path[it->npath++] = n;
-		if (imap_peek(in) != '.')
-			return imap_char(in, ']');
-		in->p++;
+		path[it->npath++] = n;
+		*last = imap_peek(in) != '.';
+		if (!*last)
+			in->p++;
 	}
+	if (it->npath == 0)
+		return true;
+	it->path = pool_alloc(in->pool, it->npath * sizeof(*it->path));
+	if (!it->path)
+		return imap_fail(in, "Command is too large");
+	memcpy(it->path, path, it->npath * sizeof(*it->path));
+	return true;
+}
+
+/* Behind "[": section-spec of RFC 3501 9, and "]". */
+static bool
+section(struct imap_in *in, struct fetch_item *it)
+{
+	bool last;
+
+	if (!section_path(in, it, &last))
+		return false;
+	if (last)
+		return imap_char(in, ']');
 	if (imap_word(in, "HEADER.FIELDS.NOT"))
 		it->text = SECTION_FIELDS_NOT;
 	else if (imap_word(in, "HEADER.FIELDS"))
@@ -91,7 +112,9 @@ make_label(struct imap_in *in, struct fetch_item *it)
 	size_t i;
 
 	buf_init(&b, IMAP_LABEL_MAX);
-	buf_add_c(&b, "BODY[");
+	buf_add_c(&b, it->kind == FETCH_BINARY	      ? "BINARY["
+		      : it->kind == FETCH_BINARY_SIZE ? "BINARY.SIZE["
+						      : "BODY[");
 	for (i = 0; i < it->npath; i++)
 		buf_addf(&b, i ? ".%u" : "%u", it->path[i]);
 	if (it->npath && it->text != SECTION_ALL)
@@ -117,8 +140,22 @@ static bool
 body_item(struct imap_in *in, struct fetch_item *it)
 {
 	it->kind = FETCH_SECTION;
-	in->p++;
 	return section(in, it) && partial(in, it) && make_label(in, it);
+}
+
+/* RFC 3516 4.1: numbers alone */
+static bool
+binary_item(struct imap_in *in, struct fetch_item *it)
+{
+	bool last;
+
+	if (!section_path(in, it, &last))
+		return false;
+	if (it->npath && !last)
+		return imap_fail(in, "Bad section");
+	return imap_char(in, ']') &&
+	       (it->kind == FETCH_BINARY_SIZE || partial(in, it)) &&
+	       make_label(in, it);
 }
 
 /* --- items -----------------------------------------------------------------
@@ -127,51 +164,67 @@ body_item(struct imap_in *in, struct fetch_item *it)
 static const struct {
 	const char *name;
 	struct fetch_item item;
+	bool rev1; /* RFC 9051 has it no more */
 } plain[] = {
-	{ "FLAGS", { .kind = FETCH_FLAGS } },
-	{ "UID", { .kind = FETCH_UID } },
-	{ "INTERNALDATE", { .kind = FETCH_DATE } },
-	{ "ENVELOPE", { .kind = FETCH_ENVELOPE } },
-	{ "BODYSTRUCTURE", { .kind = FETCH_BODYSTRUCTURE } },
-	{ "RFC822.SIZE", { .kind = FETCH_SIZE } },
+	{ "FLAGS", { .kind = FETCH_FLAGS }, false },
+	{ "UID", { .kind = FETCH_UID }, false },
+	{ "INTERNALDATE", { .kind = FETCH_DATE }, false },
+	{ "ENVELOPE", { .kind = FETCH_ENVELOPE }, false },
+	{ "BODYSTRUCTURE", { .kind = FETCH_BODYSTRUCTURE }, false },
+	{ "MODSEQ", { .kind = FETCH_MODSEQ }, false },
+	{ "RFC822.SIZE", { .kind = FETCH_SIZE }, false },
 	{ "RFC822.HEADER",
 	  { .kind = FETCH_SECTION,
 	    .text = SECTION_HEADER,
 	    .peek = true,
-	    .label = { "RFC822.HEADER", 13 } } },
+	    .label = { "RFC822.HEADER", 13 } },
+	  true },
 	{ "RFC822.TEXT",
 	  { .kind = FETCH_SECTION,
 	    .text = SECTION_TEXT,
-	    .label = { "RFC822.TEXT", 11 } } },
+	    .label = { "RFC822.TEXT", 11 } },
+	  true },
 	{ "RFC822",
 	  { .kind = FETCH_SECTION,
 	    .text = SECTION_ALL,
-	    .label = { "RFC822", 6 } } },
+	    .label = { "RFC822", 6 } },
+	  true },
+};
+
+/* "[" can stand in an atom, so these are no words to imap_word(). */
+static const struct {
+	struct str name;
+	enum fetch_kind kind;
+	bool peek;
+} bracketed[] = {
+	{ { "BODY[", 5 }, FETCH_SECTION, false },
+	{ { "BODY.PEEK[", 10 }, FETCH_SECTION, true },
+	{ { "BINARY[", 7 }, FETCH_BINARY, false },
+	{ { "BINARY.PEEK[", 12 }, FETCH_BINARY, true },
+	{ { "BINARY.SIZE[", 12 }, FETCH_BINARY_SIZE, true },
 };
 
 static bool
-item(struct imap_in *in, struct fetch_item *it)
+item(struct imap_in *in, bool rev2, struct fetch_item *it)
 {
 	size_t i;
 
 	*it = (struct fetch_item){ 0 };
 	for (i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
-		if (imap_word(in, plain[i].name)) {
+		if (!(rev2 && plain[i].rev1) && imap_word(in, plain[i].name)) {
 			*it = plain[i].item;
 			return true;
 		}
 	}
-	/* "[" can stand in an atom, so these are no words to imap_word(). */
-	if (str_istarts(str_mem(in->p, (size_t)(in->end - in->p)),
-			STR("BODY["))) {
-		in->p += 4;
-		return body_item(in, it);
-	}
-	if (str_istarts(str_mem(in->p, (size_t)(in->end - in->p)),
-			STR("BODY.PEEK["))) {
-		in->p += 9;
-		it->peek = true;
-		return body_item(in, it);
+	for (i = 0; i < sizeof(bracketed) / sizeof(bracketed[0]); i++) {
+		if (!str_istarts(str_mem(in->p, (size_t)(in->end - in->p)),
+				 bracketed[i].name))
+			continue;
+		in->p += bracketed[i].name.n;
+		it->kind = bracketed[i].kind;
+		it->peek = bracketed[i].peek;
+		return it->kind == FETCH_SECTION ? body_item(in, it)
+						 : binary_item(in, it);
 	}
 	if (imap_word(in, "BODY")) {
 		it->kind = FETCH_BODY;
@@ -202,12 +255,35 @@ macro(struct imap_in *in, struct fetch_items *out)
 	return true;
 }
 
-bool
-imap_fetch_items(struct imap_in *in, struct fetch_items *out)
+/* RFC 7162 3.1.4.1, 3.2.6: "(CHANGEDSINCE 5 VANISHED)" */
+static bool
+modifiers(struct imap_in *in, struct fetch_items *out)
+{
+	if (!imap_char(in, '('))
+		return false;
+	do {
+		if ((out->has_since || out->vanished) && !imap_space(in))
+			return false;
+		if (!out->has_since && imap_word(in, "CHANGEDSINCE")) {
+			out->has_since = true;
+			if (!imap_space(in) ||
+			    !imap_modseq(in, false, &out->since))
+				return false;
+		} else if (!out->vanished && imap_word(in, "VANISHED")) {
+			out->vanished = true;
+		} else {
+			return imap_fail(in, "Unknown modifier");
+		}
+	} while (imap_peek(in) != ')');
+	return imap_char(in, ')') &&
+	       (out->has_since || imap_fail(in, "CHANGEDSINCE expected"));
+}
+
+static bool
+items(struct imap_in *in, bool rev2, struct fetch_items *out)
 {
 	enum { ITEMS_MAX = 100 };
 
-	out->n = 0;
 	out->v = pool_alloc(in->pool, ITEMS_MAX * sizeof(*out->v));
 	if (!out->v)
 		return imap_fail(in, "Command is too large");
@@ -215,7 +291,7 @@ imap_fetch_items(struct imap_in *in, struct fetch_items *out)
 		return true;
 	if (imap_peek(in) != '(') {
 		out->n = 1;
-		return item(in, &out->v[0]);
+		return item(in, rev2, &out->v[0]);
 	}
 	in->p++;
 	do {
@@ -223,8 +299,17 @@ imap_fetch_items(struct imap_in *in, struct fetch_items *out)
 			return false;
 		if (out->n == ITEMS_MAX)
 			return imap_fail(in, "Too many fetch items");
-		if (!item(in, &out->v[out->n++]))
+		if (!item(in, rev2, &out->v[out->n++]))
 			return false;
 	} while (imap_peek(in) != ')');
 	return imap_char(in, ')');
+}
+
+bool
+imap_fetch_items(struct imap_in *in, bool rev2, struct fetch_items *out)
+{
+	*out = (struct fetch_items){ 0 };
+	if (!items(in, rev2, out))
+		return false;
+	return imap_at_end(in) || (imap_space(in) && modifiers(in, out));
 }

@@ -52,7 +52,7 @@ try_all(struct str text, struct pool *pool)
 	in = start;
 	(void)imap_date(&in, &t);
 	in = start;
-	if (imap_fetch_items(&in, &items))
+	if (imap_fetch_items(&in, (in.end - in.p) % 2, &items))
 		BUG_ON(items.n == 0);
 	in = start;
 	if (imap_search_return(&in, &sr))

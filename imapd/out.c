@@ -1,42 +1,69 @@
 /* SPDX-License-Identifier: ISC */
-#include <stdio.h>
-#include <time.h>
-
+#include "mail/imf.h"
 #include "session.h"
 
 enum { QUOTED_MAX = 1000 };
 
-static bool
-can_be_quoted(struct str s)
+/* How many bytes need a backslash; -1: not as a quoted string. */
+static int
+count_quoted(struct str s)
 {
+	int n = 0;
 	size_t i;
 
 	if (s.n > QUOTED_MAX)
-		return false;
-	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < ' ' || (unsigned char)s.p[i] > '~')
-			return false;
-	return true;
+		return -1;
+	for (i = 0; i < s.n; i++) {
+		if ((unsigned char)s.p[i] - 0x20u > 0x5eu)
+			return -1;
+		n += s.p[i] == '"' || s.p[i] == '\\';
+	}
+	return n;
+}
+
+static void
+put_literal(struct buf *b, struct str s)
+{
+	char *p, *end;
+
+	buf_add_byte(b, '{');
+	buf_add_u64(b, s.n);
+	buf_add_c(b, "}\r\n");
+	if (buf_add_str(b, s) < 0 || s.n == 0)
+		return;
+	end = b->p + b->n;
+	p = end - s.n;
+	while ((p = memchr(p, '\0', (size_t)(end - p))))
+		*p = (char)0x80; /* RFC 3501 9: no NUL in CHAR8 */
 }
 
 void
 imap_put_string(struct buf *b, struct str s)
 {
+	int quoted = count_quoted(s);
 	size_t i;
+	char *to;
 
-	if (!can_be_quoted(s)) {
-		buf_addf(b, "{%zu}\r\n", s.n);
-		for (i = 0; i < s.n; i++) /* RFC 3501 9: no NUL in CHAR8 */
-			buf_add_byte(b, s.p[i] ? s.p[i] : (char)0x80);
+	if (quoted < 0) {
+		put_literal(b, s);
 		return;
 	}
-	buf_add_byte(b, '"');
-	for (i = 0; i < s.n; i++) {
-		if (s.p[i] == '"' || s.p[i] == '\\')
-			buf_add_byte(b, '\\');
-		buf_add_byte(b, s.p[i]);
+	to = buf_reserve(b, s.n + (size_t)quoted + 2);
+	if (!to)
+		return;
+	*to++ = '"';
+	if (quoted == 0 && s.n) {
+		memcpy(to, s.p, s.n);
+		to += s.n;
+	} else {
+		for (i = 0; i < s.n; i++) {
+			if (s.p[i] == '"' || s.p[i] == '\\')
+				*to++ = '\\';
+			*to++ = s.p[i];
+		}
 	}
-	buf_add_byte(b, '"');
+	*to = '"';
+	b->n += s.n + (size_t)quoted + 2;
 }
 
 void
@@ -114,18 +141,39 @@ imap_set_text_end(struct imap_set_text *t)
 	return buf_overflown(&t->text) ? STR_NULL : str_of(buf_cstr(&t->text));
 }
 
+static void
+put_2(char *to, int64_t v)
+{
+	to[0] = (char)('0' + v / 10);
+	to[1] = (char)('0' + v % 10);
+}
+
 void
 imap_put_date_time(struct buf *b, int64_t t)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t when = (time_t)t;
-	struct tm tm;
+	char text[] = "\"dd-Mon-yyyy hh:mm:ss +0000\"";
+	int64_t day, sec, era, doe, yoe, doy, mp, year;
 
-	if (!gmtime_r(&when, &tm) || tm.tm_year < -1900 || tm.tm_year > 8099) {
-		when = 0;
-		gmtime_r(&when, &tm);
-	}
-	buf_addf(b, "\"%02d-%.3s-%04d %02d:%02d:%02d +0000\"", tm.tm_mday,
-		 months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour,
-		 tm.tm_min, tm.tm_sec);
+	/* Years of four digits (RFC 3501 9). */
+	if (t < imf_days(0, 1, 1) * 86400 || t >= imf_days(10000, 1, 1) * 86400)
+		t = 0;
+	day = t / 86400 - (t % 86400 < 0);
+	sec = t - day * 86400;
+	/* Howard Hinnant's formula, back from imf_days(). */
+	day += 719468;
+	era = (day >= 0 ? day : day - 146096) / 146097;
+	doe = day - era * 146097;
+	yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	mp = (5 * doy + 2) / 153;
+	year = yoe + era * 400 + (mp >= 10);
+	put_2(text + 1, doy - (153 * mp + 2) / 5 + 1);
+	memcpy(text + 4, months + 3 * ((mp + 2) % 12), 3);
+	put_2(text + 8, year / 100);
+	put_2(text + 10, year % 100);
+	put_2(text + 13, sec / 3600);
+	put_2(text + 16, sec / 60 % 60);
+	put_2(text + 19, sec % 60);
+	buf_add(b, text, sizeof(text) - 1);
 }

@@ -10,66 +10,82 @@ place(uint64_t raw, uint64_t end, uint64_t size)
 	};
 }
 
-static const struct mime_part *
-nth_child(const struct mime_part *p, uint32_t n)
+/* The n-th part inside part i; sh->n: there is none. */
+static size_t
+nth_child(const struct imap_shape *sh, size_t i, uint32_t n)
 {
-	const struct mime_part *c;
+	struct imap_part p;
+	size_t end;
 
-	for (c = p->child; c && n > 1; c = c->next)
-		n--;
-	return c;
+	imap_shape_part(sh, i, &p);
+	end = p.end;
+	for (i++; i < end && n > 1; n--) {
+		imap_shape_part(sh, i, &p);
+		i = p.end;
+	}
+	return i < end ? i : sh->n;
 }
 
 /*
  * RFC 3501 6.4.5: numbers walk the parts; a message/rfc822 part's numbers are
  * those of the message in it; a message that is not multipart has a part 1.
  */
-static const struct mime_part *
-walk(const struct mime_part *top, const struct fetch_item *it)
+static size_t
+walk(const struct imap_shape *sh, const struct fetch_item *it)
 {
-	const struct mime_part *p = top;
-	bool is_part = false; /* p was named by a number */
-	size_t i;
+	bool is_part = false; /* at was named by a number */
+	struct imap_part p;
+	size_t at = 0, i;
 
-	for (i = 0; p && i < it->npath; i++) {
-		if (is_part && p->message)
-			p = p->child; /* the message's own top */
-		else if (is_part && !p->multipart)
-			return NULL;
-		if (!p)
-			return NULL;
-		if (p->multipart)
-			p = nth_child(p, it->path[i]);
+	for (i = 0; i < it->npath; i++) {
+		imap_shape_part(sh, at, &p);
+		if (is_part && p.kind == PART_MESSAGE) {
+			at = nth_child(sh, at, 1); /* the message's own top */
+			if (at == sh->n)
+				break;
+			imap_shape_part(sh, at, &p);
+		} else if (is_part && p.kind == PART_LEAF) {
+			return sh->n;
+		}
+		if (p.kind == PART_MULTIPART)
+			at = nth_child(sh, at, it->path[i]);
 		else if (it->path[i] != 1)
-			p = NULL;
+			at = sh->n;
+		if (at == sh->n)
+			break;
 		is_part = true;
 	}
-	return p;
+	return at;
 }
 
 struct section_place
-imap_section(const struct mime_part *top, const struct fetch_item *it)
+imap_section(const struct imap_shape *sh, const struct fetch_item *it)
 {
-	const struct mime_part *p = walk(top, it);
-	struct section_place none = { 0 };
+	struct section_place none = { 0 }, pl;
+	size_t at = walk(sh, it);
+	struct imap_part p;
 
-	if (!p)
+	if (at == sh->n)
 		return none;
+	imap_shape_part(sh, at, &p);
 	if (it->text == SECTION_ALL && it->npath == 0)
-		return place(p->head_raw, p->body_raw_end,
-			     p->head_size + p->body_size);
-	if (it->text == SECTION_ALL)
-		return place(p->body_raw, p->body_raw_end, p->body_size);
+		return place(p.head_raw, p.body_end, p.head_size + p.body_size);
+	if (it->text == SECTION_ALL) {
+		pl = place(p.body_raw, p.body_end, p.body_size);
+		pl.encoding = p.encoding;
+		return pl;
+	}
 	if (it->text == SECTION_MIME)
-		return place(p->head_raw, p->head_raw_end, p->head_size);
+		return place(p.head_raw, p.body_raw, p.head_size);
 	if (it->npath) { /* HEADER, TEXT of a part: of the message in it */
-		if (!p->message || !p->child)
+		at = p.kind == PART_MESSAGE ? nth_child(sh, at, 1) : sh->n;
+		if (at == sh->n)
 			return none;
-		p = p->child;
+		imap_shape_part(sh, at, &p);
 	}
 	if (it->text == SECTION_TEXT)
-		return place(p->body_raw, p->body_raw_end, p->body_size);
-	return place(p->head_raw, p->head_raw_end, p->head_size);
+		return place(p.body_raw, p.body_end, p.body_size);
+	return place(p.head_raw, p.body_raw, p.head_size);
 }
 
 static bool

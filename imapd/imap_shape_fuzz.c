@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+#include "base/err.h"
+#include "fetch.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* Every section with up to three small numbers. */
+static void
+walk(const struct imap_shape *sh)
+{
+	uint32_t path[3];
+	struct fetch_item it = { .path = path };
+	struct section_place pl;
+	unsigned i, text;
+
+	for (i = 0; i < 4 * 4 * 4; i++) {
+		path[0] = i % 4 + 1;
+		path[1] = i / 4 % 4 + 1;
+		path[2] = i / 16 + 1;
+		for (text = SECTION_ALL; text <= SECTION_MIME; text++) {
+			it.text = text;
+			for (it.npath = 0; it.npath <= 3; it.npath++) {
+				pl = imap_section(sh, &it);
+				BUG_ON(pl.found && pl.raw > pl.raw_end);
+			}
+		}
+	}
+}
+
+/* The blob's bytes are foreign. */
+static void
+read_blob(struct str blob)
+{
+	struct imap_shape sh;
+	struct imap_part p;
+	struct buf out;
+	size_t i;
+
+	if (!imap_shape_open(&sh, blob))
+		return;
+	buf_init(&out, blob.n);
+	imap_shape_put_body(&sh, &out);
+	BUG_ON(buf_overflown(&out) || out.n > sh.body.n);
+	for (i = 0; i < sh.n; i++)
+		imap_shape_part(&sh, i, &p);
+	(void)imap_shape_size(&sh);
+	walk(&sh);
+	buf_fini(&out);
+}
+
+/* Balanced, and IMAP: so strings and literals are skipped. */
+static void
+check_text(struct str s)
+{
+	int depth = 0;
+	size_t i, k, len;
+
+	for (i = 0; i < s.n; i++) {
+		switch (s.p[i]) {
+		case '(':
+			depth++;
+			break;
+		case ')':
+			BUG_ON(--depth < 0);
+			break;
+		case '"':
+			for (i++; s.p[i] != '"'; i++)
+				i += s.p[i] == '\\';
+			break;
+		case '{':
+			for (len = 0, k = i + 1; s.p[k] != '}'; k++)
+				len = len * 10 + (size_t)(s.p[k] - '0');
+			i = k + 2 + len;
+			break;
+		default:
+			break;
+		}
+		BUG_ON(i >= s.n);
+	}
+	BUG_ON(depth != 0);
+}
+
+/* As a message: its blob can be read, and says what the parser found. */
+static void
+build(struct str text)
+{
+	struct pool pool, scratch;
+	struct mime_parser parser;
+	struct imap_shape sh;
+	struct mime_part *top;
+	struct buf out, body;
+
+	pool_init(&pool, MIME_POOL_MAX);
+	pool_init(&scratch, MIME_POOL_MAX);
+	buf_init(&out, SHAPE_MAX);
+	buf_init(&body, SHAPE_MAX);
+	mime_init(&parser, &pool);
+	mime_feed(&parser, text);
+	top = mime_finish(&parser);
+	mime_fini(&parser);
+	BUG_ON(!top);
+	imap_shape_build(&out, top, &scratch);
+	BUG_ON(buf_overflown(&out) || !imap_shape_open(&sh, buf_str(&out)));
+	BUG_ON(imap_shape_size(&sh) != top->head_size + top->body_size);
+	check_text(sh.envelope);
+	check_text(sh.body);
+	imap_shape_put_body(&sh, &body);
+	check_text(buf_str(&body));
+	walk(&sh);
+	buf_fini(&out);
+	buf_fini(&body);
+	pool_fini(&pool);
+	pool_fini(&scratch);
+}
+
+/* In any portions the same, and no more than there is room for. */
+static void
+decode(struct str text, enum imap_encoding encoding, size_t step)
+{
+	struct imap_decoder a, b;
+	char x[4096], y[4096];
+	size_t n = 0, m = 0;
+	struct str in, part = STR("");
+
+	imap_decode_init(&a, encoding);
+	imap_decode_init(&b, encoding);
+	text = str_head(text, 1000);
+	in = text;
+	n = imap_decode(&a, &in, false, x, sizeof(x));
+	BUG_ON(in.n);
+	n += imap_decode(&a, &in, true, x + n, sizeof(x) - n);
+	for (in = text; in.n; in = str_from(in, step)) {
+		part = str_head(in, step);
+		m += imap_decode(&b, &part, false, y + m, sizeof(y) - m);
+		BUG_ON(part.n);
+	}
+	m += imap_decode(&b, &part, true, y + m, sizeof(y) - m);
+	BUG_ON(n != m || memcmp(x, y, n) != 0 || n > text.n);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct str in = str_mem(data, n);
+
+	read_blob(in);
+	build(in);
+	decode(in, ENCODING_NONE, 1 + n % 5);
+	decode(in, ENCODING_BASE64, 1 + n % 5);
+	decode(in, ENCODING_QP, 1 + n % 5);
+	return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef IMAPD_SHAPE_H
+#define IMAPD_SHAPE_H
+
+#include "mail/mime.h"
+
+/*
+ * What FETCH needs of a message's text, computed once and kept as a blob
+ * beside the index (BLOB_SEND): ENVELOPE and BODYSTRUCTURE as they are sent,
+ * and where the parts are.  All numbers are little-endian:
+ *
+ *	u32 version, numbers of parts and of cuts, length of envelope, of body
+ *	of each part, in the order of the text (a part, then those in it):
+ *	  u32 index behind those in it, u8 kind, u8 encoding, u16 0,
+ *	  u64 head_raw, body_raw, body_end, head_size, body_size
+ *	cuts, in the order of body: u32 start and end of extension data there,
+ *	  which BODY has not
+ *	envelope, body
+ */
+enum imap_part_kind { PART_LEAF, PART_MULTIPART, PART_MESSAGE, PART_KINDS };
+enum imap_encoding {
+	ENCODING_NONE, /* 7bit, 8bit, binary */
+	ENCODING_BASE64,
+	ENCODING_QP,
+	ENCODING_UNKNOWN,
+	ENCODINGS,
+};
+struct imap_part {
+	uint32_t end; /* its parts are index + 1 .. end - 1 */
+	enum imap_part_kind kind;
+	enum imap_encoding encoding;
+	/* The header ends, with its empty line, where the body begins. */
+	uint64_t head_raw, body_raw, body_end; /* in the file */
+	uint64_t head_size, body_size;	       /* with CRLF */
+};
+
+/* Append it to out (limit: SHAPE_MAX).  scratch is emptied.  What does not fit
+ * is left out of the envelopes and parameters, never a part. */
+enum {
+	SHAPE_TEXT_MAX = 6291456, /* from here on strings are NIL */
+	SHAPE_MAX = 16777216,
+};
+void imap_shape_build(struct buf *out, const struct mime_part *top,
+		      struct pool *scratch);
+
+/* A blob, read.  It points into the bytes. */
+struct imap_shape {
+	size_t n, ncuts; /* n: of parts; at least one */
+	struct str envelope, body;
+	const char *parts, *cuts;
+};
+/* False: not a blob of this version, or damaged. */
+bool imap_shape_open(struct imap_shape *sh, struct str blob);
+/* i < sh->n */
+void imap_shape_part(const struct imap_shape *sh, size_t i,
+		     struct imap_part *p);
+/* Size of the message, with CRLF. */
+uint64_t imap_shape_size(const struct imap_shape *sh);
+/* Append what BODY says. */
+void imap_shape_put_body(const struct imap_shape *sh, struct buf *out);
+
+#endif

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef IMAPD_SHAPE_INT_H
+#define IMAPD_SHAPE_INT_H
+
+/* Sizes of the format (shape.h); the version counts up when what is said of a
+ * text changes, too. */
+enum {
+	SHAPE_VERSION = 1,
+	SHAPE_HEAD = 20,
+	SHAPE_PART = 48,
+	SHAPE_CUT = 8,
+};
+
+#endif
