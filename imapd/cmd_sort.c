@@ -11,7 +11,7 @@ struct sort_job {
 	struct search sr;
 	struct searcher a;
 	bool failed; /* no memory */
-	bool saying;
+	enum { GATHER, ORDER, SAY } phase;
 	size_t at;
 	uint64_t modseq; /* the highest of those found */
 	/* one of them */
@@ -57,24 +57,24 @@ take_to_thread(struct imap_session *s, struct sort_job *j)
 		j->failed = true;
 }
 
-/* The next portion of messages; true: they are all there. */
-static bool
+/* The next portion of messages. */
+static enum imap_done
 gather(struct imap_session *s, struct sort_job *j,
        void (*take)(struct imap_session *, struct sort_job *))
 {
-	for (;;) {
-		switch (searcher_next(&j->a)) {
-		case SEARCH_FOUND:
-			take(s, j);
-			if (!j->a.read)
-				break;
-			return j->failed;
-		case SEARCH_MORE:
-			return j->failed;
-		case SEARCH_END:
-			return true;
-		}
+	enum search_next next;
+
+	while ((next = searcher_next(&j->a)) == SEARCH_FOUND && !j->failed) {
+		take(s, j);
+		if (j->a.read)
+			break;
 	}
+	if (next == SEARCH_END)
+		j->phase = ORDER;
+	if (!j->failed)
+		return IMAP_MORE;
+	imap_search_failed(s, &j->sr, "LIMIT");
+	return IMAP_DONE;
 }
 
 /* --- SORT ------------------------------------------------------------------
@@ -99,22 +99,31 @@ say_sorted(struct imap_session *s, struct sort_job *j)
 	return IMAP_DONE;
 }
 
+/* The answer begins, or it cannot; rc: of the last portion. */
+static enum imap_done
+ordered(struct imap_session *s, struct sort_job *j, int rc, const char *answer)
+{
+	if (rc > 0)
+		return IMAP_MORE;
+	if (rc < 0) {
+		imap_search_failed(s, &j->sr, "LIMIT");
+		return IMAP_DONE;
+	}
+	buf_add_c(imap_out(s), answer);
+	j->phase = SAY;
+	return IMAP_MORE;
+}
+
 static enum imap_done
 step_sort(struct imap_session *s)
 {
 	struct sort_job *j = s->job;
 
-	if (j->saying)
+	if (j->phase == SAY)
 		return say_sorted(s, j);
-	if (!gather(s, j, take_to_sort))
-		return IMAP_MORE;
-	if (j->failed || imap_sorter_run(&j->sorter) < 0) {
-		imap_search_failed(s, &j->sr, "LIMIT");
-		return IMAP_DONE;
-	}
-	buf_add_c(imap_out(s), "* SORT");
-	j->saying = true;
-	return IMAP_MORE;
+	if (j->phase == ORDER)
+		return ordered(s, j, imap_sorter_step(&j->sorter), "* SORT");
+	return gather(s, j, take_to_sort);
 }
 
 static void
@@ -152,6 +161,8 @@ say_threads(struct imap_session *s, struct sort_job *j)
 	struct buf *out = imap_out(s);
 	size_t i;
 
+	if (j->at == 0 && t->ntops)
+		buf_add_byte(out, ' ');
 	for (i = 0; i < PUT_BATCH && j->at < t->ntops; i++)
 		imap_threader_put(t, j->at++, out);
 	if (j->at < t->ntops)
@@ -166,17 +177,12 @@ step_thread(struct imap_session *s)
 {
 	struct sort_job *j = s->job;
 
-	if (j->saying)
+	if (j->phase == SAY)
 		return say_threads(s, j);
-	if (!gather(s, j, take_to_thread))
-		return IMAP_MORE;
-	if (j->failed || imap_threader_run(&j->threader) < 0) {
-		imap_search_failed(s, &j->sr, "LIMIT");
-		return IMAP_DONE;
-	}
-	buf_add_c(imap_out(s), j->threader.ntops ? "* THREAD " : "* THREAD");
-	j->saying = true;
-	return IMAP_MORE;
+	if (j->phase == ORDER)
+		return ordered(s, j, imap_threader_step(&j->threader),
+			       "* THREAD");
+	return gather(s, j, take_to_thread);
 }
 
 void

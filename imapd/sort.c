@@ -4,7 +4,11 @@
 
 #include "sort.h"
 
-enum { BYTES_MAX = 1 << 28, ROW_MAX = SORT_CRITERIA_MAX * 1024 };
+enum {
+	BYTES_MAX = 1 << 28,
+	ROW_MAX = SORT_CRITERIA_MAX * 1024,
+	STEP = 16384, /* messages of a portion */
+};
 
 _Static_assert(ROW_MAX / SORT_CRITERIA_MAX > KEYS_SORT_MAX, "a text fits");
 
@@ -79,6 +83,8 @@ imap_sorter_fini(struct imap_sorter *s)
 {
 	free(s->v);
 	free(s->rows);
+	free(s->tmp);
+	free(s->tied);
 	buf_fini(&s->bytes);
 	*s = (struct imap_sorter){ 0 };
 }
@@ -309,27 +315,31 @@ sort_tied(const struct imap_sorter *s, struct imap_sort_item *v, size_t n,
 	}
 }
 
-int
-imap_sorter_run(struct imap_sorter *s)
+static int
+sort_begin(struct imap_sorter *s)
 {
-	struct imap_sort_item *tmp = malloc((s->n + 1) * sizeof(*tmp));
-	bool *tied = malloc(s->n + 1);
-	size_t i, end;
-	int rc = -1;
+	s->tmp = malloc((s->n + 1) * sizeof(*s->tmp));
+	s->tied = malloc(s->n + 1);
+	if (!s->tmp || !s->tied)
+		return -1;
+	sort_parts(s->v, s->n, s->tmp);
+	return 1;
+}
 
-	if (!tmp || !tied)
-		goto out;
-	sort_parts(s->v, s->n, tmp);
-	for (i = 0; i < s->n; i = end) {
+int
+imap_sorter_step(struct imap_sorter *s)
+{
+	size_t i, end, stop = s->at + STEP;
+
+	if (!s->tied)
+		return sort_begin(s);
+	for (i = s->at; i < s->n && i < stop; i = end) {
 		for (end = i + 1; end < s->n && s->v[end].part == s->v[i].part;
 		     end++)
 			continue;
 		if (end > i + 1)
-			sort_tied(s, s->v + i, end - i, tmp, tied);
+			sort_tied(s, s->v + i, end - i, s->tmp, s->tied);
 	}
-	rc = 0;
-out:
-	free(tmp);
-	free(tied);
-	return rc;
+	s->at = i;
+	return i < s->n;
 }

@@ -48,6 +48,10 @@ struct imap_sorter {
 	struct imap_sort_row *rows;
 	size_t n, size;
 	struct buf bytes;
+	/* while it is sorted */
+	struct imap_sort_item *tmp;
+	bool *tied;
+	size_t at; /* up to here all is done */
 };
 void imap_sorter_init(struct imap_sorter *s);
 void imap_sorter_fini(struct imap_sorter *s);
@@ -61,7 +65,8 @@ struct imap_sort_values {
 };
 int imap_sorter_add(struct imap_sorter *s, const struct imap_sort_program *p,
 		    uint32_t number, const struct imap_sort_values *m);
-/* v is in order; messages that are equal keep theirs. -1: no memory. */
-int imap_sorter_run(struct imap_sorter *s);
+/* All are there: a portion of the work. 1: call again, 0: v is in order
+ * (messages that are equal keep theirs), -1: no memory. */
+int imap_sorter_step(struct imap_sorter *s);
 
 #endif

@@ -44,6 +44,7 @@ struct imap_threader {
 	uint64_t secret;
 	size_t dummies, steps;
 	struct buf texts;
+	unsigned phase; /* of imap_threader_step() */
 	/* the result: threads in order */
 	int32_t *tops;
 	size_t ntops;
@@ -54,8 +55,9 @@ void imap_threader_fini(struct imap_threader *t);
  * memory. */
 int imap_threader_add(struct imap_threader *t, uint32_t number, int64_t sent,
 		      const struct imap_keys *k);
-/* All are there. -1: no memory. */
-int imap_threader_run(struct imap_threader *t);
+/* All are there: a portion of the work. 1: call again, 0: done, -1: no
+ * memory. */
+int imap_threader_step(struct imap_threader *t);
 /* Append thread i of ntops: "(1 2 (3)(4))". */
 void imap_threader_put(const struct imap_threader *t, size_t i,
 		       struct buf *out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "sort.h"
 #include "thread.h"
 
 enum { NONE = -1 };
@@ -249,50 +250,64 @@ out:
 /* --- ORDEREDSUBJECT ---------------------------------------------------------
  */
 
+/* Nodes and messages have the same indices here. */
 static int
-by_subject(const void *a, const void *b, void *arg)
+sort_subjects(const struct imap_threader *t, struct imap_sorter *s)
 {
-	const struct place *x = a, *y = b;
-	const struct imap_threader *t = arg;
-	int d = str_cmp(imap_threader_base(t, x->node),
-			imap_threader_base(t, y->node));
+	static const struct imap_sort_program program = {
+		.v = { { SORT_SUBJECT, false }, { SORT_DATE, false } }, .n = 2
+	};
+	struct imap_keys keys = { 0 };
+	struct imap_sort_values m = { .keys = &keys };
+	size_t i;
+	int rc;
 
-	return d ? d : compare(a, b);
+	for (i = 0; i < t->n; i++) {
+		keys.field[KEYS_BASE] = imap_threader_base(t, (int32_t)i);
+		m.sent = t->messages[i].sent;
+		if (imap_sorter_add(s, &program, (uint32_t)i, &m) < 0)
+			return -1;
+	}
+	while ((rc = imap_sorter_step(s)) > 0)
+		continue;
+	return rc;
 }
 
-/* Nodes and messages have the same indices here. */
 static int
 group_subjects(struct imap_threader *t)
 {
-	struct place *places = malloc((t->n + 1) * sizeof(*places));
-	int32_t first = 0;
+	struct imap_sorter s;
+	int32_t first = 0, node;
 	size_t i;
+	int rc;
 
-	if (!places)
-		return -1;
-	for (i = 0; i < t->n; i++)
-		places[i] = place_of(t, (int32_t)i, (int32_t)i);
-	qsort_r(places, t->n, sizeof(*places), by_subject, t);
-	for (i = 0; i < t->n; i++) {
-		if (i == 0 || str_cmp(imap_threader_base(t, first),
-				      imap_threader_base(t, places[i].node)))
-			first = places[i].node;
+	imap_sorter_init(&s);
+	rc = sort_subjects(t, &s);
+	for (i = 0; rc == 0 && i < s.n; i++) {
+		node = (int32_t)s.v[i].number;
+		if (i == 0 || !str_eq(imap_threader_base(t, first),
+				      imap_threader_base(t, node)))
+			first = node;
 		else
-			t->nodes[places[i].node].parent = first;
+			t->nodes[node].parent = first;
 	}
-	free(places);
-	return 0;
+	imap_sorter_fini(&s);
+	return rc;
 }
 
 int
-imap_threader_run(struct imap_threader *t)
+imap_threader_step(struct imap_threader *t)
 {
-	if (t->how == THREAD_ORDEREDSUBJECT) {
-		if (group_subjects(t) < 0)
-			return -1;
-	} else if (prune(t) < 0 || sort_children(t) < 0 || sort_tops(t) < 0 ||
-		   merge_subjects(t) < 0) {
+	typedef int phase_fn(struct imap_threader *);
+	static phase_fn *const references[] = { prune,	       sort_children,
+						sort_tops,     merge_subjects,
+						sort_children, sort_tops };
+	static phase_fn *const ordered[] = { group_subjects, sort_children,
+					     sort_tops };
+	bool by_references = t->how == THREAD_REFERENCES;
+	unsigned phases = by_references ? 6 : 3;
+
+	if ((by_references ? references : ordered)[t->phase](t) < 0)
 		return -1;
-	}
-	return sort_children(t) < 0 ? -1 : sort_tops(t);
+	return ++t->phase < phases;
 }
