@@ -4,18 +4,18 @@
 #include "base/log.h"
 #include "commands.h"
 
-/* What login says before it is login's. */
+/* RFC 9051 7.2.2.  What may be said before the login is login's. */
+static const char capabilities[] =
+	"IMAP4rev1 IMAP4rev2 LITERAL+ IDLE NAMESPACE ID ENABLE UNSELECT "
+	"UIDPLUS MOVE MULTIAPPEND BINARY UTF8=ACCEPT CONDSTORE QRESYNC "
+	"CHILDREN LIST-EXTENDED LIST-STATUS STATUS=SIZE SPECIAL-USE "
+	"CREATE-SPECIAL-USE ESEARCH SEARCHRES WITHIN I18NLEVEL=1 SORT "
+	"SORT=DISPLAY THREAD=REFERENCES THREAD=ORDEREDSUBJECT";
+
 void
 imap_put_capabilities(const struct imap_session *s, struct buf *b)
 {
-	buf_addf(b,
-		 "IMAP4rev1 LITERAL+ IDLE NAMESPACE UIDPLUS MOVE UNSELECT "
-		 "ENABLE ID CHILDREN SPECIAL-USE CREATE-SPECIAL-USE "
-		 "LIST-EXTENDED LIST-STATUS STATUS=SIZE UTF8=ACCEPT "
-		 "MULTIAPPEND CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN "
-		 "SORT SORT=DISPLAY THREAD=REFERENCES "
-		 "THREAD=ORDEREDSUBJECT I18NLEVEL=1 "
-		 "APPENDLIMIT=%llu",
+	buf_addf(b, "%s APPENDLIMIT=%llu", capabilities,
 		 (unsigned long long)s->user->append_limit);
 	if (s->user->compress && !s->compressed)
 		buf_add_c(b, " COMPRESS=DEFLATE");

@@ -36,8 +36,7 @@ class Imap:
         if isinstance(data, str):
             data = data.encode()
         if self.pack:
-            data = self.pack.compress(data) + \
-                self.pack.flush(zlib.Z_SYNC_FLUSH)
+            data = self.pack.compress(data) + self.pack.flush(self.flush)
         self.wire_out += len(data)
         self.s.sendall(data)
 
@@ -122,8 +121,9 @@ class Imap:
                    if x.startswith(b"* CAPABILITY ")]
         return line.decode().split()[2:]
 
-    def compress(self):
+    def compress(self, flush=zlib.Z_SYNC_FLUSH):
         self.ok("COMPRESS DEFLATE")
+        self.flush = flush
         self.pack = zlib.compressobj(6, zlib.DEFLATED, -15)
         self.unpack = zlib.decompressobj(-15)
 

@@ -12,6 +12,8 @@ from rawimap import Imap
 # Where each is tested: "file.test".
 TESTED = {
     "IMAP4rev1": "test_imap.test_walk",
+    "IMAP4rev2": "test_imap_rev2.test_capability",
+    "BINARY": "test_imap_rev2.test_binary",
     "LITERAL+": "test_imap_folders.test_literals",
     "IDLE": "test_imap_capabilities.test_idle",
     "NAMESPACE": "test_imap_capabilities.test_as_dovecot",

@@ -8,6 +8,7 @@ import os
 import random
 import re
 import time
+import zlib
 
 import pytest
 
@@ -394,12 +395,14 @@ def test_utf8_append(c):
 
 # -- COMPRESS
 
-def test_compress(instance, c):
+@pytest.mark.parametrize("flush", [zlib.Z_SYNC_FLUSH, zlib.Z_PARTIAL_FLUSH,
+                                   zlib.Z_FULL_FLUSH])
+def test_compress(instance, c, flush):
     body = b"Subject: x\r\n\r\n" + b"the same line again and again\r\n" * 5000
     c.ok(b"APPEND INBOX {%d+}\r\n" % len(body) + body)
     with login(instance) as z:
         assert "COMPRESS=DEFLATE" in z.capabilities()
-        z.compress()
+        z.compress(flush)
         assert "COMPRESS=DEFLATE" not in z.capabilities()
         assert b"[COMPRESSIONACTIVE]" in z.no("COMPRESS DEFLATE")
         z.ok("SELECT INBOX")

@@ -15,6 +15,7 @@ LETTER = (
     " name*0*=utf-8''a%C3%BC; name*1=b\r\n"
     "Content-Transfer-Encoding: base64\r\n\r\n"
     "SGVsbG8AV8O2cmxkCg==\r\n").encode()
+BODY = "Hello\0Wörld\n".encode()
 
 
 def login(i, user="alice"):
@@ -49,6 +50,24 @@ def old(fresh):
 
 def starting(lines, *words):
     return [x for x in lines if x.startswith(tuple(b"* " + w for w in words))]
+
+
+def test_capability(fresh, c):
+    with Imap(fresh.imap_port) as before:
+        assert {"IMAP4rev1", "IMAP4rev2"} <= set(before.capabilities())
+        assert "AUTH=PLAIN" in before.capabilities()
+        assert b"IMAP4rev1 IMAP4rev2" in before.greeting
+    assert {"IMAP4rev1", "IMAP4rev2"} <= set(c.capabilities())
+
+
+def test_what_rev2_has_taken_in_is_named_for_rev1(old):
+    """E.2: NAMESPACE, UNSELECT, UIDPLUS, ESEARCH, SEARCHRES, ENABLE, IDLE,
+    SASL-IR, LIST-EXTENDED, LIST-STATUS, MOVE, LITERAL-, BINARY, SPECIAL-USE,
+    STATUS=SIZE."""
+    assert {"NAMESPACE", "UNSELECT", "UIDPLUS", "ESEARCH", "SEARCHRES",
+            "ENABLE", "IDLE", "LIST-EXTENDED", "LIST-STATUS", "MOVE",
+            "LITERAL+", "BINARY", "SPECIAL-USE", "STATUS=SIZE"} <= \
+        set(old.capabilities())
 
 
 def test_select(c):
@@ -107,6 +126,20 @@ def test_searchres(c):
     assert b"COPYUID" in c.cmd("UID COPY $ Other")[0]
     c.ok("SEARCH RETURN (SAVE) SEEN")
     assert c.ok("FETCH $ UID") == []
+
+
+def test_binary(c):
+    """6.4.5: decoded, a literal8 if there is NUL in it."""
+    c.ok("SELECT INBOX")
+    assert c.ok("FETCH 1 BINARY.SIZE[1]") == \
+        [b"* 1 FETCH (BINARY.SIZE[1] %d)" % len(BODY)]
+    assert c.ok("FETCH 1 BINARY.PEEK[1]") == \
+        [b"* 1 FETCH (BINARY[1] ~{%d}\r\n%s)" % (len(BODY), BODY)]
+    (line,) = c.ok("FETCH 1 BINARY.PEEK[1]<0.5>")
+    assert re.match(rb'\* 1 FETCH \(BINARY\[1\]<0> ("Hello"|~?\{5\}\r\nHello)'
+                    rb'\)$', line), line
+    assert rb"\Seen" in b"".join(c.ok("FETCH 1 BINARY[1]") +
+                                 c.ok("FETCH 1 FLAGS"))
 
 
 def test_bodystructure_joins_parameters(c):
