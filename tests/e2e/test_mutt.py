@@ -34,6 +34,8 @@ WAYS = {
     "plain": "",
     "condstore": "set imap_condstore = yes\n",
     "qresync": "set imap_condstore = yes imap_qresync = yes\n",
+    "deflate": "set imap_condstore = yes imap_qresync = yes "
+               "imap_deflate = yes\n",
 }
 
 
