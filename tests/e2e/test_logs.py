@@ -177,3 +177,29 @@ def test_client_comes_before_from(make_instance):
             froms += 1
             assert m[1] in clients_seen
     assert froms == 300
+
+
+def test_fail2ban_leaves_good_sessions_alone(make_instance):
+    """Logins, logouts, an administrator's kick, too many sessions: nobody is
+    to be banned for them."""
+    i = make_instance(syslog_name="postfix", mailbox_syslog_name="dovecot",
+                      pop3_session_limit="1")
+    login = [f"USER {i.address('alice')}\r\nPASS {i.users['alice']}\r\n"]
+    with Wire(i.pop3_port) as a, Wire(i.pop3_port) as b, \
+            Wire(i.imap_port) as c:
+        a.send(login[0])
+        assert [a.line()[:3] for _ in range(3)] == [b"+OK"] * 3
+        b.send(login[0])
+        assert [b.line()[:4] for _ in range(3)][2] == b"-ERR"
+        c.line()
+        c.imap(f"a LOGIN {i.address('alice')} {i.users['alice']}\r\n", "a")
+        i.posthouse("kick", i.address("alice"))
+        assert a.line().startswith(b"-ERR") and not a.line()
+    with Wire(i.pop3_port) as w:
+        w.send(login[0] + "QUIT\r\n")
+        assert w.rest().endswith(b"+OK Logging out.\r\n")
+    line = r"dovecot\[\d+\]: %s\([^)]*\)<\d+><[^>]+>: Disconnected: "
+    i.wait_log(line % "pop3" + "Logged out top=0, retr=0/0, del=0/0, size=0")
+    i.wait_log(line % "imap" + "Kicked by the administrator in=")
+    log = i.dir / "log" / "mail.log"
+    assert not matches(log, "dovecot")
