@@ -240,15 +240,18 @@ def check(box, programs, n):
 # -- RFC 3501, 9051 6.4.4
 
 @pytest.mark.dev
-@pytest.mark.parametrize("seed", [1, 2])
-def test_brute_force(serve, tmp_path, seed):
+@pytest.mark.parametrize("seed, fetched", [(1, False), (2, True)])
+def test_brute_force(serve, tmp_path, seed, fetched):
     """Each key alone and nested, on a first look and with all that is then
-    known."""
+    known, from SEARCH itself or from a FETCH before it."""
     rng = random.Random(seed)
     letters = corpus(seed)
     s, path = serve(letters)
     times = spread(rng, path)
     box = Box(rng, s.connect(), letters, times)
+    if fetched:
+        box.client.ok("FETCH 1:* (ENVELOPE BODYSTRUCTURE)")
+        assert (path / "posthouse.cache").exists()
     programs = Programs(rng, box)
     check(box, programs, 300)
 
@@ -549,3 +552,36 @@ def test_deep_and_wide(plain):
     big = b"x" * 5000
     assert c.command(b"SEARCH TEXT {%d+}\r\n%s" % (
         len(big), big)).startswith("BAD")
+
+
+def test_records_damaged(serve):
+    """What is kept of headers may vanish, shrink and change at any time: the
+    answers stay."""
+    letters = corpus(9, 60)
+    s, path = serve(letters)
+    messages = [sc.Message(x) for x in letters]
+    want = {w: [n for n, m in enumerate(messages, 1) if m.header("To", w) or
+                m.header("Subject", w)] for w in ("alpha", "ü", "ann")}
+    c = s.connect()
+    rng = random.Random(9)
+    kept = path / "posthouse.keys"
+
+    def check_all():
+        for client in (c, s.connect()):
+            for w, numbers_of_w in want.items():
+                q = quoted(w)
+                assert search(client, b"OR TO %s SUBJECT %s" % (q, q)) == \
+                    numbers_of_w
+    check_all()
+    for _ in range(20):
+        data = bytearray(kept.read_bytes()) if kept.exists() else b""
+        kind = rng.randrange(4) if data else 3
+        if kind == 0:
+            os.truncate(kept, rng.randrange(len(data)))
+        elif kind == 1:
+            for _ in range(30):
+                data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            kept.write_bytes(data)
+        elif kind == 2:
+            kept.unlink()
+        check_all()
