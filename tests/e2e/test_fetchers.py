@@ -92,11 +92,12 @@ delivery maildir {home}/mail
 def fetchmail(proto):
     def fetch(i, user, home, keep):
         port = i.pop3_port if proto == "POP3" else i.imap_port
+        box = home / "mail"
         f = rc(home, "fetchmailrc", f"""\
 poll localhost service {port} protocol {proto} {'uidl' * (proto == 'POP3')}
   user "{i.address(user)}" password "{i.users[user]}"
   sslproto TLS1.2+ sslcertck sslcertfile {home}/ca.pem
-  mda "/bin/sh -c 'cat >{home}/mail/tmp/$$ && mv {home}/mail/tmp/$$ {home}/mail/new/$$'"
+  mda "/bin/sh -c 'cat >{box}/tmp/$$ && mv {box}/tmp/$$ {box}/new/$$'"
   {'keep' if keep else 'nokeep'}
 """)
         r = as_nobody(home, "fetchmail", "-f", f, "-i", home / "ids",

@@ -12,7 +12,6 @@ POSTHOUSE_SEED: other operations.
 import collections
 import imaplib
 import os
-import pathlib
 import random
 import re
 import threading
@@ -191,9 +190,10 @@ class Renamer(Actor):
         """\\Seen of the shared messages is ours."""
         mark = self.random.choice(self.world.shared)
         on = self.random.random() < 0.5
+        seen = "S" if on else ""
         self.world.house.rename(
-            "INBOX", mark, "INBOX", lambda base, flags:
-            f"{base}:2,{''.join(sorted({*flags} - {'S'} | ({'S'} if on else set())))}")
+            "INBOX", mark, "INBOX", lambda base, flags: base + ":2," +
+            "".join(sorted(flags.replace("S", "") + seen)))
         with self.world.lock:
             (set.add if on else set.discard)(
                 self.world.want["INBOX"][mark], "S")
@@ -229,7 +229,8 @@ class Session(Actor):
 
     def step(self):
         if self.random.random() < 0.1:
-            letter, folder = Letter("Appended.\r\n"), self.random.choice(FOLDERS)
+            letter = Letter("Appended.\r\n")
+            folder = self.random.choice(FOLDERS)
             flags = self.some_flags()
             kind, answer = self.c.append(
                 folder, f"({' '.join(FLAGS[f] for f in flags)})", None,
@@ -255,14 +256,11 @@ class Session(Actor):
             self.world.note(self, what, folder, mark)
         mark = self.random.choice(self.world.shared)
         on = self.random.random() < 0.5
-        self.do_shared(self.find("INBOX", mark), on)
+        self.do("STORE", self.find("INBOX", mark),
+                f"{'+' if on else '-'}FLAGS.SILENT", f"({FLAGS[self.letter]})")
         with self.world.lock:
             (set.add if on else set.discard)(
                 self.world.want["INBOX"][mark], self.letter)
-
-    def do_shared(self, uid, on):
-        self.do("STORE", uid, f"{'+' if on else '-'}FLAGS.SILENT",
-                f"({FLAGS[self.letter]})")
 
     def finish(self):
         self.c.logout()
