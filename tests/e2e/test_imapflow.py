@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 
+import pytest
+
 import posthouse as ph
 
 HERE = ph.ROOT / "tests" / "e2e" / "imapflow"
@@ -31,6 +33,7 @@ def modules():
     return there / "node_modules"
 
 
+@pytest.mark.dev
 def test_walk(make_instance):
     i = make_instance()
     r = subprocess.run(

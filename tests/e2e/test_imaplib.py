@@ -9,6 +9,7 @@ import pytest
 import clients
 import posthouse as ph
 
+pytestmark = pytest.mark.dev
 imaplib.Commands.setdefault("MOVE", ("SELECTED",))
 imaplib.Commands.setdefault("UNSELECT", ("SELECTED",))
 
