@@ -7,7 +7,8 @@
 static void
 add_capabilities(const struct session *s, struct buf *out)
 {
-	(void)!buf_add_c(out, "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL- ENABLE IDLE ID");
+	(void)!buf_add_c(out,
+			 "IMAP4rev1 IMAP4rev2 SASL-IR LITERAL- ENABLE IDLE ID");
 	if (session_offers_tls(s))
 		(void)!buf_add_c(out, " STARTTLS");
 	if (!session_takes_passwords(s))
