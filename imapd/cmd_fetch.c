@@ -608,10 +608,31 @@ add_modseq(struct imap_session *s, struct fetch_job *j)
 	return true;
 }
 
+/*
+ * The set for VANISHED: where it is asked what has gone, "*" is the last UID
+ * that ever was, as in Dovecot; who says 1:* would not hear of the messages at
+ * the end otherwise.
+ */
+static bool
+copy_set(struct imap_session *s, const struct imap_set *set,
+	 struct imap_set *copy)
+{
+	*copy = *set;
+	if (set->n) {
+		copy->v = pool_alloc(&s->pool, set->n * sizeof(*copy->v));
+		if (!copy->v)
+			return false;
+		memcpy(copy->v, set->v, set->n * sizeof(*copy->v));
+	}
+	imap_set_resolve(copy, UINT32_MAX);
+	return true;
+}
+
 void
 imap_cmd_fetch(struct imap_session *s, struct imap_in *in)
 {
 	struct fetch_job *j = pool_alloc(&s->pool, sizeof(*j));
+	struct imap_set gone = { 0 };
 
 	if (!j || !imap_space(in) || !imap_set(in, &j->set) ||
 	    !imap_space(in) || !imap_fetch_items(in, s->rev2, &j->items) ||
@@ -623,6 +644,10 @@ imap_cmd_fetch(struct imap_session *s, struct imap_in *in)
 		imap_reply(s, "BAD VANISHED needs UID FETCH and QRESYNC");
 		return;
 	}
+	if (j->items.vanished && !copy_set(s, &j->set, &gone)) {
+		imap_reply(s, "BAD Command is too large");
+		return;
+	}
 	if (!imap_view_resolve(s, &j->set, s->uid))
 		return;
 	if (!add_modseq(s, j)) {
@@ -631,7 +656,8 @@ imap_cmd_fetch(struct imap_session *s, struct imap_in *in)
 	}
 	look_at_items(j);
 	if (j->items.vanished)
-		imap_say_vanished(s, &j->set, 0, j->items.since);
+		imap_say_vanished(s, j->set.saved ? &j->set : &gone, 0,
+				  j->items.since);
 	imap_walk_begin(&j->walk, &s->view, &j->set);
 	imap_job(s, step_fetch, end_fetch, j);
 }

@@ -96,6 +96,14 @@ DIALOGUES = {
                  r"STORE 1 +FLAGS.SILENT (\Deleted)", "UNSELECT",
                  "STATUS INBOX (MESSAGES)", "SELECT INBOX", "CLOSE",
                  "STATUS INBOX (MESSAGES)"],
+    # "*" is the last UID that ever was, where it is asked what has gone.
+    "QRESYNC": [APPEND, APPEND, APPEND, "ENABLE QRESYNC", "SELECT INBOX",
+                r"STORE * +FLAGS.SILENT (\Deleted)", "EXPUNGE",
+                "UID FETCH 1:* (UID) (CHANGEDSINCE 1 VANISHED)",
+                "UID FETCH 99:* (UID) (CHANGEDSINCE 1 VANISHED)",
+                "FETCH 1:* (UID) (CHANGEDSINCE 1 VANISHED)",
+                r"STORE 1:* +FLAGS.SILENT (\Deleted)", "EXPUNGE",
+                "UID FETCH 1:* (UID) (CHANGEDSINCE 1 VANISHED)"],
 }
 # What says nothing of the extension.
 SILENT = (b"FLAGS ", b"OK [UNSEEN", b"OK [PERMANENTFLAGS", b"OK [UIDNEXT",
