@@ -52,15 +52,22 @@ list_add(struct folder_list *l, struct str name, unsigned attrs,
 	return 0;
 }
 
-/* INBOX first, then so that the levels below a name follow it at once: the
+static bool
+in_inbox(const char *name)
+{
+	return strncmp(name, "INBOX", 5) == 0 &&
+	       (name[5] == '\0' || name[5] == STORE_SEPARATOR);
+}
+
+/* INBOX first, and so that the levels below a name follow it at once: the
  * separator sorts before everything else. */
 static int
 name_cmp(const char *a, const char *b)
 {
-	bool ia = strcmp(a, "INBOX") == 0, ib = strcmp(b, "INBOX") == 0;
+	bool ia = in_inbox(a), ib = in_inbox(b);
 
-	if (ia || ib)
-		return (int)ib - (int)ia;
+	if (ia != ib)
+		return ia ? -1 : 1;
 	while (*a && *a == *b) {
 		a++;
 		b++;

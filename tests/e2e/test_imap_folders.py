@@ -61,7 +61,8 @@ def make_tree(rnd, n=60):
             wished.append(name)
         if rnd.random() < 0.1:
             wished.append(name + ".gone")
-    wished += ["Nowhere", "Far.Away.Deep", "INBOX"]
+    made += ["INBOX.Work", "INBOX.a.b", "INBOX-x", "A"]
+    wished += ["Nowhere", "Far.Away.Deep", "INBOX", "INBOX.a.b"]
     return made, wished
 
 
