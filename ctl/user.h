@@ -24,7 +24,8 @@ int cmd_user_app(struct ctl *c, int argc, char **argv);
 ERR_WARN_UNUSED int user_app_forget(struct ctl *c, struct str user,
 				    const struct edit *held, struct err *err);
 
-/* The file of last logins (last_use_file) for reading; -1: there is none. */
+/* The file of last logins (last_use_file) for reading; -1 and errno, ENOENT:
+ * there is none. */
 int user_last_open(struct ctl *c);
 /* "2026-11-22T05:00:00Z imap 192.0.2.1" of this user, or of the app password
  * name; "" if there was no login or fd is -1. */

@@ -42,6 +42,7 @@ user_last_open(struct ctl *c)
 {
 	struct str path = config_get(&c->conf, "last_use_file");
 
+	errno = ENOENT;
 	return path.n ? open(path.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
 }
 

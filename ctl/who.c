@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* posthouse who and kick: the sessions of IMAP and POP3. */
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,11 +140,17 @@ static int
 last(struct ctl *c, const char *user)
 {
 	char text[USER_LAST_MAX];
+	struct err err;
 	int fd;
 
 	if (ctl_config(c) != 0)
 		return EX_USAGE;
 	fd = user_last_open(c);
+	if (fd < 0 && errno != ENOENT) {
+		err_sys(&err, errno, "last_use_file");
+		ctl_error("who", "%s", err.text);
+		return ctl_status(&err);
+	}
 	user_last(fd, str_of(user), STR(""), text);
 	if (fd >= 0)
 		close(fd);

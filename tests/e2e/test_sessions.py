@@ -4,9 +4,13 @@ soon new mail is seen."""
 
 import imaplib
 import json
+import pathlib
 import poplib
 import re
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 
 import posthouse as ph
@@ -132,6 +136,27 @@ def test_last_login(instance):
                         r.stdout)
     r = instance.posthouse("who", "--last", "nobody@else", check=False)
     assert r.returncode == 1
+
+
+def test_who_and_kick_are_for_root_alone(instance):
+    c = imap(instance)
+    alice = instance.address("alice")
+    with tempfile.TemporaryDirectory() as d:
+        program = shutil.copy(ph.BIN / "posthouse", d)
+        conf = pathlib.Path(d) / "conf"
+        conf.mkdir()
+        shutil.copy(instance.dir / "conf" / "main.cf", conf)
+        pathlib.Path(d).chmod(0o755)
+        for args in (["who"], ["who", alice], ["who", "--last", alice],
+                     ["kick", alice]):
+            for uid in (65534, instance.vmail_uid):
+                r = subprocess.run([program, "-c", conf, *args], user=uid,
+                                   group=uid, extra_groups=[],
+                                   capture_output=True, text=True)
+                assert r.returncode == 77, (args, r)
+                assert "Permission denied" in r.stderr and not r.stdout
+    c.noop()
+    c.logout()
 
 
 def test_limits(make_instance):
