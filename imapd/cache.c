@@ -132,14 +132,14 @@ finish_parsing(struct imap_session *s, struct imap_cache *c, struct str begin,
 	mime_fini(&c->parser);
 	if (!top)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	if (take_header(c, begin, top->head_raw_end, err) < 0)
+		return -1;
 	buf_reset(&c->bytes);
-	imap_shape_build(&c->bytes, top, &c->scratch);
+	imap_shape_build(&c->bytes, top, buf_str(&c->text), &c->scratch);
 	if (buf_overflown(&c->bytes) ||
 	    !imap_shape_open(&c->shape, buf_str(&c->bytes)))
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	c->has_shape = true;
-	if (take_header(c, begin, top->head_raw_end, err) < 0)
-		return -1;
 	pool_reset(&c->pool);
 	mailbox_note_wsize(mb, c->uid, imap_shape_size(&c->shape));
 	buf_reset(&c->keys);

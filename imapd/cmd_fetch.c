@@ -27,7 +27,7 @@ struct fetch_job {
 	struct imap_set set;
 	struct fetch_items items;
 	bool sets_seen, has_uid, has_flags;
-	bool needs_shape, needs_file, needs_date, needs_size;
+	bool needs_shape, needs_file, needs_fields, needs_date, needs_size;
 	bool gone, unknown_encoding;
 	struct imap_walk walk; /* at the message */
 	enum {
@@ -142,36 +142,45 @@ cut_partial(const struct fetch_item *it, struct fetch_job *j, uint64_t size)
 		j->left = it->length;
 }
 
+/* The raw bytes of the section. */
+static void
+read_header(struct imap_session *s, struct fetch_job *j, struct buf *to)
+{
+	struct imap_cache *c = s->cache;
+	struct err err;
+	ssize_t n = 1;
+	size_t room;
+	char *p;
+
+	reader_range(&c->reader, j->place.raw, j->place.raw_end);
+	c->section = 0;
+	while (n > 0 && to->n < MIME_HEADER_MAX) {
+		room = MIME_HEADER_MAX - to->n;
+		if (room > STREAM)
+			room = STREAM;
+		p = buf_reserve(to, room);
+		n = p ? reader_get_raw(&c->reader, p, room, &err) : 0;
+		to->n += n > 0 ? (size_t)n : 0;
+	}
+	if (n < 0)
+		log_failure(s, j->uid, &err);
+}
+
 /* Header fields, all at once. */
 static void
 put_fields(struct imap_session *s, struct fetch_job *j,
 	   const struct fetch_item *it)
 {
-	struct imap_cache *c = s->cache;
+	struct str fields = s->cache->shape.fields;
 	struct buf header, text;
-	struct err err;
-	ssize_t n = 1;
-	char *to, *nul;
 
 	buf_init(&header, MIME_HEADER_MAX);
 	buf_init(&text, 2 * MIME_HEADER_MAX + 2);
-	reader_range(&c->reader, j->place.raw, j->place.raw_end);
-	c->section = 0;
-	while (n > 0 && header.n < MIME_HEADER_MAX) {
-		size_t room = MIME_HEADER_MAX - header.n;
-
-		if (room > STREAM)
-			room = STREAM;
-		to = buf_reserve(&header, room);
-		n = to ? reader_get_raw(&c->reader, to, room, &err) : 0;
-		header.n += n > 0 ? (size_t)n : 0;
+	if (!it->kept || !fields.n) {
+		read_header(s, j, &header);
+		fields = buf_str(&header);
 	}
-	if (n < 0)
-		log_failure(s, j->uid, &err);
-	imap_put_fields(&text, buf_str(&header), it);
-	for (nul = text.p;
-	     nul && (nul = memchr(nul, '\0', text.n - (size_t)(nul - text.p)));)
-		*nul = (char)0x80;
+	imap_put_fields(&text, fields, it);
 	cut_partial(it, j, text.n);
 	put_number(imap_out(s), "{", j->left, "}\r\n");
 	if (j->left)
@@ -317,7 +326,8 @@ load(struct imap_session *s, struct fetch_job *j, struct err *err)
 
 	if (j->needs_shape)
 		rc = imap_cache_shape(s, j->uid, err);
-	if (rc > 0 && j->needs_file)
+	if (rc > 0 &&
+	    (j->needs_file || (j->needs_fields && !s->cache->shape.fields.n)))
 		rc = imap_cache_open(s, j->uid, err);
 	if (rc > 0 && (j->needs_date || j->needs_size))
 		rc = load_date_and_size(s, j, err);
@@ -560,7 +570,7 @@ end_fetch(struct imap_session *s)
 static void
 look_at_items(struct fetch_job *j)
 {
-	const struct fetch_item *it;
+	struct fetch_item *it;
 	size_t i;
 
 	for (i = 0; i < j->items.n; i++) {
@@ -571,7 +581,11 @@ look_at_items(struct fetch_job *j)
 		j->needs_size |= it->kind == FETCH_SIZE;
 		if (it->kind < FETCH_ENVELOPE)
 			continue;
-		if (it->kind >= FETCH_SECTION)
+		it->kept =
+			it->kind == FETCH_SECTION && imap_fields_are_kept(it);
+		if (it->kept)
+			j->needs_fields = true;
+		else if (it->kind >= FETCH_SECTION)
 			j->needs_file = true;
 		if (it->kind == FETCH_SECTION || it->kind == FETCH_BINARY)
 			j->sets_seen |= !it->peek;

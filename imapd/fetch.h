@@ -42,6 +42,7 @@ struct fetch_item {
 	size_t nfields;
 	bool partial;
 	uint32_t start, length;
+	bool kept; /* imap_fields_are_kept() */
 };
 
 struct fetch_items {
@@ -63,9 +64,15 @@ struct section_place {
 };
 struct section_place imap_section(const struct imap_shape *sh,
 				  const struct fetch_item *it);
-/* The fields of header that the item wants, and the empty line, with CRLF. */
+/* The fields of header that the item wants, and the empty line, with CRLF and
+ * without NULs. */
 void imap_put_fields(struct buf *out, struct str header,
 		     const struct fetch_item *it);
+/* The same of the fields that a shape keeps; nothing if they are too many. */
+void imap_keep_fields(struct buf *out, struct str header);
+/* It asks for no others; then imap_put_fields() makes of what was kept what it
+ * makes of the header. */
+bool imap_fields_are_kept(const struct fetch_item *it);
 
 /*
  * The message fetched last: its shape, its open file and where a stream stood,
@@ -83,7 +90,7 @@ struct imap_cache {
 	bool parsing;
 	struct mime_parser parser;
 	struct pool pool, scratch;
-	struct buf text; /* its header, raw */
+	struct buf text; /* its header, raw; or fields of it */
 	struct buf keys;
 	uint64_t parsed; /* bytes of the file */
 	char *portion;

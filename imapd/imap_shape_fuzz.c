@@ -32,18 +32,22 @@ static void
 read_blob(struct str blob)
 {
 	struct imap_shape sh;
+	struct fetch_item it = { .text = SECTION_FIELDS };
 	struct imap_part p;
 	struct buf out;
 	size_t i;
 
 	if (!imap_shape_open(&sh, blob))
 		return;
-	buf_init(&out, blob.n);
+	buf_init(&out, 2 * blob.n);
 	imap_shape_put_body(&sh, &out);
 	BUG_ON(buf_overflown(&out) || out.n > sh.body.n);
 	for (i = 0; i < sh.n; i++)
 		imap_shape_part(&sh, i, &p);
 	(void)imap_shape_size(&sh);
+	buf_reset(&out);
+	imap_put_fields(&out, sh.fields, &it);
+	BUG_ON(out.n > 2 * sh.fields.n + 2);
 	walk(&sh);
 	buf_fini(&out);
 }
@@ -80,6 +84,29 @@ check_text(struct str s)
 	BUG_ON(depth != 0);
 }
 
+/* What is kept answers as the header does. */
+static void
+check_fields(struct str fields, struct str header)
+{
+	struct str names[] = { STR("to"), STR("SUBJECT"), STR("Content-Type"),
+			       STR("Priority") };
+	struct fetch_item it = { .text = SECTION_FIELDS, .fields = names };
+	struct buf ours, theirs;
+
+	if (!fields.n)
+		return;
+	buf_init(&ours, 2 * MIME_HEADER_MAX);
+	buf_init(&theirs, 2 * MIME_HEADER_MAX);
+	for (; it.nfields <= sizeof(names) / sizeof(names[0]); it.nfields++) {
+		BUG_ON(!imap_fields_are_kept(&it));
+		imap_put_fields(&ours, fields, &it);
+		imap_put_fields(&theirs, header, &it);
+		BUG_ON(!str_eq(buf_str(&ours), buf_str(&theirs)));
+	}
+	buf_fini(&ours);
+	buf_fini(&theirs);
+}
+
 /* As a message: its blob can be read, and says what the parser found. */
 static void
 build(struct str text)
@@ -89,6 +116,7 @@ build(struct str text)
 	struct imap_shape sh;
 	struct mime_part *top;
 	struct buf out, body;
+	struct str header;
 
 	pool_init(&pool, MIME_POOL_MAX);
 	pool_init(&scratch, MIME_POOL_MAX);
@@ -99,13 +127,15 @@ build(struct str text)
 	top = mime_finish(&parser);
 	mime_fini(&parser);
 	BUG_ON(!top);
-	imap_shape_build(&out, top, &scratch);
+	header = str_head(text, (size_t)top->head_raw_end);
+	imap_shape_build(&out, top, header, &scratch);
 	BUG_ON(buf_overflown(&out) || !imap_shape_open(&sh, buf_str(&out)));
 	BUG_ON(imap_shape_size(&sh) != top->head_size + top->body_size);
 	check_text(sh.envelope);
 	check_text(sh.body);
 	imap_shape_put_body(&sh, &body);
 	check_text(buf_str(&body));
+	check_fields(sh.fields, header);
 	walk(&sh);
 	buf_fini(&out);
 	buf_fini(&body);

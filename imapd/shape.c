@@ -15,7 +15,7 @@ part_is_good(const struct imap_part *p, size_t i, size_t n)
 bool
 imap_shape_open(struct imap_shape *sh, struct str blob)
 {
-	uint64_t n, ncuts, envelope, body, at = 0, start, end;
+	uint64_t n, ncuts, envelope, body, fields, at = 0, start, end;
 	struct imap_part p;
 	size_t i;
 
@@ -25,9 +25,10 @@ imap_shape_open(struct imap_shape *sh, struct str blob)
 	ncuts = enc_get32(blob.p + 8);
 	envelope = enc_get32(blob.p + 12);
 	body = enc_get32(blob.p + 16);
-	if (n == 0 ||
-	    SHAPE_HEAD + n * SHAPE_PART + ncuts * SHAPE_CUT + envelope + body !=
-		    blob.n)
+	fields = enc_get32(blob.p + 20);
+	if (n == 0 || SHAPE_HEAD + n * SHAPE_PART + ncuts * SHAPE_CUT +
+				      envelope + body + fields !=
+			      blob.n)
 		return false;
 	sh->n = (size_t)n;
 	sh->ncuts = (size_t)ncuts;
@@ -36,6 +37,7 @@ imap_shape_open(struct imap_shape *sh, struct str blob)
 	sh->envelope =
 		str_mem(sh->cuts + sh->ncuts * SHAPE_CUT, (size_t)envelope);
 	sh->body = str_mem(sh->envelope.p + envelope, (size_t)body);
+	sh->fields = str_mem(sh->body.p + body, (size_t)fields);
 	for (i = 0; i < sh->n; i++) {
 		imap_shape_part(sh, i, &p);
 		if (!part_is_good(&p, i, sh->n))

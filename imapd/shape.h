@@ -6,16 +6,18 @@
 
 /*
  * What FETCH needs of a message's text, computed once and kept as a blob
- * beside the index (BLOB_SEND): ENVELOPE and BODYSTRUCTURE as they are sent,
- * and where the parts are.  All numbers are little-endian:
+ * beside the index (BLOB_SEND): ENVELOPE, BODYSTRUCTURE and header fields as
+ * they are sent, and where the parts are.  All numbers are little-endian:
  *
- *	u32 version, numbers of parts and of cuts, length of envelope, of body
+ *	u32 version, numbers of parts and of cuts, lengths of envelope, body and
+ *	  fields
  *	of each part, in the order of the text (a part, then those in it):
  *	  u32 index behind those in it, u8 kind, u8 encoding, u16 0,
  *	  u64 head_raw, body_raw, body_end, head_size, body_size
  *	cuts, in the order of body: u32 start and end of extension data there,
  *	  which BODY has not
- *	envelope, body
+ *	envelope, body, fields: those of the header that mail programs ask for
+ *	  (fields.c), as HEADER.FIELDS says them; empty: look at the header
  */
 enum imap_part_kind { PART_LEAF, PART_MULTIPART, PART_MESSAGE, PART_KINDS };
 enum imap_encoding {
@@ -34,19 +36,21 @@ struct imap_part {
 	uint64_t head_size, body_size;	       /* with CRLF */
 };
 
-/* Append it to out (limit: SHAPE_MAX).  scratch is emptied.  What does not fit
+/* Append it to out (limit: SHAPE_MAX).  header: the message's, with its empty
+ * line, at most MIME_HEADER_MAX of it.  scratch is emptied.  What does not fit
  * is left out of the envelopes and parameters, never a part. */
 enum {
 	SHAPE_TEXT_MAX = 6291456, /* from here on strings are NIL */
 	SHAPE_MAX = 16777216,
+	SHAPE_FIELDS_MAX = 8192, /* or none are kept */
 };
 void imap_shape_build(struct buf *out, const struct mime_part *top,
-		      struct pool *scratch);
+		      struct str header, struct pool *scratch);
 
 /* A blob, read.  It points into the bytes. */
 struct imap_shape {
 	size_t n, ncuts; /* n: of parts; at least one */
-	struct str envelope, body;
+	struct str envelope, body, fields;
 	const char *parts, *cuts;
 };
 /* False: not a blob of this version, or damaged. */

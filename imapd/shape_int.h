@@ -5,8 +5,8 @@
 /* Sizes of the format (shape.h); the version counts up when what is said of a
  * text changes, too. */
 enum {
-	SHAPE_VERSION = 1,
-	SHAPE_HEAD = 20,
+	SHAPE_VERSION = 2,
+	SHAPE_HEAD = 24,
 	SHAPE_PART = 48,
 	SHAPE_CUT = 8,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* ENVELOPE and BODYSTRUCTURE (RFC 3501 7.4.2), and where the parts are. */
 #include "base/enc.h"
+#include "fetch.h"
 #include "session.h"
 #include "shape.h"
 #include "shape_int.h"
@@ -352,10 +353,10 @@ count(const struct mime_part *p, size_t *parts, size_t *cuts)
 
 void
 imap_shape_build(struct buf *out, const struct mime_part *top,
-		 struct pool *scratch)
+		 struct str header, struct pool *scratch)
 {
 	struct shaper sh = { .out = out, .scratch = scratch, .start = out->n };
-	size_t parts = 0, cuts = 0, fixed, envelope;
+	size_t parts = 0, cuts = 0, fixed, envelope, fields;
 
 	count(top, &parts, &cuts);
 	fixed = SHAPE_HEAD + parts * SHAPE_PART + cuts * SHAPE_CUT;
@@ -368,9 +369,12 @@ imap_shape_build(struct buf *out, const struct mime_part *top,
 	put_envelope(&sh, top->env);
 	sh.body = out->n;
 	put_part(&sh, top);
+	fields = out->n;
+	imap_keep_fields(out, header);
 	enc_put32(out->p + sh.start, SHAPE_VERSION);
 	enc_put32(out->p + sh.start + 4, (uint32_t)parts);
 	enc_put32(out->p + sh.start + 8, (uint32_t)cuts);
 	enc_put32(out->p + sh.start + 12, (uint32_t)(sh.body - envelope));
-	enc_put32(out->p + sh.start + 16, (uint32_t)(out->n - sh.body));
+	enc_put32(out->p + sh.start + 16, (uint32_t)(fields - sh.body));
+	enc_put32(out->p + sh.start + 20, (uint32_t)(out->n - fields));
 }

@@ -289,6 +289,36 @@ def test_sections_generated(made):
     assert check_sections(made, ()) == []
 
 
+# -- header fields that are kept
+
+def check_fields(server):
+    """With a field that is not kept the answer comes from the file."""
+    kept = ("Date From Sender to CC Bcc Subject Message-ID References "
+            "In-Reply-To Reply-To Content-Type MIME-Version Lines")
+    for names in (kept, "Subject", "Priority", "content-type FROM"):
+        one, other = f"({names})", f"({names} X-None)"
+        got = server.us.fetch(" ".join([
+            "FETCH 1:* (", *(f"BODY.PEEK[HEADER.FIELDS {x}]{part}"
+                             for x in (one, other)
+                             for part in ("", "<0.40>", "<3.7>")), ")"]
+            ).replace("( ", "(").replace(" )", ")"))
+        assert len(got) == len(server.names)
+        for n, name in enumerate(server.names, 1):
+            values = {k.upper().replace(" X-NONE", ""): set() for k in got[n]}
+            for k, v in got[n].items():
+                values[k.upper().replace(" X-NONE", "")].add(v)
+            assert len(values) == 3
+            assert all(len(v) == 1 for v in values.values()), (name, values)
+
+
+def test_fields_by_hand(hand):
+    check_fields(hand)
+
+
+def test_fields_generated(made):
+    check_fields(made)
+
+
 # -- the third opinion
 
 def python_types(m):
