@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import posthouse as ph
 from rawimap import Imap
 
 # Where each is tested: "file.test".
@@ -59,6 +60,12 @@ def test_each_word_has_a_test(instance):
     for place in TESTED.values():
         module, name = place.split(".")
         assert callable(getattr(importlib.import_module(module), name))
+
+
+def test_each_word_is_in_the_manual():
+    manual = (ph.ROOT / "docs" / "man" / "imapd.8").read_text()
+    words = set(re.split(r"[\s,()]+", manual.replace("\\-", "-")))
+    assert set(TESTED) <= words
 
 
 def plain(line):
