@@ -2,8 +2,8 @@
 #ifndef POP3D_MAILDROP_H
 #define POP3D_MAILDROP_H
 
+#include "mail/uidl.h"
 #include "store/store.h"
-#include "uidl.h"
 
 /*
  * INBOX as a POP3 client sees it: the messages and their sizes at its login (a

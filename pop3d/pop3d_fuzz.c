@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/err.h"
 #include "command.h"
+#include "mail/uidl.h"
 #include "net/line.h"
 #include "stuff.h"
-#include "uidl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 #include "command.h"
+#include "mail/uidl.h"
 #include "stuff.h"
-#include "uidl.h"
 
 static void
 test_commands(void **state)

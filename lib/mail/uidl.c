@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "uidl.h"
+#include "mail/uidl.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef POP3D_UIDL_H
-#define POP3D_UIDL_H
+#ifndef MAIL_UIDL_H
+#define MAIL_UIDL_H
 
 #include "base/buf.h"
 #include "base/err.h"
