@@ -35,13 +35,16 @@ authd_identity(struct authd *a, const char *name, struct identity *id)
 {
 	const struct user *u =
 		a->users ? user_table_find(a->users, str_of(name)) : NULL;
+	const struct user *p =
+		a->passwd ? user_table_find(a->passwd, str_of(name)) : NULL;
 	struct err err;
 
 	if (!u)
 		u = authd_pam_user(a, name);
 	if (!u)
 		return false;
-	if (identity_of(u, a->passwd, &a->conf, id, &err) < 0) {
+	if (identity_of(u->name, &u->line, p ? &p->line : NULL, &a->conf, id,
+			&err) < 0) {
 		log_warn("user %s: %s", LOGQ(u->name), err.text);
 		return false;
 	}

@@ -4,7 +4,7 @@
 
 #include "app_passwords.h"
 #include "frame/asker.h"
-#include "identity.h"
+#include "frame/identity.h"
 #include "penalty.h"
 #include "ticket.h"
 #include "user_table.h"

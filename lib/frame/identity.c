@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "identity.h"
+#include "frame/identity.h"
 
 uint32_t
 identity_static_id(struct str maps)
@@ -31,9 +31,9 @@ is_below(struct str path)
 }
 
 static int
-take_mail(const struct user *u, struct identity *id, struct err *err)
+take_mail(const struct users_line *u, struct identity *id, struct err *err)
 {
-	struct str mail = users_line_extra(&u->line, "userdb_mail");
+	struct str mail = users_line_extra(u, "userdb_mail");
 
 	if (!mail.p)
 		return 0;
@@ -55,10 +55,11 @@ take_mail(const struct user *u, struct identity *id, struct err *err)
 }
 
 static int
-virtual_user(const struct user *u, const struct identity_conf *conf,
-	     struct identity *id, struct err *err)
+virtual_user(struct str name, const struct users_line *u,
+	     const struct identity_conf *conf, struct identity *id,
+	     struct err *err)
 {
-	struct str domain = u->name, local;
+	struct str domain = name, local;
 	int n;
 
 	if (conf->vmail_uid == USERS_NO_ID || conf->vmail_gid == USERS_NO_ID)
@@ -71,7 +72,7 @@ virtual_user(const struct user *u, const struct identity_conf *conf,
 	(void)!str_cut(&domain, '@', &local);
 	n = snprintf(id->home, sizeof(id->home), "%s/%.*s/%.*s", conf->base,
 		     STR_FMT(domain), STR_FMT(local));
-	if (u->line.home.n)
+	if (u->home.n)
 		return 0;
 	if (!conf->base[0] || n < 0 || (size_t)n >= sizeof(id->home))
 		return err_set(err, ERR_PERM, EINVAL,
@@ -81,37 +82,34 @@ virtual_user(const struct user *u, const struct identity_conf *conf,
 }
 
 static int
-system_user(const struct user *u, const struct user_table *passwd,
-	    struct identity *id, struct err *err)
+system_user(const struct users_line *passwd, struct identity *id,
+	    struct err *err)
 {
-	const struct user *p = passwd ? user_table_find(passwd, u->name) : NULL;
-
-	if (!p)
+	if (!passwd)
 		return err_set(err, ERR_PERM, ENOENT,
 			       "no uid on the line, and no such system user");
-	id->uid = p->line.uid;
-	id->gid = p->line.gid;
-	(void)!str_copy(id->home, sizeof(id->home), p->line.home);
+	id->uid = passwd->uid;
+	id->gid = passwd->gid;
+	(void)!str_copy(id->home, sizeof(id->home), passwd->home);
 	return 0;
 }
 
 int
-identity_of(const struct user *u, const struct user_table *passwd,
-	    const struct identity_conf *conf, struct identity *id,
-	    struct err *err)
+identity_of(struct str name, const struct users_line *u,
+	    const struct users_line *passwd, const struct identity_conf *conf,
+	    struct identity *id, struct err *err)
 {
 	int rc = 0;
 
-	*id = (struct identity){ .uid = u->line.uid, .gid = u->line.gid };
+	*id = (struct identity){ .uid = u->uid, .gid = u->gid };
 	(void)!str_copy(id->mail, sizeof(id->mail), str_of(conf->system_mail));
-	if (u->line.uid == USERS_NO_ID)
-		rc = str_find(u->name, '@') >= 0
-			     ? virtual_user(u, conf, id, err)
-			     : system_user(u, passwd, id, err);
+	if (u->uid == USERS_NO_ID)
+		rc = str_find(name, '@') >= 0
+			     ? virtual_user(name, u, conf, id, err)
+			     : system_user(passwd, id, err);
 	if (rc < 0)
 		return -1;
-	if (u->line.home.n &&
-	    !str_copy(id->home, sizeof(id->home), u->line.home))
+	if (u->home.n && !str_copy(id->home, sizeof(id->home), u->home))
 		return err_set(err, ERR_PERM, EINVAL, "home: too long");
 	if (!id->home[0])
 		return err_set(err, ERR_PERM, EINVAL, "no home");

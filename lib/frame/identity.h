@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef AUTHD_IDENTITY_H
-#define AUTHD_IDENTITY_H
+#ifndef FRAME_IDENTITY_H
+#define FRAME_IDENTITY_H
 
 #include "frame/msg_authd.h"
-#include "user_table.h"
+#include "mail/users_file.h"
 
 /* What main.cf says about mailboxes. */
 struct identity_conf {
@@ -24,17 +24,18 @@ struct identity {
 };
 
 /*
- * From the user's line, and:
+ * From the line of the user of this name (lower case) in the users file, and:
  * - without uid and gid, "user@domain" is a virtual user: the static ids, home
  *   virtual_mailbox_base/domain/user, which itself is the Maildir;
  * - without uid and gid, a plain name is a system user: ids and home from
  *   passwd;
  * - a home on the line goes before either; the extra field
  *   userdb_mail=maildir:~/PATH (or maildir:PATH) names the Maildir below it.
- * passwd may be NULL.  -1 with err: the line gives no identity.
+ * passwd: the user's line there; NULL if there is none.  -1 with err: this
+ * gives no identity.
  */
-ERR_WARN_UNUSED int identity_of(const struct user *u,
-				const struct user_table *passwd,
+ERR_WARN_UNUSED int identity_of(struct str name, const struct users_line *u,
+				const struct users_line *passwd,
 				const struct identity_conf *conf,
 				struct identity *id, struct err *err);
 

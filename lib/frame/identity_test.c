@@ -7,20 +7,20 @@
 
 #include <cmocka.h>
 
-#include "identity.h"
-#include "memfile.h"
+#include "frame/identity.h"
 
 static void
-show(char *out, size_t size, const struct user_table *passwd,
+show(char *out, size_t size, const struct users_line *joe,
      const struct identity_conf *conf, const char *line)
 {
 	struct identity id;
-	struct user u;
+	struct users_line u;
 	struct err err;
 
-	assert_int_equal(users_line_parse(str_of(line), &u.line, &err), 0);
-	u.name = u.line.user;
-	if (identity_of(&u, passwd, conf, &id, &err) < 0)
+	assert_int_equal(users_line_parse(str_of(line), &u, &err), 0);
+	if (joe && !str_eq(u.user, joe->user))
+		joe = NULL;
+	if (identity_of(u.user, &u, joe, conf, &id, &err) < 0)
 		snprintf(out, size, "%s", err.text);
 	else
 		snprintf(out, size, "%u %u %s [%s]", id.uid, id.gid, id.home,
@@ -56,24 +56,21 @@ test_identities(void **state)
 	};
 	static const struct identity_conf conf = { 500, 501, "/mail",
 						   "Maildir" };
-	struct user_table *passwd;
+	struct users_line joe;
 	char got[300];
 	struct err err;
 	size_t i;
 
 	(void)state;
-	passwd = user_table_new(
-		TABLE_PASSWD,
-		memfile("joe:x:1000:1001:Joe:/home/joe:/bin/sh\n+::::::\n",
-			MEMFILE_SEALS),
-		&err);
-	assert_non_null(passwd);
+	assert_int_equal(
+		users_passwd_parse(STR("joe:x:1000:1001:Joe:/home/joe:/bin/sh"),
+				   &joe, &err),
+		0);
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		show(got, sizeof(got), passwd, &conf, rows[i].line);
+		show(got, sizeof(got), &joe, &conf, rows[i].line);
 		if (strcmp(got, rows[i].want) != 0)
 			fail_msg("%s: got %s", rows[i].line, got);
 	}
-	user_table_free(passwd);
 }
 
 static void
