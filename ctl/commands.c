@@ -19,6 +19,12 @@ static const struct {
 	  "show what the DNS answers to the other processes" },
 	{ "kick", cmd_kick, "USER | --session ID",
 	  "end the IMAP and POP3 sessions of a user, or one" },
+	{ "mail", cmd_mail,
+	  "verify|rebuild USER|MAILDIR [--folder FOLDER] | "
+	  "import USER|MAILDIR [--from MAILDIR | --mbox FILE] "
+	  "[--folder FOLDER] [--uidl-format FORMAT] [--force] | "
+	  "export USER|MAILDIR [--courier] [--folder FOLDER]",
+	  "check, mend, import or export a mailbox" },
 	{ "map", cmd_map,
 	  "[-a] [hash:|btree:]FILE... | -q KEY|- TYPE:TABLE... | -s FILE...",
 	  "build, ask or list lookup tables" },

@@ -31,7 +31,7 @@ typedef int ctl_command(struct ctl *c, int argc, char **argv);
 
 ctl_command cmd_conf, cmd_dns, cmd_map, cmd_queue, cmd_user, cmd_status,
 	cmd_reload, cmd_stop, cmd_tls, cmd_topology, cmd_trace, cmd_who,
-	cmd_kick;
+	cmd_kick, cmd_mail;
 
 /* "posthouse COMMAND: text" on stderr. */
 void ctl_error(const char *command, const char *fmt, ...)

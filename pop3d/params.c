@@ -23,7 +23,7 @@ const struct param pop3d_params[] = {
 	{ .name = "pop3_uidl_format",
 	  .kind = PARAM_STR,
 	  .def = "%08Xu%08Xv",
-	  .users = SVC_BIT(SVC_SPAWNER),
+	  .users = SVC_BIT(SVC_SPAWNER) | SVC_BIT(SVC_CTL),
 	  .text = "The names of messages in POP3 (UIDL), by which a client "
 		  "that leaves mail here knows what it has; a change makes all "
 		  "of them download everything again. Dovecot's variables and "

@@ -80,8 +80,8 @@ close_log(struct index *ix)
 }
 
 /* Open if needed and lock; *changed: it is not the file we had. */
-static int
-lock_current(struct index *ix, bool *changed, struct err *err)
+int
+index_lock_file(struct index *ix, bool *changed, struct err *err)
 {
 	struct stat st, at;
 	int tries;
@@ -134,7 +134,7 @@ index_lock(struct index *ix, struct err *err)
 	int rc = 0;
 
 	BUG_ON(ix->locked);
-	if (lock_current(ix, &changed, err) < 0)
+	if (index_lock_file(ix, &changed, err) < 0)
 		return -1;
 	ix->locked = true;
 	if (changed || ix->broken || ix->size < ix->end)
@@ -337,8 +337,8 @@ on_blob_keys(void *arg, uint32_t uid, uint64_t at)
 }
 
 struct index *
-index_open(int dir, const char *name, const struct index_ops *ops, void *arg,
-	   struct err *err)
+index_new(int dir, const char *name, const struct index_ops *ops, void *arg,
+	  struct err *err)
 {
 	struct index *ix = calloc(1, sizeof(*ix));
 
@@ -359,6 +359,17 @@ index_open(int dir, const char *name, const struct index_ops *ops, void *arg,
 		  ix);
 	blob_init(&ix->blob[BLOB_KEYS], dir, "posthouse.keys", on_blob_keys,
 		  ix);
+	return ix;
+}
+
+struct index *
+index_open(int dir, const char *name, const struct index_ops *ops, void *arg,
+	   struct err *err)
+{
+	struct index *ix = index_new(dir, name, ops, arg, err);
+
+	if (!ix)
+		return NULL;
 	if (index_lock(ix, err) < 0) {
 		index_close(ix);
 		return NULL;

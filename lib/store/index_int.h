@@ -44,6 +44,29 @@ struct index {
 	struct blob_file blob[2];
 };
 
+/* Without a look at the files. */
+struct index *index_new(int dir, const char *name, const struct index_ops *ops,
+			void *arg, struct err *err);
+/* Open the log if needed, made empty if there is none, and lock it; *changed:
+ * it is not the file we had. */
+ERR_WARN_UNUSED int index_lock_file(struct index *ix, bool *changed,
+				    struct err *err);
+
+/* --- index_adopt.c */
+struct adoption;
+enum adopt_result;
+/* Of a new index: as store_adopt().  ready() is called with the index's arg
+ * under the lock, before the log is replaced. */
+typedef int index_ready_fn(void *arg, const struct adoption *a,
+			   struct err *err);
+ERR_WARN_UNUSED int index_adopt(struct index *ix, struct adoption *a,
+				index_ready_fn *ready, enum adopt_result *res,
+				struct err *err);
+/* The log and the snapshot made anew, from what is in memory. */
+ERR_WARN_UNUSED int index_rebuild(struct index *ix, struct err *err);
+/* Blobs are found by UIDs: with other UIDs they say what is wrong. */
+void index_drop_blobs(struct index *ix);
+
 /* Forget what was not committed. */
 void index_drop_pending(struct index *ix);
 /* What is in memory now is what the log says; nothing is pending. */

@@ -100,6 +100,7 @@ start_over(struct index *ix, const char *why, struct err *err)
 	ix->broken = false;
 	if (fsx_unlink(ix->dir, SNAPSHOT_NAME) < 0 && errno != ENOENT)
 		log_warn("%s: %s: %m", ix->name, SNAPSHOT_NAME);
+	index_drop_blobs(ix);
 	index_settle(ix);
 	return index_write_new(ix, err) < 0 ? -1 : index_flush(ix, err);
 }

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
+#include "store/adopt.h"
 #include "store/store_int.h"
 
 enum {
@@ -330,18 +331,16 @@ read_dir(struct scan *s, bool in_new, struct err *err)
 
 /*
  * A power cut may have kept the UID of a message that a client wrote, and not
- * its way out of tmp/ (append.c); there its name is the base up to the sizes.
+ * its way out of tmp/ (append.c), or of one that is imported (adopt.h); there
+ * its name is the base up to the sizes.
  */
 static bool
 rescue(struct mailbox *mb, const struct message *m)
 {
 	char name[MAILDIR_NAME_MAX + 1], tmp[MAILDIR_NAME_MAX + 1];
 	int dir = message_file(mb, m, name);
-	struct str base = index_base(mb->ix, m);
-	ptrdiff_t end = str_search(base, STR(",S="));
 
-	if (end <= 0 ||
-	    !str_copy(tmp, sizeof(tmp), str_head(base, (size_t)end)))
+	if (!str_copy(tmp, sizeof(tmp), adopt_tmp_name(index_base(mb->ix, m))))
 		return false;
 	if (fsx_rename_new(mb->tmp, tmp, dir, name) < 0)
 		return false;

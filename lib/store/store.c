@@ -141,6 +141,37 @@ store_poll(struct store *st)
 	}
 }
 
+/* The last UIDVALIDITY that a folder of this store was given. */
+static int
+last_validity(struct store *st, uint64_t *last, struct err *err)
+{
+	char text[32];
+	ssize_t n = 0;
+	int fd;
+
+	*last = 0;
+	fd = fsx_open(st->mail, validity_file, O_RDONLY, 0);
+	if (fd >= 0) {
+		n = fsx_read(fd, text, sizeof(text));
+		fsx_close(fd);
+	}
+	if (n < 0 || (fd < 0 && errno != ENOENT))
+		return err_sys(err, errno, validity_file);
+	if (n > 0 && str_u64(str_trim(str_mem(text, (size_t)n)), UINT32_MAX - 1,
+			     last) < 0)
+		*last = 0;
+	return 0;
+}
+
+static int
+write_validity(struct store *st, uint64_t v, struct err *err)
+{
+	char text[32];
+	int n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)v);
+
+	return fsx_replace(st->mail, validity_file, text, (size_t)n, 0600, err);
+}
+
 /*
  * A UIDVALIDITY that no folder of this store has had: seconds since 1970, or
  * one more than the last one given.  0 with err: it could come again, because
@@ -149,33 +180,26 @@ store_poll(struct store *st)
 uint32_t
 store_fresh_validity(struct store *st, uint32_t above, struct err *err)
 {
-	uint64_t v = clock_wall_us() / 1000000, last = 0;
-	char text[32];
-	ssize_t n = 0;
-	int fd;
+	uint64_t v = clock_wall_us() / 1000000, last;
 
-	fd = fsx_open(st->mail, validity_file, O_RDONLY, 0);
-	if (fd >= 0) {
-		n = fsx_read(fd, text, sizeof(text));
-		fsx_close(fd);
-	}
-	if (n < 0 || (fd < 0 && errno != ENOENT)) {
-		err_sys(err, errno, validity_file);
+	if (last_validity(st, &last, err) < 0)
 		return 0;
-	}
-	if (n > 0 && str_u64(str_trim(str_mem(text, (size_t)n)), UINT32_MAX - 1,
-			     &last) < 0)
-		last = 0;
 	if (v <= last)
 		v = last + 1;
 	if (v <= above)
 		v = (uint64_t)above + 1;
 	v = v > UINT32_MAX ? 1 : v;
-	n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)v);
-	if (fsx_replace(st->mail, validity_file, text, (size_t)n, 0600, err) <
-	    0)
-		return 0;
-	return (uint32_t)v;
+	return write_validity(st, v, err) < 0 ? 0 : (uint32_t)v;
+}
+
+int
+store_note_validity(struct store *st, uint32_t v, struct err *err)
+{
+	uint64_t last;
+
+	if (last_validity(st, &last, err) < 0)
+		return -1;
+	return v > last ? write_validity(st, v, err) : 0;
 }
 
 /* --- names -----------------------------------------------------------------

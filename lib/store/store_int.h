@@ -66,6 +66,9 @@ void store_forget(struct mailbox *mb);
 struct mailbox *store_find_open(struct store *st, const char *name);
 uint32_t store_fresh_validity(struct store *st, uint32_t above,
 			      struct err *err);
+/* A folder has this one, which came from elsewhere. */
+ERR_WARN_UNUSED int store_note_validity(struct store *st, uint32_t v,
+					struct err *err);
 
 /* --- mailbox.c */
 struct mailbox *mailbox_new(struct store *st, const char *name);

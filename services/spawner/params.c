@@ -6,13 +6,14 @@ enum {
 	SPAWNER = SVC_BIT(SVC_SPAWNER),
 	AUTHD = SVC_BIT(SVC_AUTHD),
 	ROUTER = SVC_BIT(SVC_ROUTER),
+	CTL = SVC_BIT(SVC_CTL),
 };
 
 const struct param spawner_params[] = {
 	{ .name = "virtual_mailbox_base",
 	  .kind = PARAM_PATH,
 	  .def = "",
-	  .users = SPAWNER | AUTHD | SVC_BIT(SVC_CTL),
+	  .users = SPAWNER | AUTHD | CTL,
 	  .text = "The directory below which all virtual mailboxes stand; what "
 		  "virtual_mailbox_maps says is a path below it. It belongs "
 		  "to the user of virtual_uid_maps. When empty, there are no "
@@ -20,14 +21,14 @@ const struct param spawner_params[] = {
 	{ .name = "virtual_uid_maps",
 	  .kind = PARAM_MAPS,
 	  .def = "",
-	  .users = SPAWNER | AUTHD,
+	  .users = SPAWNER | AUTHD | CTL,
 	  .text = "The user id that owns all virtual mailboxes, as "
 		  "static:UID. It must lie between first_valid_uid and "
 		  "last_valid_uid." },
 	{ .name = "virtual_gid_maps",
 	  .kind = PARAM_MAPS,
 	  .def = "",
-	  .users = SPAWNER | AUTHD,
+	  .users = SPAWNER | AUTHD | CTL,
 	  .text = "The group id that owns all virtual mailboxes, as "
 		  "static:GID. It must lie between first_valid_gid and "
 		  "last_valid_gid." },
@@ -36,7 +37,7 @@ const struct param spawner_params[] = {
 	  .def = "1000",
 	  .min = 1,
 	  .max = 4294967293,
-	  .users = SPAWNER | ROUTER | AUTHD,
+	  .users = SPAWNER | ROUTER | AUTHD | CTL,
 	  .text = "The lowest user id for which mail is delivered or read. "
 		  "The kernel holds spawner to it: it can become no user "
 		  "below." },
@@ -45,33 +46,33 @@ const struct param spawner_params[] = {
 	  .def = "59999",
 	  .min = 1,
 	  .max = 4294967293,
-	  .users = SPAWNER | ROUTER,
+	  .users = SPAWNER | ROUTER | CTL,
 	  .text = "The highest user id for which mail is delivered or read." },
 	{ .name = "first_valid_gid",
 	  .kind = PARAM_INT,
 	  .def = "1000",
 	  .min = 1,
 	  .max = 4294967293,
-	  .users = SPAWNER,
+	  .users = SPAWNER | CTL,
 	  .text = "The lowest group id a user's process may run under." },
 	{ .name = "last_valid_gid",
 	  .kind = PARAM_INT,
 	  .def = "59999",
 	  .min = 1,
 	  .max = 4294967293,
-	  .users = SPAWNER,
+	  .users = SPAWNER | CTL,
 	  .text = "The highest group id a user's process may run under." },
 	{ .name = "home_parents",
 	  .kind = PARAM_LIST,
 	  .def = "/home",
-	  .users = SPAWNER,
+	  .users = SPAWNER | CTL,
 	  .text = "The directories below which the homes of system users "
 		  "stand. The mail of a user whose home is elsewhere is "
 		  "neither delivered nor served. A change takes a restart." },
 	{ .name = "home_mailbox",
 	  .kind = PARAM_STR,
 	  .def = "Maildir/",
-	  .users = SPAWNER | AUTHD,
+	  .users = SPAWNER | AUTHD | CTL,
 	  .text = "The mailbox of a system user, below the home. It is a "
 		  "Maildir and ends in \"/\"." },
 	{ .name = "user_process_limit",
