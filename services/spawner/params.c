@@ -102,9 +102,9 @@ const struct param spawner_params[] = {
 		  "for the search of errors: two files a session in "
 		  "posthouse.rawlog/ in the user's mailbox, what the client "
 		  "said and what it was told, each line behind its time. "
-		  "Their sessions are not offered COMPRESS. Passwords are not "
-		  "in them, mail is. The newest 100 files "
-		  "are kept." },
+		  "Their sessions are not offered COMPRESS. They begin behind "
+		  "the login, so no password is in them, unless a client sends "
+		  "it again; mail is. The newest 100 files are kept." },
 	{ .name = "rawlog_size_limit",
 	  .kind = PARAM_BYTES,
 	  .def = "10m",
