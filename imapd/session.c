@@ -11,7 +11,6 @@ enum {
 	TURN_MS = 20,		/* a job's share of a turn of the loop */
 	STILL_HERE_MS = 120000, /* in IDLE, so that no NAT forgets us */
 	BYE_MS = 5000,
-	BAD_MAX = 100,
 };
 
 static void pump(struct imap_session *s);
@@ -297,10 +296,11 @@ is_done_word(const struct imap_session *s)
 	return str_ieq(buf_str(&s->in.text), STR("DONE"));
 }
 
+/* Whatever it is that the client has said. */
 static void
-end_idle(struct imap_session *s)
+end_idle(struct imap_session *s, enum imap_collected what)
 {
-	if (is_done_word(s)) /* RFC 2177 */
+	if (what == COLLECT_COMMAND && is_done_word(s)) /* RFC 2177 */
 		imap_reply(s, "OK Idle completed");
 	else
 		imap_reply(s, "BAD DONE expected");
@@ -332,7 +332,7 @@ step_input(struct imap_session *s)
 		return true;
 	case COLLECT_COMMAND:
 		if (s->stage == STAGE_IDLE)
-			end_idle(s);
+			end_idle(s, what);
 		else
 			run_command(s);
 		return true;
@@ -350,7 +350,10 @@ step_input(struct imap_session *s)
 		imap_bye(s, "Too much input");
 		return true;
 	default:
-		refuse(s, what);
+		if (s->stage == STAGE_IDLE)
+			end_idle(s, what);
+		else
+			refuse(s, what);
 		return true;
 	}
 }
@@ -464,10 +467,13 @@ on_drained(struct conn *c, void *arg)
 		imap_wake(s);
 }
 
-/* Outside the pump. */
+/* Outside the pump.  A job may be in the middle of a literal, whose last bytes
+ * this must not become. */
 static void
 say_at_once(struct imap_session *s, const char *text)
 {
+	if (s->stage == STAGE_JOB)
+		return;
 	buf_add_c(imap_out(s), text);
 	imap_flush(s);
 }

@@ -5,6 +5,7 @@
 import os
 import random
 import signal
+import socket
 import subprocess
 import time
 
@@ -429,3 +430,20 @@ def test_coming_back(server, how):
             c.note_upto()
         c.drop()
     other.drop()
+
+
+@pytest.mark.dev
+def test_the_end_does_not_stand_in_a_message(server):
+    """The house goes down while a client reads a message slowly: the literal
+    that was begun must not be filled up with BYE."""
+    text = b"Subject: long\n\n" + b"a line of it\n" * 2000000
+    (server.box / "cur" / "1600000000.L.host:2,").write_bytes(text)
+    want = text.replace(b"\n", b"\r\n")
+    with socket.create_connection(("127.0.0.1", server.port), 30) as s:
+        s.sendall(b"a LOGIN x x\r\nb SELECT INBOX\r\nc FETCH 1 BODY.PEEK[]\r\n")
+        time.sleep(1)
+        server.stop()
+        got = b"".join(iter(lambda: s.recv(65536), b""))
+    literal = got.split(b"{%d}\r\n" % len(want), 1)[1]
+    assert len(literal) < len(want)
+    assert want.startswith(literal), literal[-100:]
