@@ -229,11 +229,20 @@ imap_modseq(struct imap_in *in, bool zero, uint64_t *out)
 /* --- sequence sets ---------------------------------------------------------
  */
 
+/* The number that stands for "*" here; no message has it or the one before. */
+static bool
+is_no_star(uint32_t *n)
+{
+	if (*n == UINT32_MAX)
+		*n = UINT32_MAX - 1;
+	return true;
+}
+
 static bool
 seq_number(struct imap_in *in, uint32_t *out)
 {
 	if (imap_peek(in) != '*')
-		return imap_nz_number(in, out);
+		return imap_nz_number(in, out) && is_no_star(out);
 	in->p++;
 	*out = UINT32_MAX;
 	return true;
