@@ -10,14 +10,18 @@
  * again.  MOVE removes the originals when all have been copied, so that
  * whatever happens each message is in one mailbox at least.
  */
-enum { PORTION = 1000 };
+enum {
+	PORTION = 250,	 /* copied with one sync */
+	MEASURED = 1000, /* looked at for their sizes */
+};
 
 struct copy_job {
 	struct imap_set set;
 	struct imap_walk walk;
 	struct mailbox *dst;
 	bool move;
-	bool copied; /* all of them: now a move removes */
+	bool measured; /* the sizes are known: they stand in the new names */
+	bool copied;   /* all of them: now a move removes */
 	size_t n;
 	struct imap_set_text from, to;
 	struct copied *made; /* the last portion first */
@@ -31,6 +35,34 @@ struct copied {
 
 /* --- copying ---------------------------------------------------------------
  */
+
+/*
+ * What is not known of sizes is counted, file by file, so that a portion does
+ * not read as many files as it has messages.  Copying finds out what fails
+ * here.
+ */
+static enum imap_done
+step_measure(struct imap_session *s, struct copy_job *j)
+{
+	const struct message *m;
+	uint64_t size;
+	struct err err;
+	size_t i;
+
+	for (i = 0; i < MEASURED; i++) {
+		if (!imap_walk_next(&j->walk, &s->view)) {
+			imap_walk_begin(&j->walk, &s->view, &j->set);
+			j->measured = true;
+			break;
+		}
+		m = imap_view_at(&s->view, j->walk.slot);
+		if (m && m->wsize == MESSAGE_UNKNOWN) {
+			(void)!mailbox_wsize(s->view.mb, m->uid, &size, &err);
+			break;
+		}
+	}
+	return IMAP_MORE;
+}
 
 /* A portion of those that are there; *gone: another one is not. */
 static size_t
@@ -164,6 +196,8 @@ step_copy(struct imap_session *s)
 	bool gone = false;
 	size_t n;
 
+	if (!j->measured)
+		return step_measure(s, j);
 	if (j->copied)
 		return step_remove(s, j);
 	n = collect(s, j, &gone);

@@ -29,6 +29,7 @@ struct fetch_job {
 	bool sets_seen, has_uid, has_flags;
 	bool needs_shape, needs_file, needs_fields, needs_date, needs_size;
 	bool gone, unknown_encoding;
+	bool looked;	       /* at a file, which may have taken long */
 	struct imap_walk walk; /* at the message */
 	enum {
 		NEXT,	 /* look for a message */
@@ -304,6 +305,8 @@ load_date_and_size(struct imap_session *s, struct fetch_job *j, struct err *err)
 	uint64_t size = m->wsize;
 	int64_t date = m->mtime;
 
+	j->looked = (j->needs_date && date == MESSAGE_NO_TIME) ||
+		    (j->needs_size && size == MESSAGE_UNKNOWN);
 	if (j->needs_date && date == MESSAGE_NO_TIME &&
 	    mailbox_mtime(mb, j->uid, &date, err) < 0)
 		return -1;
@@ -516,8 +519,9 @@ work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 
 	switch (j->stage) {
 	case NEXT:
+		j->looked = false;
 		*done = next_message(s, j);
-		return !j->needs_file && !j->needs_shape;
+		return !j->needs_file && !j->needs_shape && !j->looked;
 	case LOAD:
 		rc = load(s, j, &err);
 		on_loaded(s, j, rc, &err);

@@ -207,7 +207,8 @@ static enum imap_done
 step_list(struct imap_session *s)
 {
 	struct list_job *j = s->job;
-	size_t until = j->at + LISTS_A_STEP;
+	/* A folder whose STATUS is asked for may have to be opened. */
+	size_t until = j->at + (j->req.show & LIST_STATUS ? 1 : LISTS_A_STEP);
 
 	for (; j->at < j->all.n && j->at < until; j->at++) {
 		if (imap_full(s))

@@ -5,7 +5,7 @@
 #include "commands.h"
 #include "search.h"
 
-enum { PUT_BATCH = 1000 };
+enum { PUT_BATCH = 1000, TAKE_BATCH = 1000 };
 
 struct found {
 	struct imap_range *v; /* ascending and disjoint */
@@ -212,10 +212,11 @@ static enum imap_done
 step_search(struct imap_session *s)
 {
 	struct search_job *j = s->job;
+	size_t i;
 
 	if (j->saying)
 		return say(s, j);
-	for (;;) {
+	for (i = 0; i < TAKE_BATCH; i++) {
 		switch (searcher_next(&j->a)) {
 		case SEARCH_FOUND:
 			take(s, j);
@@ -228,6 +229,7 @@ step_search(struct imap_session *s)
 			return finish(s, j);
 		}
 	}
+	return IMAP_MORE;
 }
 
 static void

@@ -5,7 +5,7 @@
 #include "sort.h"
 #include "thread.h"
 
-enum { PUT_BATCH = 1000 };
+enum { PUT_BATCH = 1000, TAKE_BATCH = 1000 };
 
 struct sort_job {
 	struct search sr;
@@ -62,10 +62,13 @@ static enum imap_done
 gather(struct imap_session *s, struct sort_job *j,
        void (*take)(struct imap_session *, struct sort_job *))
 {
-	enum search_next next;
+	enum search_next next = SEARCH_FOUND;
+	size_t i;
 
-	while ((next = searcher_next(&j->a)) == SEARCH_FOUND && !j->failed) {
-		take(s, j);
+	for (i = 0; i < TAKE_BATCH && next == SEARCH_FOUND && !j->failed; i++) {
+		next = searcher_next(&j->a);
+		if (next == SEARCH_FOUND)
+			take(s, j);
 		if (j->a.read)
 			break;
 	}

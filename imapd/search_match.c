@@ -226,8 +226,10 @@ searcher_arrival(struct searcher *a, int64_t *t)
 	if (!m)
 		return false;
 	*t = m->mtime;
-	return *t != MESSAGE_NO_TIME ||
-	       mailbox_mtime(a->s->view.mb, a->uid, t, &err) == 0 ||
+	if (*t != MESSAGE_NO_TIME)
+		return true;
+	a->read = true;
+	return mailbox_mtime(a->s->view.mb, a->uid, t, &err) == 0 ||
 	       failed(a, &err);
 }
 
