@@ -120,7 +120,8 @@ imap_bye(struct imap_session *s, const char *text)
 {
 	if (s->stage == STAGE_END)
 		return;
-	buf_addf(imap_out(s), "* BYE %s\r\n", text);
+	if (s->stage != STAGE_JOB) /* as say_at_once() */
+		buf_addf(imap_out(s), "* BYE %s\r\n", text);
 	s->stage = STAGE_END;
 	imap_wake(s);
 }
@@ -461,7 +462,9 @@ on_drained(struct conn *c, void *arg)
 {
 	struct imap_session *s = arg;
 
-	(void)c;
+	/* Who reads an answer for half an hour is not idle. */
+	if (s->stage == STAGE_JOB || s->stage == STAGE_SYNC)
+		conn_deadline(c, s->user->timeout_ms);
 	/* In the next turn, so that the others have theirs. */
 	if (s->stage != STAGE_READY || imap_has_input(s))
 		imap_wake(s);

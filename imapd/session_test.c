@@ -6,6 +6,7 @@
 /* After the four above, as cmocka wants it. */
 #include <cmocka.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -91,6 +92,48 @@ test_no_autologout_at_work(void **state)
 	testbed_say(&b, 0, STR("b LOGOUT\r\n"));
 	assert_said(&b, 0, "b OK");
 	testbed_fini(&b);
+}
+
+/* Nor is a long answer cut off while the client reads it. */
+static void
+test_no_autologout_while_reading(void **state)
+{
+	enum { COPIES = 30, SIZE = 90000, AT_ONCE = 65536 };
+	static char text[SIZE], part[AT_ONCE];
+	struct testbed b;
+	struct buf command;
+	size_t got = 0;
+	ssize_t n = 1;
+	int i;
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	buf_init(&command, 2 * SIZE);
+	buf_addf(&command, "a APPEND INBOX {%d+}\r\n", SIZE);
+	buf_add(&command, text, SIZE);
+	buf_add_c(&command, "\r\nb SELECT INBOX\r\n");
+	testbed_init(&b, false);
+	testbed_connect(&b, 0);
+	b.u.timeout_ms = 10 * SHORT_MS;
+	testbed_say(&b, 0, buf_str(&command));
+	assert_said(&b, 0, "b OK");
+	buf_reset(&command);
+	buf_add_c(&command, "c FETCH 4 (UID");
+	for (i = 0; i < COPIES; i++)
+		buf_add_c(&command, " BODY.PEEK[]");
+	buf_add_c(&command, ")\r\n");
+	assert_int_equal(send(b.client[0], command.p, command.n, 0), command.n);
+	while (n > 0 && got < COPIES * SIZE) {
+		for (i = 0; i < 10; i++)
+			loop_turn(&b.u.loop, false);
+		n = recv(b.client[0], part, sizeof(part), MSG_DONTWAIT);
+		got += n > 0 ? (size_t)n : 0;
+		usleep(SHORT_MS * 1000 / 2);
+	}
+	assert_true(got >= COPIES * SIZE);
+	assert_false(has_ended(&b));
+	testbed_fini(&b);
+	buf_fini(&command);
 }
 
 /* Without inotify a client in IDLE hears of mail at the next poll, another one
@@ -222,6 +265,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_autologout),
 		cmocka_unit_test(test_no_autologout_at_work),
+		cmocka_unit_test(test_no_autologout_while_reading),
 		cmocka_unit_test(test_news_by_polling),
 		cmocka_unit_test(test_compress),
 		cmocka_unit_test(test_compressed_rest),
