@@ -69,7 +69,9 @@ fsx_replace(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 	if (snprintf(tmp, sizeof(tmp), ".%s.new", name) >= (int)sizeof(tmp))
 		return err_set(err, ERR_PERM, ENAMETOOLONG, "%s: name too long",
 			       name);
-	fd = fsx_open(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC, mode);
+	/* Should a FIFO stand there: an error, no waiting. */
+	fd = fsx_open(dirfd, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK,
+		      mode);
 	if (fd < 0)
 		return err_sys(err, errno, "%s", tmp);
 	if (fsx_write_all(fd, p, n, err) < 0)

@@ -34,7 +34,8 @@ copy_file(int dir, const char *from, struct mailbox *dst, const char *name,
 	  struct err *err)
 {
 	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT } };
-	int fd = -1, old = fsx_open(dir, from, O_RDONLY, 0), rc = -1;
+	int fd = -1, old = fsx_open(dir, from, O_RDONLY | O_NONBLOCK, 0),
+	    rc = -1;
 	struct stat st;
 
 	if (old < 0 || fsx_fstat(old, &st) < 0) {

@@ -179,7 +179,7 @@ read_subscriptions(struct store *st, struct buf *text, struct err *err)
 {
 	char part[8192];
 	ssize_t n;
-	int fd = fsx_open(st->mail, subscriptions, O_RDONLY, 0);
+	int fd = fsx_open(st->mail, subscriptions, O_RDONLY | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, subscriptions);

@@ -7,14 +7,14 @@
 #include "base/fsx.h"
 #include "store/store_int.h"
 
-/* The file of a message; -1 with errno. */
+/* The file of a message; -1 with errno.  Never wait for what is no file. */
 static int
 open_message(struct mailbox *mb, const struct message *m)
 {
 	char name[MAILDIR_NAME_MAX + 1];
 	int dir = message_file(mb, m, name);
 
-	return fsx_open(dir, name, O_RDONLY, 0);
+	return fsx_open(dir, name, O_RDONLY | O_NONBLOCK, 0);
 }
 
 /*

@@ -137,7 +137,7 @@ load(struct store *st)
 	st->summary = calloc(1, sizeof(*st->summary));
 	if (!st->summary)
 		return NULL;
-	fd = fsx_open(st->mail, summary_file, O_RDONLY, 0);
+	fd = fsx_open(st->mail, summary_file, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0)
 		return st->summary;
 	buf_init(&text, SUMMARY_MAX);

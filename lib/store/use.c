@@ -70,7 +70,7 @@ read_file(struct store *st, struct buf *text, struct err *err)
 {
 	char part[4096];
 	ssize_t n;
-	int fd = fsx_open(st->mail, file, O_RDONLY, 0);
+	int fd = fsx_open(st->mail, file, O_RDONLY | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "%s", file);
