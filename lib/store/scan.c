@@ -193,7 +193,7 @@ is_there_moved(struct scan *s, const struct moved *v)
 
 /*
  * Two files of one base: the second is a message of its own under a new base,
- * so that no mail hides.
+ * so that no mail hides.  So is one whose name has no room for flags.
  */
 static int
 split_twin(struct scan *s, const char *name, uint64_t disk, struct err *err)
@@ -214,7 +214,7 @@ split_twin(struct scan *s, const char *name, uint64_t disk, struct err *err)
 	    fsx_rename_new(dir, name, dir, to) == 0) {
 		watch_own(mb, disk, name, false);
 		watch_own(mb, disk, to, true);
-		log_info("%s: two files of one name, %s is now %s", mb->name,
+		log_info("%s: %s cannot keep its name, it is %s now", mb->name,
 			 LOGQ(str_of(name)), to);
 		rc = maildir_parse(buf_str(&b), &p) < 0
 			     ? 0
@@ -290,7 +290,7 @@ one_file(struct scan *s, const char *name, bool in_new, struct err *err)
 		return 0;
 	}
 	if (!make_regular(mb, name, &p, disk)) {
-		if (errno == EEXIST)
+		if (errno == EEXIST || errno == ENAMETOOLONG)
 			return split_twin(s, name, disk, err);
 		if (errno != ENOENT)
 			log_warn("%s: %s cannot be a message's name", mb->name,
