@@ -24,6 +24,25 @@ struct store_append {
 	bool named;    /* out of tmp/ */
 };
 
+/* Somebody may have removed tmp/ as a whole, to clean up. */
+static int
+open_tmp(struct mailbox *mb, const char *name, struct err *err)
+{
+	int tries, tmp, fd = -1;
+
+	for (tries = 0; fd < 0 && tries < 2; tries++) {
+		fd = fsx_open(mb->tmp, name, O_WRONLY | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0 || errno != ENOENT)
+			break;
+		tmp = store_open_sub(mb->dir, "tmp", err);
+		if (tmp < 0)
+			return -1;
+		fsx_close(mb->tmp);
+		mb->tmp = tmp;
+	}
+	return fd < 0 ? err_sys(err, errno, "tmp") : fd;
+}
+
 struct store_append *
 append_begin(struct mailbox *mb, struct err *err)
 {
@@ -42,9 +61,8 @@ append_begin(struct mailbox *mb, struct err *err)
 		return NULL;
 	}
 	a->mb = mb;
-	a->fd = fsx_open(mb->tmp, a->tmp, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	a->fd = open_tmp(mb, a->tmp, err);
 	if (a->fd < 0) {
-		err_sys(err, errno, "tmp");
 		free(a->tmp);
 		free(a);
 		return NULL;

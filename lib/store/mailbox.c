@@ -436,6 +436,17 @@ fail:
 /* --- what others did -------------------------------------------------------
  */
 
+/* Its directories were removed or replaced. */
+static int
+lost(struct mailbox *mb)
+{
+	log_info("%s: it is not there any more", mb->name);
+	watch_unbox(mb);
+	mb->deleted = mb->news = true;
+	mailbox_tell(mb);
+	return 0;
+}
+
 int
 mailbox_refresh(struct mailbox *mb, struct err *err)
 {
@@ -444,6 +455,9 @@ mailbox_refresh(struct mailbox *mb, struct err *err)
 	if (mb->deleted)
 		return 0;
 	watch_drain(mb->st);
+	if (mb->unsure && !store_is_whole(mb))
+		return lost(mb);
+	mb->unsure = false;
 	rc = index_catch_up(mb->ix, err);
 	if (rc == 0 && !mb->deleted) {
 		if (mb->wd_cur < 0)
@@ -452,6 +466,8 @@ mailbox_refresh(struct mailbox *mb, struct err *err)
 		    buf_overflown(&mb->events))
 			rc = scan_merge(mb, err);
 	}
+	if (rc < 0 && !store_is_whole(mb))
+		return lost(mb);
 	mailbox_tell(mb);
 	return rc;
 }

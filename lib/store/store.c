@@ -136,6 +136,7 @@ store_poll(struct store *st)
 	for (it = st->boxes.next; it != &st->boxes; it = next) {
 		mb = LIST_OF(it, struct mailbox, link);
 		next = it->next;
+		mb->unsure = true; /* no event tells of rmdir(2) */
 		if (mb->refs && mailbox_refresh(mb, &err) < 0)
 			log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
 	}
@@ -150,7 +151,7 @@ last_validity(struct store *st, uint64_t *last, struct err *err)
 	int fd;
 
 	*last = 0;
-	fd = fsx_open(st->mail, validity_file, O_RDONLY, 0);
+	fd = fsx_open(st->mail, validity_file, O_RDONLY | O_NONBLOCK, 0);
 	if (fd >= 0) {
 		n = fsx_read(fd, text, sizeof(text));
 		fsx_close(fd);
@@ -262,8 +263,8 @@ store_find_open(struct store *st, const char *name)
 /* --- opening and keeping ---------------------------------------------------
  */
 
-static int
-open_sub(int dir, const char *name, struct err *err)
+int
+store_open_sub(int dir, const char *name, struct err *err)
 {
 	int fd = fsx_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
 
@@ -284,9 +285,9 @@ open_dirs(struct mailbox *mb, struct err *err)
 			   O_RDONLY | O_DIRECTORY, 0);
 	if (mb->dir < 0)
 		return err_sys(err, errno, "%s", mb->name);
-	if ((mb->tmp = open_sub(mb->dir, "tmp", err)) < 0 ||
-	    (mb->new = open_sub(mb->dir, "new", err)) < 0 ||
-	    (mb->cur = open_sub(mb->dir, "cur", err)) < 0)
+	if ((mb->tmp = store_open_sub(mb->dir, "tmp", err)) < 0 ||
+	    (mb->new = store_open_sub(mb->dir, "new", err)) < 0 ||
+	    (mb->cur = store_open_sub(mb->dir, "cur", err)) < 0)
 		return -1;
 	mb->ix = index_open(mb->dir, mb->name, &mailbox_index_ops, mb, err);
 	return mb->ix ? 0 : -1;
@@ -301,18 +302,31 @@ close_idle(struct mailbox *mb)
 	mailbox_free(mb);
 }
 
+static bool
+is_that(int fd, int dir, const char *name)
+{
+	struct stat have, now;
+
+	return fsx_fstat(fd, &have) == 0 && fsx_fstatat(dir, name, &now) == 0 &&
+	       have.st_ino == now.st_ino && have.st_dev == now.st_dev;
+}
+
+bool
+store_is_whole(const struct mailbox *mb)
+{
+	return is_that(mb->new, mb->dir, "new") &&
+	       is_that(mb->cur, mb->dir, "cur");
+}
+
 /* Is the folder of this name still the directory we have open? */
 static bool
 is_current(struct mailbox *mb)
 {
 	char path[STORE_NAME_MAX + 2];
-	struct stat have, now;
 
 	store_dir_of(mb->name, path);
-	return *path == '\0' ||
-	       (fsx_fstat(mb->dir, &have) == 0 &&
-		fsx_fstatat(mb->st->mail, path, &now) == 0 &&
-		have.st_ino == now.st_ino && have.st_dev == now.st_dev);
+	return (*path == '\0' || is_that(mb->dir, mb->st->mail, path)) &&
+	       store_is_whole(mb);
 }
 
 void

@@ -32,6 +32,7 @@ struct mailbox {
 
 	/* what the disk may have that the index has not (scan.c, watch.c) */
 	bool dirty_new, dirty_cur;     /* the directory must be read */
+	bool unsure;		       /* ... or is another one now */
 	struct buf events;	       /* names that came or went */
 	int wd_new, wd_cur;	       /* both, or both are -1 */
 	unsigned new_reads, cur_reads; /* counted for the tests */
@@ -64,6 +65,10 @@ void store_empty_dir(int dir, const char *sub);
  * and it is freed with its last user. */
 void store_forget(struct mailbox *mb);
 struct mailbox *store_find_open(struct store *st, const char *name);
+/* Are the folder's new/ and cur/ still the directories we have open? */
+bool store_is_whole(const struct mailbox *mb);
+/* A directory in the folder, made if it is missing; -1: err. */
+int store_open_sub(int dir, const char *name, struct err *err);
 uint32_t store_fresh_validity(struct store *st, uint32_t above,
 			      struct err *err);
 /* A folder has this one, which came from elsewhere. */

@@ -19,7 +19,9 @@
 enum {
 	CAME = IN_CREATE | IN_MOVED_TO,
 	WENT = IN_DELETE | IN_MOVED_FROM,
-	EVENTS = CAME | WENT | IN_DELETE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW,
+	AWAY = IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED,
+	EVENTS = CAME | WENT | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
+		 IN_DONT_FOLLOW,
 	OWN_MAX = 2048, /* the kernel queues 16384 events by default */
 };
 
@@ -156,8 +158,14 @@ keep(struct mailbox *mb, const struct inotify_event *e)
 	struct maildir_name parsed;
 	char head[EV_HEAD];
 
-	if (e->mask & (IN_DELETE_SELF | IN_IGNORED)) {
-		mb->dirty_new = mb->dirty_cur = true;
+	if (e->mask & AWAY) {
+		mb->dirty_new = mb->dirty_cur = mb->unsure = true;
+		if (e->mask & IN_IGNORED) {
+			/* The directory has gone, or was watched for a folder
+			 * of another name as well, which has been closed. */
+			watch_unbox(mb);
+			watch_box(mb->st, mb);
+		}
 		return;
 	}
 	if (e->mask & IN_ISDIR || maildir_parse(name, &parsed) < 0)
