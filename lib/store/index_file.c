@@ -42,8 +42,10 @@ index_sync_log(struct index *ix, struct err *err)
 int
 index_flush(struct index *ix, struct err *err)
 {
-	if (ix->durable == ix->end || ix->fd < 0)
+	if (ix->durable == ix->end || ix->fd < 0) {
+		ix->unsynced_since = 0; /* not there: read again, or mended */
 		return 0;
+	}
 	if (index_sync_log(ix, err) < 0)
 		return -1;
 	ix->durable = ix->end;
@@ -190,7 +192,7 @@ bool
 index_same(int dir, uint64_t id, uint64_t end)
 {
 	char head[ILOG_HEADER], c = 0;
-	int fd = fsx_open(dir, ILOG_NAME, O_RDONLY, 0);
+	int fd = fsx_open(dir, ILOG_NAME, O_RDONLY | O_NONBLOCK, 0);
 	struct ilog_header h;
 	struct stat st;
 	bool same;

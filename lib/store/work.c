@@ -14,10 +14,12 @@
 #include "store/store_int.h"
 
 enum {
-	DUE_MS = 2000,	 /* flags change oftener than once */
-	CALM_MS = 5000,	 /* no change for so long: idle */
-	PORTION = 200,	 /* renames a call */
-	DUE_MAX = 65536, /* more: all messages are looked at */
+	DUE_MS = 2000,	       /* flags change oftener than once */
+	AGAIN_MS = 30000,      /* after an error of the disk: renames */
+	FLUSH_AGAIN_MS = 1000, /* and syncs */
+	CALM_MS = 5000,	       /* no change for so long: idle */
+	PORTION = 200,	       /* renames a call */
+	DUE_MAX = 65536,       /* more: all messages are looked at */
 	MANY = 1000,
 };
 
@@ -133,6 +135,7 @@ struct sweep {
 	size_t n;
 	uint32_t again[PORTION]; /* UIDs */
 	size_t nagain;
+	int code; /* errno of one of those that no scan can help */
 };
 
 static void
@@ -150,7 +153,7 @@ rename_one(struct mailbox *mb, const struct message *m, struct sweep *s)
 		if (errno == ENOENT || errno == EEXIST)
 			mb->dirty_new = mb->dirty_cur = true;
 		else
-			log_warn("%s: %s: %s", mb->name, from, strerror(errno));
+			s->code = errno;
 		s->again[s->nagain++] = uid;
 		return;
 	}
@@ -158,6 +161,23 @@ rename_one(struct mailbox *mb, const struct message *m, struct sweep *s)
 	watch_own(mb, want, to, true);
 	s->slot[s->n] = index_lower(mb->ix, uid);
 	s->disk[s->n++] = want;
+}
+
+/*
+ * Those that could not be renamed: after the scan, or after a while, so that a
+ * disk that is full or gone does not keep us busy.
+ */
+static void
+sweep_again(struct mailbox *mb, const struct sweep *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->nagain; i++)
+		work_due(mb, s->again[i]);
+	mb->due_ms = clock_mono_ms() + (s->code ? AGAIN_MS : DUE_MS);
+	if (s->code)
+		log_warn("%s: flags are not in the names of files: %s",
+			 mb->name, strerror(s->code));
 }
 
 /* A portion; false: that is all for now. */
@@ -170,7 +190,7 @@ sweep(struct mailbox *mb)
 	size_t i;
 
 	if (mailbox_lock(mb, &err) < 0) {
-		mb->due_ms = 0;
+		mb->due_ms = clock_mono_ms() + AGAIN_MS;
 		return false;
 	}
 	while (s.n + s.nagain < PORTION && (m = next_due(mb)))
@@ -186,9 +206,9 @@ sweep(struct mailbox *mb)
 	}
 	index_unlock(mb->ix);
 	watch_drain(mb->st);
-	for (i = 0; i < s.nagain; i++)
-		work_due(mb, s.again[i]);
-	return m != NULL;
+	if (s.nagain)
+		sweep_again(mb, &s);
+	return m && !s.nagain;
 }
 
 /* --- syncing, and peace ----------------------------------------------------
@@ -267,18 +287,31 @@ work_box(struct mailbox *mb)
 
 	if (mb->due_ms && mb->due_ms <= now && sweep(mb))
 		mb->due_ms = now; /* more of it */
+	if (mb->touched && (!mb->due_ms || mb->due_ms > now) &&
+	    now >= mb->touched + CALM_MS)
+		rest(mb);
 	if (index_flush_due(mb->ix) == 0)
 		work_flush(mb);
-	if (mb->touched && !mb->due_ms && now >= mb->touched + CALM_MS)
-		rest(mb);
 	due = index_flush_due(mb->ix);
 	if (due >= 0)
-		ms = due;
+		ms = due ? due : FLUSH_AGAIN_MS;
 	if (mb->due_ms)
 		ms = sooner(ms, mb->due_ms, now);
-	else if (mb->touched)
+	if (mb->touched)
 		ms = sooner(ms, mb->touched + CALM_MS, now);
 	return ms;
+}
+
+/* What inotify told while something else was done, also of another folder: its
+ * descriptor will not say so again. */
+static void
+take_told(struct mailbox *mb)
+{
+	struct err err;
+
+	if (mb->refs && (mb->dirty_new || mb->dirty_cur || mb->events.n) &&
+	    mailbox_refresh(mb, &err) < 0)
+		log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
 }
 
 void
@@ -293,9 +326,15 @@ store_work(struct store *st, int *ms)
 		mb = LIST_OF(it, struct mailbox, link);
 		if (mb->deleted)
 			continue;
+		take_told(mb);
 		one = work_box(mb);
 		if (one >= 0 && (*ms < 0 || one < *ms))
 			*ms = one;
+	}
+	list_for_each (it, &st->boxes) {
+		mb = LIST_OF(it, struct mailbox, link);
+		if (mb->refs && !mb->deleted && mb->events.n)
+			*ms = 0;
 	}
 	if (*ms < 0)
 		summary_write(st);
