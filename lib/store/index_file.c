@@ -234,7 +234,7 @@ take_own(struct index *ix)
 			 &parsed);
 	ix->s.ops = NULL;
 	BUG_ON(res != ILOG_OK && !replay.nomem);
-	ix->broken = replay.nomem; /* it stands in the log, read it again */
+	ix->broken |= replay.nomem; /* it stands in the log, read it again */
 	ix->end += ix->p.b.n;
 	index_settle(ix);
 }
@@ -290,7 +290,9 @@ index_commit(struct index *ix, bool sync, struct err *err)
 
 	BUG_ON(!ix->locked);
 	index_finish_record(ix);
-	if (buf_overflown(&p->b) || ix->end + p->b.n > ILOG_MAX) {
+	/* A modseq beyond that only a made-up log can lead to. */
+	if (buf_overflown(&p->b) || ix->end + p->b.n > ILOG_MAX ||
+	    p->modseq > INT64_MAX) {
 		err_set(err, ERR_TEMP, ENOMEM, "%s: too much", ILOG_NAME);
 		goto out;
 	}

@@ -176,7 +176,7 @@ index_read_tail(struct index *ix, uint64_t size, struct err *err)
 			 &replay, &parsed);
 	ix->s.ops = NULL;
 	free(p);
-	ix->broken = replay.nomem;
+	ix->broken |= replay.nomem;
 	if (replay.nomem)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	if (res == ILOG_DAMAGED)

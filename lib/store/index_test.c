@@ -7,6 +7,7 @@
 #include "base/fsx_mem.h"
 #include "base/unit.h"
 #include "store/index.h"
+#include "store/index_log.h"
 
 /* One process that has the folder open, and what it was told. */
 struct seen {
@@ -653,10 +654,88 @@ test_compact(void **state)
 	buf_fini(&y);
 }
 
+/* A log that somebody made up: no modseq is left. */
+static void
+test_last_modseq(void **state)
+{
+	const struct ilog_header h = { 7, 1, INT64_MAX, 0, 1 };
+	struct index_new a = { .base = STR("1.x") };
+	struct buf log;
+	struct seen s;
+	struct err err;
+	int dir, fd;
+
+	(void)state;
+	fsx_mem_reset();
+	dir = fsx_mem_root();
+	buf_init(&log, 100);
+	ilog_put_header(&log, &h);
+	fd = fsx_open(dir, ILOG_NAME, O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(fsx_write_all(fd, log.p, log.n, &err), 0);
+	fsx_close(fd);
+	buf_fini(&log);
+	open_index(&s, dir);
+	lock(&s);
+	assert_int_equal(index_add(s.ix, &a), 1);
+	assert_int_equal(index_commit(s.ix, true, &err), -1);
+	index_unlock(s.ix);
+	assert_int_equal(index_slots(s.ix), 0);
+	index_close(s.ix);
+}
+
+/* A block of the snapshot is bad, and the log cannot be read when it is needed:
+ * what is unknown then is not forgotten. */
+static void
+test_unread(void **state)
+{
+	struct memfs good;
+	struct index_totals t;
+	struct seen s, other;
+	struct err err;
+	uint64_t call;
+	int dir;
+
+	(void)state;
+	fsx_mem_reset();
+	dir = fsx_mem_root();
+	open_index(&s, dir);
+	add(&s, 1, 600);
+	index_close(s.ix);
+	flip(dir, "posthouse.index", 8 * (length(dir, "posthouse.index") / 2));
+	memfs_copy(&good, fsx_mem_now());
+	for (call = 1; call < 30; call++) {
+		fsx_mem_load(&good);
+		dir = fsx_mem_root();
+		open_index(&s, dir);
+		open_index(&other, dir);
+		lock(&other);
+		index_state(other.ix, 300, MAILDIR_FLAGGED, 0);
+		commit(&other, true);
+		fsx_mem_fail_at(fsx_mem_calls() + call, EIO);
+		(void)!index_catch_up(s.ix, &err);
+		fsx_mem_fail_at(0, 0);
+		catch_up(&s);
+		assert_non_null(index_find(s.ix, 301));
+		index_compact(s.ix);
+		add(&s, 601, 1);
+		index_close(s.ix);
+		index_close(other.ix);
+		open_index(&s, dir);
+		index_totals(s.ix, &t);
+		assert_int_equal(t.messages, 601);
+		assert_int_equal(index_slots(s.ix), 601);
+		assert_int_equal(index_at(s.ix, 300)->uid, 301);
+		index_close(s.ix);
+	}
+	memfs_fini(&good);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_last_modseq),
+		cmocka_unit_test(test_unread),
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_undo),
 		cmocka_unit_test(test_two),
