@@ -104,6 +104,7 @@ close_file(struct blob_file *f)
 	if (f->fd >= 0)
 		fsx_close(f->fd);
 	f->fd = -1;
+	f->ino = 0; /* another file may get the number */
 	f->window_n = 0;
 }
 
@@ -243,7 +244,6 @@ lock_file(struct blob_file *f)
 	}
 	if (rc < 0) {
 		close_file(f);
-		f->ino = 0;
 		f->off = true;
 	}
 	return rc == 0;
@@ -310,7 +310,6 @@ blob_open(struct blob_file *f)
 		blob_flush(f);
 		close_file(f);
 		f->again = false;
-		f->ino = 0;
 		f->end = 0;
 	}
 	if (f->fd < 0 && !f->off)
