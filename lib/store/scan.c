@@ -35,9 +35,10 @@ struct moved {
 
 struct scan {
 	struct mailbox *mb;
-	size_t slots;	  /* of the index when this began */
-	uint8_t *seen;	  /* a bit a slot */
-	uint8_t *shifted; /* the same: it stands in moved */
+	size_t slots;	   /* of the index when this began */
+	uint8_t *seen;	   /* a bit a slot */
+	uint32_t *shifted; /* of a slot: its place in moved, from 1; NULL: none
+			      is there */
 	struct buf names;
 	struct found *found;
 	size_t nfound, found_size;
@@ -49,27 +50,15 @@ struct scan {
 };
 
 static bool
-has_bit(const uint8_t *bits, size_t i)
-{
-	return bits[i / 8] >> i % 8 & 1;
-}
-
-static void
-set_bit(uint8_t *bits, size_t i)
-{
-	bits[i / 8] |= (uint8_t)(1 << i % 8);
-}
-
-static bool
 has(const struct scan *s, size_t slot)
 {
-	return has_bit(s->seen, slot);
+	return s->seen[slot / 8] >> slot % 8 & 1;
 }
 
 static void
 set_seen(struct scan *s, size_t slot)
 {
-	set_bit(s->seen, slot);
+	s->seen[slot / 8] |= (uint8_t)(1 << slot % 8);
 }
 
 /* Room for one more. */
@@ -144,14 +133,23 @@ add_found(struct scan *s, const struct maildir_name *p, uint64_t disk,
 	return 0;
 }
 
+/* It is called so now, whatever it was a moment ago. */
 static int
 add_moved(struct scan *s, size_t slot, uint64_t disk, struct err *err)
 {
+	if (!s->shifted)
+		s->shifted = calloc(s->slots, sizeof(*s->shifted));
+	if (!s->shifted)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	if (s->shifted[slot]) {
+		s->moved[s->shifted[slot] - 1].disk = disk;
+		return 0;
+	}
 	if (grow(&s->moved, s->nmoved, &s->moved_size, sizeof(*s->moved), err) <
 	    0)
 		return -1;
 	s->moved[s->nmoved++] = (struct moved){ slot, disk };
-	set_bit(s->shifted, slot);
+	s->shifted[slot] = (uint32_t)s->nmoved;
 	return 0;
 }
 
@@ -171,12 +169,8 @@ is_there(struct mailbox *mb, const struct message *m)
 static const struct moved *
 find_moved(const struct scan *s, size_t slot)
 {
-	size_t i = has_bit(s->shifted, slot) ? s->nmoved : 0;
-
-	while (i-- > 0)
-		if (s->moved[i].slot == slot)
-			return &s->moved[i];
-	return NULL;
+	return s->shifted && s->shifted[slot] ? &s->moved[s->shifted[slot] - 1]
+					      : NULL;
 }
 
 /* Is that file (still) there? */
@@ -263,7 +257,7 @@ known_file(struct scan *s, size_t slot, const char *name, uint64_t disk,
 		return split_twin(s, name, disk, err);
 	if (m->disk != disk && is_there(s->mb, m))
 		return split_twin(s, name, disk, err);
-	if (m->disk == disk && !v)
+	if (m->disk == disk && !find_moved(s, slot))
 		s->in_new += disk & MESSAGE_IN_NEW && !has(s, slot);
 	else if (add_moved(s, slot, disk, err) < 0)
 		return -1;
@@ -718,8 +712,7 @@ merge_locked(struct scan *s, struct err *err)
 
 	s->slots = index_slots(mb->ix);
 	s->seen = calloc(s->slots / 8 + 1, 1);
-	s->shifted = calloc(s->slots / 8 + 1, 1);
-	if (!s->seen || !s->shifted)
+	if (!s->seen)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	if (!mb->dirty_new && !cur)
 		return take_events(s, err) < 0 ? -1 : apply(s, NULL, err);
