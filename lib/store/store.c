@@ -268,7 +268,8 @@ store_open_sub(int dir, const char *name, struct err *err)
 {
 	int fd = fsx_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
 
-	if (fd < 0 && errno == ENOENT && fsx_mkdir(dir, name, 0700) == 0)
+	if (fd < 0 && errno == ENOENT && fsx_mkdir(dir, name, 0700) == 0 &&
+	    fsx_fsync(dir) == 0)
 		fd = fsx_open(dir, name, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0)
 		err_sys(err, errno, "%s", name);
