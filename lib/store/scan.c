@@ -699,6 +699,8 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 		index_set_stamp(mb->ix, stamp);
 	/* What the log says of names must not outlive the names. */
 	mb->names_synced = false;
+	if (s->nmoved && mailbox_sync_names(mb, false, err) < 0)
+		return -1;
 	return mailbox_commit(mb, s->nfound > 0, err);
 }
 

@@ -199,7 +199,8 @@ sweep(struct mailbox *mb)
 		index_named(mb->ix, s.slot[i], s.disk[i]);
 	if (s.n) {
 		mb->names_synced = false;
-		if (mailbox_commit(mb, false, &err) < 0) {
+		if (mailbox_sync_names(mb, false, &err) < 0 ||
+		    mailbox_commit(mb, false, &err) < 0) {
 			log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
 			mb->dirty_new = mb->dirty_cur = true;
 		}
