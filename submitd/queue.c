@@ -88,7 +88,8 @@ on_answer(void *arg, const struct msg_def *def, void *msg)
 		s->tag = 0;
 		s->listing = false;
 		s->listed[0] = '\0';
-		session_answer(s, end(s, msg));
+		session_answer(s,
+			       end(s, def == &msg_queue_done_def ? msg : NULL));
 	}
 }
 

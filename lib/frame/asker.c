@@ -325,6 +325,12 @@ asker_cancel(struct asker *a, uint32_t tag)
 	free(r);
 }
 
+size_t
+asker_unsent(const struct asker *a)
+{
+	return a->chan ? chan_queued(a->chan) : 0;
+}
+
 bool
 asker_is_up(const struct asker *a)
 {
@@ -344,13 +350,14 @@ on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	struct asker *a = arg;
 	struct request *r = find(a, tag);
 
-	if (r && !(def->flags & MSG_REPLY)) {
+	if (r && r->sent && def->flags & MSG_PART) {
 		r->cb(r->arg, def, msg);
-	} else if (r && r->sent) {
+	} else if (r && r->sent && def->flags & MSG_REPLY) {
 		forget(a, r);
 		r->cb(r->arg, def, msg);
 		free(r);
-	} else if (!(def->flags & MSG_REPLY) && tag == 0 && a->note) {
+	} else if (!(def->flags & (MSG_PART | MSG_REPLY)) && tag == 0 &&
+		   a->note) {
 		a->note(a->arg, def, msg);
 	}
 	if (chan_is_open(c))

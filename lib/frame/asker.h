@@ -14,8 +14,11 @@ struct asker;
 
 /* The last answer (MSG_REPLY) to a request, or NULL: EOF or deadline, so
  * nobody knows whether it was done (ERR_TEMP).  Also called with each part
- * that comes under the tag before the reply.  Fields of type MSG_FD may be
- * taken by setting them to -1. */
+ * (MSG_PART) that comes under the tag before the reply.  Fields of type MSG_FD
+ * may be taken by setting them to -1.
+ *
+ * Where a row has several kinds of requests, the service, if it has been taken
+ * over, may answer one with what belongs to another: look at def. */
 typedef void asker_reply_cb(void *arg, const struct msg_def *def, void *msg);
 
 /* A note from the service (a message under no request's tag). */
@@ -60,6 +63,9 @@ uint32_t asker_send_tagged(struct asker *a, uint32_t tag,
 			   unsigned deadline_ms, asker_reply_cb *cb, void *arg);
 /* Forget a request: its callback is not called; its answer is dropped. */
 void asker_cancel(struct asker *a, uint32_t tag);
+/* Bytes of messages that the service has not read yet: who may be told less
+ * instead looks here first. */
+size_t asker_unsent(const struct asker *a);
 bool asker_is_up(const struct asker *a);
 /* Requests sent or waiting. */
 unsigned asker_pending(const struct asker *a);

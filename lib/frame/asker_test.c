@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "frame/asker.h"
+#include "frame/msg_qmgr.h"
 #include "frame/msg_router.h"
 
 enum { INFLIGHT = 512 }; /* of the row qmgr-router */
@@ -297,6 +298,51 @@ test_deadline_cancel(void **state)
 	assert_int_equal(w.failed, 1);
 }
 
+static void
+on_note(void *arg, const struct msg_def *def, void *msg)
+{
+	struct world *w = arg;
+
+	(void)def;
+	(void)msg;
+	w->parts++;
+}
+
+/* A service that has been taken over: neither is a note a part of an answer,
+ * nor does it come under a tag. */
+static void
+test_note_is_no_answer(void **state)
+{
+	struct msg_stream m = { .size = 1 };
+	struct msg_pressure note = { 0 };
+	struct world w = { .service = -1 };
+	struct err err;
+	struct buf b;
+	uint32_t tag;
+	size_t nfds;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(loop_init(&w.d.loop, &err), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	w.service = fds[1];
+	w.a = asker_new_fd(&w.d.loop, fds[0], &channels[CH_SMTPD_QMGR], NULL,
+			   &w);
+	asker_set_note(w.a, on_note);
+	tag = asker_send(w.a, &msg_stream_def, &m, 0, on_reply, &w);
+	assert_true(tag != 0);
+	buf_init(&b, 1000);
+	assert_int_equal(msg_encode(&b, &msg_pressure_def, tag, &note, NULL,
+				    &nfds, &err),
+			 0);
+	assert_int_equal(send(w.service, b.p, b.n, 0), b.n);
+	buf_fini(&b);
+	turns(&w);
+	assert_int_equal(w.parts + w.failed, 0);
+	close_world(&w);
+	assert_int_equal(w.failed, 1);
+}
+
 int
 main(void)
 {
@@ -305,6 +351,7 @@ main(void)
 		cmocka_unit_test(test_reconnect),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_deadline_cancel),
+		cmocka_unit_test(test_note_is_no_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

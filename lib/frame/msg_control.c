@@ -65,7 +65,7 @@ static const struct msg_field msg_admin_text_fields[] = {
 	MSG_FIELD(msg_admin_text, text, MSG_BYTES, 32768),
 };
 const struct msg_def msg_admin_text_def =
-	MSG_DEF(msg_admin_text, MSG_ADMIN_TEXT, 0);
+	MSG_DEF(msg_admin_text, MSG_ADMIN_TEXT, MSG_PART);
 
 static const struct msg_field msg_admin_done_fields[] = {
 	MSG_FIELD(msg_admin_done, status, MSG_U8, 0),

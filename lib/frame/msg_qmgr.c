@@ -115,13 +115,13 @@ static const struct msg_field msg_queue_row_fields[] = {
 	MSG_FIELD(msg_queue_row, flags, MSG_U8, 15),
 };
 const struct msg_def msg_queue_row_def =
-	MSG_DEF(msg_queue_row, MSG_QUEUE_ROW, 0);
+	MSG_DEF(msg_queue_row, MSG_QUEUE_ROW, MSG_PART);
 
 static const struct msg_field msg_queue_text_fields[] = {
 	MSG_FIELD(msg_queue_text, text, MSG_BYTES, 60000),
 };
 const struct msg_def msg_queue_text_def =
-	MSG_DEF(msg_queue_text, MSG_QUEUE_TEXT, 0);
+	MSG_DEF(msg_queue_text, MSG_QUEUE_TEXT, MSG_PART);
 
 static const struct msg_field msg_queue_done_fields[] = {
 	MSG_FIELD(msg_queue_done, status, MSG_U8, 0),
@@ -138,7 +138,7 @@ static const struct msg_field msg_queue_attempt_fields[] = {
 	MSG_FIELD(msg_queue_attempt, text, MSG_BYTES, ATTEMPT_TEXT_MAX),
 };
 const struct msg_def msg_queue_attempt_def =
-	MSG_DEF(msg_queue_attempt, MSG_QUEUE_ATTEMPT, 0);
+	MSG_DEF(msg_queue_attempt, MSG_QUEUE_ATTEMPT, MSG_PART);
 
 static const struct msg_field msg_queue_change_fields[] = {
 	MSG_FIELD(msg_queue_change, id, MSG_STR, QUEUE_ID_MAX),

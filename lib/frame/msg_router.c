@@ -37,7 +37,7 @@ static const struct msg_field msg_expanded_part_fields[] = {
 	MSG_LIST_FIELD(msg_expanded_part, rcpts, RCPTS_MAX, &msg_rcpt_def),
 };
 const struct msg_def msg_expanded_part_def =
-	MSG_DEF(msg_expanded_part, MSG_EXPANDED_PART, 0);
+	MSG_DEF(msg_expanded_part, MSG_EXPANDED_PART, MSG_PART);
 
 static const struct msg_field msg_expanded_fields[] = {
 	MSG_FIELD(msg_expanded, temp, MSG_U8, 1),

@@ -44,7 +44,7 @@ static const struct msg_field msg_sent_part_fields[] = {
 		       &msg_send_result_def),
 };
 const struct msg_def msg_sent_part_def =
-	MSG_DEF(msg_sent_part, MSG_SENT_PART, 0);
+	MSG_DEF(msg_sent_part, MSG_SENT_PART, MSG_PART);
 
 static const struct msg_field msg_sent_fields[] = {
 	MSG_LIST_FIELD(msg_sent, results, SEND_RCPTS_MAX, &msg_send_result_def),

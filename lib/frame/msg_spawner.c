@@ -82,7 +82,8 @@ static const struct msg_field msg_who_row_fields[] = {
 	MSG_FIELD(msg_who_row, since, MSG_U64, 0),
 	MSG_FIELD(msg_who_row, state, MSG_STR, FOLDER_MAX + 32),
 };
-const struct msg_def msg_who_row_def = MSG_DEF(msg_who_row, MSG_WHO_ROW, 0);
+const struct msg_def msg_who_row_def =
+	MSG_DEF(msg_who_row, MSG_WHO_ROW, MSG_PART);
 
 static const struct msg_field msg_who_done_fields[] = {
 	MSG_FIELD(msg_who_done, count, MSG_U32, 0),

@@ -40,7 +40,8 @@ enum msg_flags {
 	MSG_REQUEST = 1, /* counts as in flight until its reply */
 	MSG_REPLY = 2,	 /* the (last) answer to a request, same tag */
 	MSG_SECRET = 4,	 /* holds a password: copies of it are wiped */
-	/* none of the first two: a part of a request or an answer, or a note
+	MSG_PART = 8,	 /* of an answer: comes before its end, same tag */
+	/* neither request nor reply nor that: a part of a request, or a note
 	 * on its own */
 };
 
