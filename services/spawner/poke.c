@@ -4,7 +4,10 @@
 #include "frame/msg_spawner.h"
 #include "poke.h"
 
-enum { PLACE_MAX = 3 * PATH_LEN_MAX };
+enum {
+	PLACE_MAX = 3 * PATH_LEN_MAX,
+	UNSENT_MAX = 16 * 1024, /* who has not read that is not told more */
+};
 
 static bool
 is_here(struct str path)
@@ -71,7 +74,7 @@ tell(struct procs *ps, struct str place, struct str folder)
 	bool found = p != NULL;
 
 	for (; p; p = p->same_place)
-		if (p->asker)
+		if (p->asker && asker_unsent(p->asker) < UNSENT_MAX)
 			(void)!asker_send_part(p->asker, 0, &msg_poke_def, &m);
 	return found;
 }

@@ -139,7 +139,9 @@ on_taken(void *arg, const struct msg_def *def, void *msg)
 	struct err err;
 
 	(void)msg;
-	if (def) {
+	if (def && def->flags & MSG_PART)
+		return; /* it was not asked who is there */
+	if (def == &msg_client_taken_def) {
 		chan_send(j->asker, j->tag, &msg_started_def, &started);
 		job_free(j);
 		return;

@@ -17,6 +17,7 @@ struct played {
 	struct chan *chan; /* its end */
 	unsigned rows;	   /* it answers WHO with so many */
 	bool mute, kicked;
+	bool lies; /* it answers what was not asked */
 	unsigned pokes;
 	char folder[100];
 };
@@ -42,6 +43,7 @@ on_asked(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 				   .session = STR("id"),
 				   .state = STR("INBOX") };
 	struct msg_who_done done = { .count = p->rows };
+	struct msg_client_taken taken = { 0 };
 	unsigned i;
 
 	if (def == &msg_poke_def) {
@@ -53,6 +55,10 @@ on_asked(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
 	p->kicked |= def == &msg_kick_def;
 	if (p->mute)
 		return;
+	if (p->lies) {
+		chan_send(c, tag, &msg_client_taken_def, &taken);
+		return;
+	}
 	for (i = 0; def == &msg_who_def && i < p->rows; i++)
 		chan_send(c, tag, &msg_who_row_def, &row);
 	chan_send(c, tag, &msg_who_done_def, &done);
@@ -248,6 +254,59 @@ who_does_not_answer_is_counted(void **state)
 	rig_close(&r);
 }
 
+/* An intruder in a user's process answers with what is no answer, and with
+ * numbers that are none. */
+static void
+lies_are_no_answers(void **state)
+{
+	struct msg_who m = { .user = STR("") };
+	struct msg_kick k = { .session = STR("id") };
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	r.p[0].lies = true;
+	survey_who(&r.procs, r.asked, 7, &m);
+	until_answered(&r);
+	assert_int_equal(r.done.count, 3);
+	assert_int_equal(r.done.silent, 1);
+	r.answered = false;
+	r.p[1].rows = UINT32_MAX;
+	survey_kick(&r.procs, r.asked, 7, &k);
+	until_answered(&r);
+	assert_int_equal(r.done.count, SURVEY_ROWS_MAX + 2);
+	assert_int_equal(r.done.silent, 1);
+	rig_close(&r);
+}
+
+/* Who does not read what it is told of mail is not told; it keeps its channel,
+ * and spawner its memory. */
+static void
+mail_for_who_does_not_read(void **state)
+{
+	struct proc deliver = { .spec.whole_tree = true };
+	struct rig r;
+	int i;
+
+	(void)state;
+	rig_open(&r);
+	set(deliver.spec.id.home, sizeof(deliver.spec.id.home), "/mail");
+	chan_pause(r.p[0].chan);
+	for (i = 0; i < 300000; i++) {
+		poke(&r.procs, &deliver,
+		     STR("x/alice/Maildir/.Whatever.It.Is.Called/"));
+		if (i % 1000 == 0)
+			loop_turn(&r.loop, false);
+	}
+	loop_turn(&r.loop, false);
+	assert_true(asker_is_up(r.p[0].proc.asker));
+	chan_resume(r.p[0].chan);
+	for (i = 0; i < 100; i++)
+		loop_turn(&r.loop, false);
+	assert_true(r.p[0].pokes > 0);
+	rig_close(&r);
+}
+
 static void
 mail_is_told_by_its_place(void **state)
 {
@@ -308,7 +367,9 @@ main(void)
 		cmocka_unit_test(all_are_asked),
 		cmocka_unit_test(one_user_is_asked),
 		cmocka_unit_test(who_does_not_answer_is_counted),
+		cmocka_unit_test(lies_are_no_answers),
 		cmocka_unit_test(mail_is_told_by_its_place),
+		cmocka_unit_test(mail_for_who_does_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

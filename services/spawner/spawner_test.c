@@ -90,19 +90,25 @@ next_client(int fd, uint32_t *tag, struct msg_client *m, char *frame)
 }
 
 static void
-take_client(int fd, uint32_t tag)
+say_to_spawner(int fd, uint32_t tag, const struct msg_def *def, const void *msg)
 {
-	struct msg_client_taken taken = { 0 };
 	int fds[MSG_FDS_MAX];
 	struct buf b;
 	size_t nfds;
 
 	buf_init(&b, 1000);
-	if (msg_encode(&b, &msg_client_taken_def, tag, &taken, fds, &nfds,
-		       NULL) < 0 ||
+	if (msg_encode(&b, def, tag, msg, fds, &nfds, NULL) < 0 ||
 	    send(fd, b.p, b.n, 0) < 0)
 		_exit(2);
 	buf_fini(&b);
+}
+
+static void
+take_client(int fd, uint32_t tag)
+{
+	struct msg_client_taken taken = { 0 };
+
+	say_to_spawner(fd, tag, &msg_client_taken_def, &taken);
 }
 
 /* Takes each client and writes to it who it is and what came with it; a client
@@ -188,6 +194,29 @@ hopeless_child(const struct child_spec *spec, const struct child_env *env,
 	say(birth, "R");
 	(void)!next_client(spawner, &tag, &m, frame);
 	_exit(3);
+}
+
+/* It has been taken over, and answers with what belongs to other questions. */
+static void
+lying_child(const struct child_spec *spec, const struct child_env *env,
+	    int spawner, int birth)
+{
+	static char frame[MSG_FRAME_MAX];
+	struct msg_who_row row = { .user = STR("root") };
+	struct msg_who_done done = { .count = 1 };
+	struct msg_client m;
+	uint32_t tag;
+
+	close_others(spec, spawner, birth);
+	(void)env;
+	say(birth, "R");
+	if (next_client(spawner, &tag, &m, frame) < 0)
+		_exit(2);
+	close(m.fd);
+	say_to_spawner(spawner, tag, &msg_who_row_def, &row);
+	say_to_spawner(spawner, tag, &msg_who_done_def, &done);
+	(void)!next_client(spawner, &tag, &m, frame); /* until EOF */
+	_exit(0);
 }
 
 static int
@@ -559,6 +588,26 @@ a_client_survives_one_death(void **state)
 }
 
 /* A process that dies at every start is not forked at every login. */
+/* What a user's process answers is judged by what it was asked. */
+static void
+a_lie_is_no_answer(void **state)
+{
+	char text[200];
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	r.spawner.procs.child = lying_child;
+	start(&r, 1, SVC_IMAPD, "mail/d/al", "a1", text);
+	assert_ptr_equal(r.def, &msg_spawn_fail_def);
+	assert_string_equal(text, "");
+	/* It gets no other client. */
+	r.spawner.procs.child = good_child;
+	start(&r, 2, SVC_IMAPD, "mail/d/al", "a2", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	rig_close(&r);
+}
+
 static void
 hot_loops_are_braked(void **state)
 {
@@ -686,6 +735,7 @@ main(void)
 		cmocka_unit_test(a_login_gets_a_process),
 		cmocka_unit_test(authd_alone_says_who),
 		cmocka_unit_test(a_client_survives_one_death),
+		cmocka_unit_test(a_lie_is_no_answer),
 		cmocka_unit_test(hot_loops_are_braked),
 		cmocka_unit_test(qmgr_gets_channels),
 		cmocka_unit_test(qmgr_is_told_why_not),

@@ -41,6 +41,14 @@ pass_row(struct part *p, const struct msg_who_row *m)
 	chan_send(p->survey->asker, p->survey->tag, &msg_who_row_def, &row);
 }
 
+/* As many as it may have. */
+static void
+count(struct survey *v, const struct msg_who_done *m)
+{
+	v->done.count +=
+		m->count < SURVEY_ROWS_MAX ? m->count : SURVEY_ROWS_MAX;
+}
+
 static void
 on_answer(void *arg, const struct msg_def *def, void *msg)
 {
@@ -51,8 +59,8 @@ on_answer(void *arg, const struct msg_def *def, void *msg)
 		pass_row(p, msg);
 		return;
 	}
-	if (def)
-		v->done.count += ((struct msg_who_done *)msg)->count;
+	if (def == &msg_who_done_def)
+		count(v, msg);
 	else
 		v->done.silent++;
 	free(p);

@@ -12,7 +12,7 @@
  */
 enum {
 	SURVEY_MS = 2000,
-	SURVEY_ROWS_MAX = 1000, /* passed on of one process */
+	SURVEY_ROWS_MAX = 1000, /* sessions of one process that count */
 };
 
 /* asker: of row CH_CTL_SPAWNER. */
