@@ -35,32 +35,6 @@ struct autoexpunge {
 	size_t n;
 };
 
-bool
-autoexpunge_next(struct str *rest, struct autoexpunge_rule *r)
-{
-	static const struct param days = { .name = "imapd_autoexpunge",
-					   .kind = PARAM_TIME,
-					   .min = DAY,
-					   .max = 36500ll * DAY };
-	struct str one, name;
-	struct err err;
-	ptrdiff_t at;
-
-	if (!str_token(rest, ",", &one))
-		return false;
-	*r = (struct autoexpunge_rule){ .text = str_trim(one) };
-	at = str_rfind(r->text, '=');
-	if (at <= 0)
-		return true;
-	name = str_trim(str_head(r->text, (size_t)at));
-	one = str_trim(str_from(r->text, (size_t)at + 1));
-	if (name.n && param_check(&days, one, &err) == 0) {
-		r->folder = name;
-		r->seconds = (uint64_t)param_number(&days, one);
-	}
-	return true;
-}
-
 /* --- when ----------------------------------------------------------------- */
 
 static int64_t
@@ -239,13 +213,8 @@ autoexpunge_new(struct loop *l, struct store *st, int root, const char *user,
 
 	if (!a)
 		return NULL;
-	while (autoexpunge_next(&rest, &r)) {
+	while (autoexpunge_next(&rest, &r))
 		some |= r.folder.p != NULL;
-		if (!r.folder.p)
-			log_error("imapd_autoexpunge: %s: want FOLDER=TIME, a "
-				  "day at least",
-				  LOGQ(r.text));
-	}
 	*a = (struct autoexpunge){ .loop = l,
 				   .store = st,
 				   .root = root,

@@ -2,7 +2,7 @@
 #ifndef IMAPD_AUTOEXPUNGE_H
 #define IMAPD_AUTOEXPUNGE_H
 
-#include "base/param.h"
+#include "autoexpunge_rule.h"
 #include "net/loop.h"
 #include "store/store.h"
 
@@ -18,9 +18,8 @@
  */
 struct autoexpunge;
 
-/* "Trash=30d, Junk=30d"; NULL: nothing is to be done, or no memory.  What is
- * no rule is logged and left out.  root: the mailbox's directory; both must
- * live as long. */
+/* "Trash=30d, Junk=30d"; NULL: nothing is to be done, or no memory.  root: the
+ * mailbox's directory; both must live as long. */
 struct autoexpunge *autoexpunge_new(struct loop *l, struct store *st, int root,
 				    const char *user, struct str rules);
 void autoexpunge_free(struct autoexpunge *a);
@@ -29,12 +28,5 @@ void autoexpunge_free(struct autoexpunge *a);
 void autoexpunge_want(struct autoexpunge *a);
 /* Under way: the process should not end yet. */
 bool autoexpunge_is_busy(const struct autoexpunge *a);
-
-/* One rule, cut off *rest; false: none is left.  .folder.p NULL: not a rule. */
-struct autoexpunge_rule {
-	struct str text, folder;
-	uint64_t seconds;
-};
-bool autoexpunge_next(struct str *rest, struct autoexpunge_rule *r);
 
 #endif

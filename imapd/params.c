@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include "autoexpunge_rule.h"
 #include "base/param.h"
 #include "frame/service.h"
 
@@ -46,11 +47,13 @@ const struct param imapd_params[] = {
 	  .kind = PARAM_STR,
 	  .def = "",
 	  .users = SVC_BIT(SVC_SPAWNER),
+	  .check = autoexpunge_check,
 	  .text = "Folders from which old messages are removed, whatever their "
 		  "flags, and how old: \"Trash=30d, Junk=30d\" (names as IMAP "
 		  "has them, a day at least). The age counts from when the "
 		  "message's file was last saved, copied, moved, or renamed "
 		  "for a flag. It is done when an IMAP session of the user "
-		  "ends, at most once a day." },
+		  "ends, at most once a day; who uses POP3 alone sees INBOX "
+		  "alone, for which there is pop3_expire." },
 	{ 0 },
 };

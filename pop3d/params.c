@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/param.h"
 #include "frame/service.h"
+#include "mail/uidl.h"
 
 const struct param pop3d_params[] = {
 	{ .name = "pop3_timeout",
@@ -24,6 +25,7 @@ const struct param pop3d_params[] = {
 	  .kind = PARAM_STR,
 	  .def = "%08Xu%08Xv",
 	  .users = SVC_BIT(SVC_SPAWNER) | SVC_BIT(SVC_CTL),
+	  .check = uidl_format_check,
 	  .text = "The names of messages in POP3 (UIDL), by which a client "
 		  "that leaves mail here knows what it has; a change makes all "
 		  "of them download everything again. Dovecot's variables and "

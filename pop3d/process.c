@@ -140,13 +140,12 @@ pop3d_entry(const struct user_entry *e)
 	}
 	p.pop3d.loop = &p.loop;
 	p.pop3d.arg = &p;
+	pop3_conf_init(&p.pop3d.conf, e->params);
 	p.pop3d.params = e->params;
 	p.pop3d.root = e->root;
 	list_init(&p.pop3d.sessions);
 	/* Without a store each client is told so. */
-	if (pop3_conf_init(&p.pop3d.conf, e->params, &err) == 0)
-		p.pop3d.store =
-			store_open(e->root, e->mail,
+	p.pop3d.store = store_open(e->root, e->mail,
 				   params_str(e->params, "myhostname").p, &err);
 	if (!p.pop3d.store)
 		log_error("pop3(%s): %s", LOGQ(str_of(e->user)),

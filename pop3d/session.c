@@ -22,8 +22,8 @@ static void on_end(struct conn *c, void *arg, enum conn_end why);
 
 static const struct conn_ops conn_ops = { on_input, on_drained, on_end };
 
-int
-pop3_conf_init(struct pop3_conf *c, const struct params *p, struct err *err)
+void
+pop3_conf_init(struct pop3_conf *c, const struct params *p)
 {
 	*c = (struct pop3_conf){
 		.timeout_ms = (unsigned)params_num(p, "pop3_timeout") * 1000,
@@ -35,9 +35,6 @@ pop3_conf_init(struct pop3_conf *c, const struct params *p, struct err *err)
 	};
 	pop3_capa_init(&c->capa, p);
 	c->update.expire_s = (uint64_t)c->capa.expire_days * 86400;
-	if (uidl_format_check(c->uidl_format, err) < 0)
-		return err_prefix(err, "pop3_uidl_format");
-	return 0;
 }
 
 void

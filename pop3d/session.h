@@ -67,9 +67,7 @@ struct session {
 	uint64_t retr_bytes;
 };
 
-/* -1: pop3_uidl_format is no format; the rest is set. */
-ERR_WARN_UNUSED int pop3_conf_init(struct pop3_conf *c, const struct params *p,
-				   struct err *err);
+void pop3_conf_init(struct pop3_conf *c, const struct params *p);
 
 /* Answers PASS; takes m's descriptor (and clears the field) unless the client
  * is refused. */

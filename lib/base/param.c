@@ -100,8 +100,8 @@ check_enum(const struct param *p, struct str value, struct err *err)
 		       p->name, STR_FMT(value), p->choices);
 }
 
-int
-param_check(const struct param *p, struct str value, struct err *err)
+static int
+check_kind(const struct param *p, struct str value, struct err *err)
 {
 	size_t i;
 
@@ -126,6 +126,16 @@ param_check(const struct param *p, struct str value, struct err *err)
 	default:
 		return 0;
 	}
+}
+
+int
+param_check(const struct param *p, struct str value, struct err *err)
+{
+	if (check_kind(p, value, err) < 0)
+		return -1;
+	if (p->check && p->check(value, err) < 0)
+		return err_prefix(err, "%s", p->name);
+	return 0;
 }
 
 int64_t

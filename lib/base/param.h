@@ -39,6 +39,8 @@ struct param {
 	bool once;	   /* smtp_X alone, without lmtp_X, relay_X, NAME_X */
 	const char *later; /* PARAM_ENUM: choices of Postfix that are not to be
 			      had yet, "a|b"; NULL: none */
+	/* What else a value has to be, a pure function; NULL: nothing. */
+	int (*check)(struct str value, struct err *err);
 };
 
 /* Check a value (already expanded) against its row: -1 with err saying what

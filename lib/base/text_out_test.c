@@ -149,6 +149,12 @@ test_log_channel(void **state)
 	close(fds[1]);
 }
 
+static int
+is_even(struct str value, struct err *err)
+{
+	return value.n % 2 ? err_set(err, ERR_PERM, 0, "odd") : 0;
+}
+
 static void
 test_param_check(void **state)
 {
@@ -186,6 +192,9 @@ test_param_check(void **state)
 		{ { "e", PARAM_ENUM, .choices = "|a|bc" }, "bc", 0, -1 },
 		{ { "x", PARAM_STR }, "any text", 0, -1 },
 		{ { "x", PARAM_STR }, "two\nlines", -1, 0 },
+		{ { "c", PARAM_STR, .check = is_even }, "even", 0, -1 },
+		{ { "c", PARAM_STR, .check = is_even }, "odd", -1, 0 },
+		{ { "c", PARAM_STR, .check = is_even }, "l\ns.", -1, 0 },
 	};
 	struct err err;
 	size_t i;

@@ -57,8 +57,7 @@ configure(struct bed *b, struct str line)
 	if (params_load(&b->params, buf_str(&text), &err) < 0)
 		fail_msg("%s", err.text);
 	buf_fini(&text);
-	if (pop3_conf_init(&b->pop3d.conf, &b->params, &err) < 0)
-		fail_msg("%s", err.text);
+	pop3_conf_init(&b->pop3d.conf, &b->params);
 }
 
 static void

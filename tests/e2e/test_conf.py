@@ -67,6 +67,13 @@ BAD = {
     "bracket": ("myorigin = ${myhostname", "myorigin: \"${myhostname\": the "
                 "closing bracket is missing"),
     "CR LF": ("log_format = text\r", "the line ends in CR LF, want LF alone"),
+    "UIDL": ("pop3_uidl_format = %v", "pop3_uidl_format: %v: without %u or %f "
+             "all messages have one name"),
+    "UIDL variable": ("pop3_uidl_format = %u%h", "pop3_uidl_format: %u%h: want "
+                      "%u, %v, %f, %g or %%"),
+    "autoexpunge": ("imapd_autoexpunge = Trash=30d, Junk=1h",
+                    'imapd_autoexpunge: "Junk=1h": want FOLDER=TIME, a day at '
+                    "least"),
     "host": ("mydomain = -x", 'mydomain: "-x" is no host name, want one as '
              "mail.example.com"),
 }
