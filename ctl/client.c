@@ -212,12 +212,12 @@ recv_frame(int fd, struct buf *b, int *fds, size_t *nfds, unsigned timeout_ms,
 	return 0;
 }
 
-static const struct msg_def *
-row_def(const struct chan_msg *m, uint16_t type)
+static const struct chan_msg *
+row_msg(const struct chan_msg *m, uint16_t type)
 {
 	for (; m->def; m++)
 		if (m->def->type == type)
-			return m->def;
+			return m;
 	return NULL;
 }
 
@@ -227,24 +227,30 @@ dispatch(struct str frame, const struct chan_row *row, uint32_t tag, int *fds,
 	 size_t nfds, ctl_msg_cb *cb, void *arg, bool *done, struct err *err)
 {
 	_Alignas(8) char msg[MSG_STRUCT_MAX];
-	const struct msg_def *def;
+	const struct chan_msg *m;
 	uint32_t its_tag;
 	uint16_t type;
 	size_t i;
 
 	if (msg_peek(frame, &type, &its_tag) < 0 ||
-	    !(def = row_def(row->to_asker, type))) {
+	    !(m = row_msg(row->to_asker, type))) {
 		err_set(err, ERR_PERM, EPROTO, "a message that is not in %s",
 			row->name);
 		goto bad;
 	}
-	if (msg_decode(frame, def, msg, fds, nfds, err) < 0)
+	if (msg_decode(frame, m->def, msg, fds, nfds, err) < 0)
 		goto bad;
-	if (its_tag == tag) {
-		*done = def->flags & MSG_REPLY;
-		cb(arg, def, msg);
+	if (msg_fields_set(m->def, msg) & m->deny) {
+		err_set(err, ERR_PERM, EPERM,
+			"message %s: a field that %s may not set", m->def->name,
+			services[row->service].name);
+		goto bad;
 	}
-	msg_close_fds(def, msg);
+	if (its_tag == tag) {
+		*done = m->def->flags & MSG_REPLY;
+		cb(arg, m->def, msg);
+	}
+	msg_close_fds(m->def, msg);
 	return 0;
 bad:
 	for (i = 0; i < nfds; i++)

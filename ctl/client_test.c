@@ -10,6 +10,7 @@
 
 #include "ctl.h"
 #include "frame/msg_control.h"
+#include "frame/msg_spawner.h"
 
 /* What the other side has sent before ctl_call() is made; a message of the
  * row's own definition, or raw bytes. */
@@ -141,6 +142,44 @@ test_answers(void **state)
 }
 
 static void
+on_who(void *arg, const struct msg_def *def, void *msg)
+{
+	unsigned *rows = arg;
+
+	(void)msg;
+	*rows += def == &msg_who_row_def;
+}
+
+/* A login that has been taken over: its sessions are nobody's. */
+static void
+test_forged_session(void **state)
+{
+	static const struct msg_who_row honest = { .state = STR("READY") };
+	static const struct msg_who_row forged = { .user = STR("alice") };
+	const struct script s[] = {
+		{ &msg_who_row_def, &honest, 1, { 0 } },
+		{ &msg_who_row_def, &forged, 1, { 0 } },
+	};
+	struct msg_who ask = { .user = STR("") };
+	unsigned rows = 0;
+	struct err err;
+	int sv[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sv), 0);
+	play(sv[1], &s[0]);
+	play(sv[1], &s[1]);
+	assert_int_equal(ctl_call(sv[0], &channels[CH_CTL_LOGIN], &msg_who_def,
+				  &ask, 1000, on_who, &rows, &err),
+			 -1);
+	assert_int_equal(rows, 1);
+	assert_string_equal(err.text, "message msg_who_row: a field that login "
+				      "may not set");
+	close(sv[0]);
+	close(sv[1]);
+}
+
+static void
 test_time_out(void **state)
 {
 	struct msg_admin ask = { .verb = ADMIN_STATUS };
@@ -163,6 +202,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_forged_session),
 		cmocka_unit_test(test_time_out),
 	};
 

@@ -100,6 +100,8 @@ struct msg_who_row {
 	struct str state; /* "INBOX, idle": for people */
 };
 
+enum { WHO_ROW_USER = 1 }; /* the field's number, for the channel table */
+
 /* reply to WHO and KICK: how many sessions; how many processes did not
  * answer in time. */
 struct msg_who_done {

@@ -256,7 +256,10 @@ const struct chan_row channels[CH_COUNT] = {
 		.name = "ctl-login", .asker = SVC_CTL, .service = SVC_LOGIN,
 		.inflight = 4,
 		.to_service = MSGS(M(who)),
-		.to_asker = MSGS(M(who_row), M(who_done)),
+		/* Nobody has logged in there: who would say so, forges. */
+		.to_asker = MSGS({ .def = &msg_who_row_def,
+				   .deny = 1u << WHO_ROW_USER },
+				 M(who_done)),
 	},
 	[CH_CTL_SPAWNER] = {
 		.name = "ctl-spawner", .asker = SVC_CTL,
