@@ -372,16 +372,16 @@ place_of(const struct client *c, uint32_t uid)
 static void
 hear_vanished(struct client *c, struct str set)
 {
-	unsigned lo, hi;
-	struct str one;
-	char text[40];
+	struct str one, first;
+	uint64_t lo, hi;
 
 	while (str_token(&set, ",", &one)) {
-		assert_true(str_copy(text, sizeof(text), one));
-		if (sscanf(text, "%u:%u", &lo, &hi) == 1)
-			hi = lo;
-		for (; lo <= hi; lo++)
-			forget(c, place_of(c, lo)); /* it must have it */
+		if (!str_cut(&one, ':', &first))
+			first = one;
+		assert_int_equal(str_u64(first, UINT32_MAX, &lo), 0);
+		assert_int_equal(str_u64(one, UINT32_MAX, &hi), 0);
+		for (; lo <= hi; lo++) /* it must have it */
+			forget(c, place_of(c, (uint32_t)lo));
 	}
 }
 
@@ -411,24 +411,39 @@ hear_fetch(struct client *c, unsigned seq, struct str items)
 			c->keyword[seq - 1] = k + 1;
 }
 
+/* "* N WORD": what stands behind it. */
+static bool
+is_about(struct str line, const char *word, unsigned *n, struct str *rest)
+{
+	struct str star, number;
+	uint64_t v;
+
+	if (!str_cut(&line, ' ', &star) || !str_eq(star, STR("*")) ||
+	    !str_cut(&line, ' ', &number) ||
+	    str_u64(number, UINT32_MAX, &v) < 0 ||
+	    !str_starts(line, str_of(word)))
+		return false;
+	*n = (unsigned)v;
+	*rest = str_from(line, strlen(word));
+	return true;
+}
+
 static void
 hear_line(struct client *c, struct str line)
 {
-	char text[16000];
+	struct str rest;
 	unsigned n;
-	int end = 0;
 
-	assert_true(str_copy(text, sizeof(text), line));
-	if (sscanf(text, "* %u EXISTS%n", &n, &end) == 1 && end) {
+	if (is_about(line, "EXISTS", &n, &rest)) {
 		assert_true(n >= c->n);
 		for (; c->n < n; c->n++) {
 			c->uid[c->n] = 0;
 			c->flags[c->n] = c->keyword[c->n] = 0;
 		}
-	} else if (sscanf(text, "* %u EXPUNGE%n", &n, &end) == 1 && end) {
+	} else if (is_about(line, "EXPUNGE", &n, &rest)) {
 		forget(c, n - 1);
-	} else if (sscanf(text, "* %u FETCH %n", &n, &end) == 1 && end) {
-		hear_fetch(c, n, str_from(line, (size_t)end));
+	} else if (is_about(line, "FETCH ", &n, &rest)) {
+		hear_fetch(c, n, rest);
 	} else if (str_starts(line, STR("* VANISHED "))) {
 		hear_vanished(c, str_trim(str_from(line, 11)));
 	}
