@@ -189,7 +189,15 @@ put_range(struct vanished *a, uint32_t lo, uint32_t hi)
 	a->hi = hi;
 }
 
-/* What has a number still is not said to be gone before it loses it. */
+/* What has a number still is not said to be gone before it loses it; what the
+ * client has not heard of is not gone. */
+static bool
+has_vanished(struct imap_view *v, size_t slot)
+{
+	return slot < v->known ? !imap_view_seq(v, slot)
+			       : mailbox_at(v->mb, slot)->gone;
+}
+
 static void
 put_unnumbered(struct vanished *a, uint32_t lo, uint32_t hi)
 {
@@ -197,11 +205,11 @@ put_unnumbered(struct vanished *a, uint32_t lo, uint32_t hi)
 	size_t slot = mailbox_lower(v->mb, lo);
 	uint32_t uid;
 
-	for (; slot < v->known; slot++) {
+	for (; slot < mailbox_slots(v->mb); slot++) {
 		uid = mailbox_at(v->mb, slot)->uid;
 		if (uid > hi)
 			break;
-		if (!imap_view_seq(v, slot))
+		if (has_vanished(v, slot))
 			continue;
 		if (uid > lo)
 			put_range(a, lo, uid - 1);

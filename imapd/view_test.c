@@ -693,6 +693,9 @@ test_vanished(void **state)
 	expunge(mb, 6);
 	open_view(s, c, mb, true);
 	expunge(mb, 8); /* the client thinks that it has a number */
+	mb->totals.uidnext = 11;
+	arrive(mb); /* the client has not heard of it */
+	mb->totals.uidnext = 12;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		mb->history = rows[i].history;
 		known = (struct imap_set){
