@@ -5,7 +5,7 @@
 #include "commands.h"
 #include "search.h"
 
-enum { PUT_BATCH = 1000, TAKE_BATCH = 1000 };
+enum { PUT_BATCH = 1000, TAKE_BATCH = 256 };
 
 struct found {
 	struct imap_range *v; /* ascending and disjoint */

@@ -5,7 +5,7 @@
 #include "sort.h"
 #include "thread.h"
 
-enum { PUT_BATCH = 1000, TAKE_BATCH = 1000 };
+enum { PUT_BATCH = 1000, TAKE_BATCH = 256 };
 
 struct sort_job {
 	struct search sr;
