@@ -207,8 +207,11 @@ static enum imap_done
 step_list(struct imap_session *s)
 {
 	struct list_job *j = s->job;
-	/* A folder whose STATUS is asked for may have to be opened. */
-	size_t until = j->at + (j->req.show & LIST_STATUS ? 1 : LISTS_A_STEP);
+	/* A folder whose STATUS is asked for may have to be opened; a name is
+	 * compared with all patterns. */
+	size_t until =
+		j->at + 1 +
+		(j->req.show & LIST_STATUS ? 0 : LISTS_A_STEP / j->req.n);
 
 	for (; j->at < j->all.n && j->at < until; j->at++) {
 		if (imap_full(s))
