@@ -135,6 +135,17 @@ who(struct ctl *c, bool json, const char *user)
 	return finish("who", &w);
 }
 
+/* A user's name as sessions and the log have it. */
+static char *
+lower(char *user)
+{
+	char *at;
+
+	for (at = user; *at; at++)
+		*at = ascii_lower(*at);
+	return user;
+}
+
 /* authd notes each login, also of users that are not in the users file. */
 static int
 last(struct ctl *c, const char *user)
@@ -168,12 +179,12 @@ cmd_who(struct ctl *c, int argc, char **argv)
 	bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
 
 	if (argc == 3 && strcmp(argv[1], "--last") == 0)
-		return last(c, argv[2]);
+		return last(c, lower(argv[2]));
 	argc -= json;
 	argv += json;
 	if (argc > 2 || (argc == 2 && argv[1][0] == '-'))
 		return ctl_usage("who");
-	return who(c, json, argc == 2 ? argv[1] : NULL);
+	return who(c, json, argc == 2 ? lower(argv[1]) : NULL);
 }
 
 int
@@ -184,7 +195,7 @@ cmd_kick(struct ctl *c, int argc, char **argv)
 	int rc;
 
 	if (argc == 2 && argv[1][0] != '-')
-		m.user = str_of(argv[1]);
+		m.user = str_of(lower(argv[1]));
 	else if (argc == 3 && strcmp(argv[1], "--session") == 0)
 		m.session = str_of(argv[2]);
 	if (m.user.n == 0 && m.session.n == 0)

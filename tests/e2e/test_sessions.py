@@ -69,6 +69,7 @@ def test_who(instance):
                       r"Logged out in=\d+ out=\d+")
     rows = who(instance, instance.address("bob"))
     assert [r["service"] for r in rows] == ["pop3"]
+    assert who(instance, instance.address("BOB")) == rows
     assert who(instance, "nobody@else") == []
     b.logout()
     c.quit()
@@ -91,7 +92,7 @@ def test_kick(instance):
         except imaplib.IMAP4.abort:
             ended += 1
     assert ended == 1
-    r = instance.posthouse("kick", instance.address("alice"))
+    r = instance.posthouse("kick", instance.address("Alice"))
     assert r.stdout == "2 sessions ended\n"
     assert b"administrator" in c.file.readline()
     assert c.file.readline() == b""
@@ -134,6 +135,8 @@ def test_last_login(instance):
     r = instance.posthouse("who", "--last", instance.address("bob"))
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ imap 127.0.0.1\n",
                         r.stdout)
+    assert instance.posthouse("who", "--last", instance.address("Bob")
+                              ).stdout == r.stdout
     r = instance.posthouse("who", "--last", "nobody@else", check=False)
     assert r.returncode == 1
 
