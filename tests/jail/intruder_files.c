@@ -2,7 +2,10 @@
 /* What an intruder tries with files. */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "intruder.h"
@@ -105,6 +108,60 @@ replace_file(const struct scene *s)
 		renameat2(s->root, a, s->root, b, RENAME_EXCHANGE) == 0);
 }
 
+/* A user's process and the mailbox: what would last beyond it, or reach out of
+ * it by a name. */
+static bool
+link_outside(const struct scene *s)
+{
+	return symlinkat("/etc/passwd", s->root, ".link") == 0;
+}
+
+static bool
+make_device(const struct scene *s)
+{
+	return syscall(SYS_mknodat, s->root, ".device", S_IFCHR | 0600,
+		       makedev(1, 1)) == 0;
+}
+
+static bool
+make_pipe_with_name(const struct scene *s)
+{
+	return syscall(SYS_mknodat, s->root, ".pipe", S_IFIFO | 0600, 0) == 0;
+}
+
+static bool
+give_away(const struct scene *s)
+{
+	return syscall(SYS_fchownat, s->root, ".", 0, 0, 0) == 0;
+}
+
+static bool
+watch_outside(const struct scene *s)
+{
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	(void)s;
+	return fd >= 0 &&
+	       (inotify_add_watch(fd, "/etc/passwd", IN_ACCESS) >= 0 ||
+		inotify_add_watch(fd, "../../../../etc", IN_OPEN) >= 0);
+}
+
+/* imapd and pop3d alike: what the store needs. */
+static bool
+own_mail(const struct scene *s)
+{
+	char a[32], b[32];
+	int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	if (fd < 0 || inotify_add_watch(fd, ".", IN_CREATE) < 0 ||
+	    close(fd) < 0 || !new_file(s, "one", a))
+		return false;
+	(void)snprintf(b, sizeof(b), ".two%ld", (long)getpid());
+	return renameat2(s->root, a, s->root, b, RENAME_NOREPLACE) == 0 &&
+	       linkat(s->root, b, s->root, a, 0) == 0 &&
+	       unlinkat(s->root, a, 0) == 0 && unlinkat(s->root, b, 0) == 0;
+}
+
 static bool
 mount_something(const struct scene *s)
 {
@@ -170,6 +227,12 @@ const struct attempt attempts_files[] = {
 	  own_file },
 	{ "own_list", WORKS, CALLS_WRITE | CALLS_DELIVER, CALLS_FORK,
 	  own_list },
+	{ "own_mail", WORKS, CALLS_INOTIFY, CALLS_FORK, own_mail },
+	{ "watch_outside", HELD, CALLS_INOTIFY, CALLS_FORK, watch_outside },
+	{ "give_away", HELD, USER_PROCESS, 0, give_away },
+	{ "link_outside", DEATH, 0, 0, link_outside },
+	{ "make_device", DEATH, 0, 0, make_device },
+	{ "make_pipe_with_name", DEATH, 0, 0, make_pipe_with_name },
 	{ "mount_something", DEATH, 0, 0, mount_something },
 	{ "open_how", DEATH, 0, 0, open_how },
 	{ "open_any", DEATH, 0, CALLS_READ | CALLS_WRITE, open_any },

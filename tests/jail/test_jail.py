@@ -29,6 +29,7 @@ DEADLY = (
     "signal_by_descriptor", "signal_by_descriptor_of_thread",
     "read_memory_of_other", "new_namespace", "kernel_programs",
     "ring_of_calls", "open_how", "open_any",
+    "link_outside", "make_device", "make_pipe_with_name",
     "open_to_write", "child_as_root", "child_as_daemon", "child_in_group",
 )
 
@@ -189,6 +190,10 @@ def test_intruder_is_held(make_instance):
         assert f"intruder: {name}: works own_memory" in log
     for name in ("qmgr", "logd", "imapd", "pop3d", "deliver"):
         assert f"intruder: {name}: works own_file" in log
+    for name in ("imapd", "pop3d"):
+        assert f"intruder: {name}: works own_mail" in log
+        assert f"intruder: {name}: held watch_outside" in log
+        assert f"intruder: {name}: held give_away" in log
     for name, can in (("smtp", "connect_to_own_port"),
                       ("dnsd", "connect_to_own_port"),
                       ("dnsd", "own_udp_socket"),
