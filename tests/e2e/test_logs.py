@@ -155,6 +155,30 @@ def test_fail2ban_sees_failed_logins(named):
     assert matches(named.dir / "log" / "mail.log", "dovecot") == lines
 
 
+def test_fail2ban_bans_no_address_in_a_name(make_instance):
+    """Who fails to log in by a name that looks like the end of a line is the
+    one that is found, in the lines of IMAP, POP3 and authd."""
+    i = make_instance(syslog_name="postfix", mailbox_syslog_name="dovecot",
+                      auth_failure_delay="0s", auth_verbose="yes")
+    evil = "x>,rip=192.0.2.66,lip=192.0.2.1,session=<y"
+    shadow = "x,192.0.2.66):"
+    for name in (evil, shadow):
+        with Wire(i.imap_port) as w:
+            w.line()
+            w.imap(f'a LOGIN "{name}" wrong\r\n', "a")
+            w.imap("b LOGOUT\r\n", "b")
+        with Wire(i.pop3_port) as w:
+            w.send(f"USER {name}\r\nPASS wrong\r\nQUIT\r\n")
+            w.rest()
+    ph.wait_for(lambda: i.log_text().count(
+        "pop3-login: Disconnected: Logged out") == 2,
+                "both sessions' ends")
+    log = i.dir / "log" / "mail.log"
+    assert len(matches(log, "dovecot")) >= 4
+    r = ph.run(["fail2ban-regex", "--out", "ip", log, "dovecot"])
+    assert set(r.stdout.split()) == {"127.0.0.1"}, r.stdout
+
+
 def test_client_comes_before_from(make_instance):
     """For pflogsumm a message without a client has no size."""
     i = make_instance()
