@@ -175,7 +175,9 @@ state_trim(struct state *s)
 {
 	struct block *b;
 
-	state_drop_hash(s);
+	if (!s->hash_asked || s->slots < STATE_SMALL)
+		state_drop_hash(s);
+	s->hash_asked = false;
 	for (b = s->b; b && b < s->b + s->nb; b++) {
 		if (!b->file)
 			continue;

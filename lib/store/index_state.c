@@ -137,6 +137,7 @@ state_by_base(struct state *s, struct str base)
 
 	if (!s->hash && !hash_build(s))
 		return -1;
+	s->hash_asked = true;
 	for (i = hash_home(s, hash); s->hash[i].uid;
 	     i = (i + 1) & (s->hash_size - 1)) {
 		if (s->hash[i].hash != hash)

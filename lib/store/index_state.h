@@ -36,6 +36,7 @@ struct state {
 	struct history history;
 	struct base_hash *hash; /* of base names, a power of two; or NULL */
 	size_t hash_size, hash_used;
+	bool hash_asked;	     /* since state_trim() */
 	const struct index_ops *ops; /* told of changes; or NULL */
 	void *arg;
 	struct snapshot *snap; /* where blocks are read; or NULL */
@@ -75,8 +76,11 @@ struct str state_base(struct state *s, const struct message *m);
 ssize_t state_by_base(struct state *s, struct str base);
 /* If there is a table of base names already. */
 void state_hash_add(struct state *s, const struct message *m);
-/* Give back the table of base names; and what can be read again. */
+/* Give back the table of base names. */
 void state_drop_hash(struct state *s);
+/* Give back what can be read again; the table of base names only if it was not
+ * asked since the last time, or is made at once: all blocks are read for it. */
+enum { STATE_SMALL = 4096 }; /* slots */
 void state_trim(struct state *s);
 
 /* Append a message; m->name and m->hash are filled in.  -1: no memory, or its

@@ -730,12 +730,42 @@ test_unread(void **state)
 	memfs_fini(&good);
 }
 
+/* One name more in a large folder, now and then: nothing is read for it. */
+static void
+test_large(void **state)
+{
+	struct seen s;
+	uint64_t calls;
+
+	(void)state;
+	fsx_mem_reset();
+	open_index(&s, fsx_mem_root());
+	add(&s, 1, 5000);
+	index_close(s.ix);
+	open_index(&s, fsx_mem_root());
+	assert_int_equal(index_by_base(s.ix, STR("4711.M.host,S=9")), 4710);
+	index_trim(s.ix);
+	calls = fsx_mem_calls();
+	assert_int_equal(index_by_base(s.ix, STR("5001.M.host,S=9")), -1);
+	assert_int_equal(fsx_mem_calls(), calls);
+	add(&s, 5001, 1);
+	assert_int_equal(index_by_base(s.ix, STR("5001.M.host,S=9")), 5000);
+	/* Nobody asks any more. */
+	index_trim(s.ix);
+	index_trim(s.ix);
+	calls = fsx_mem_calls();
+	assert_int_equal(index_by_base(s.ix, STR("1.M.host,S=9")), 0);
+	assert_true(fsx_mem_calls() > calls + 10);
+	index_close(s.ix);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_last_modseq),
 		cmocka_unit_test(test_unread),
+		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_life),
 		cmocka_unit_test(test_undo),
 		cmocka_unit_test(test_two),
