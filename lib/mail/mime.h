@@ -15,7 +15,7 @@
 enum {
 	MIME_DEPTH_MAX = 100,	   /* deeper: an opaque leaf */
 	MIME_PARTS_MAX = 10000,	   /* more: content of the last part */
-	MIME_HEADER_MAX = 1048576, /* of a part's header, to be understood */
+	MIME_HEADER_MAX = 2097152, /* of a part's header, to be understood */
 	MIME_POOL_MAX = 33554432,  /* for the whole structure */
 	MIME_BOUNDARY_MAX = 996,   /* what a line can hold (RFC 5322 2.1.1) */
 };
