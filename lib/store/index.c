@@ -134,12 +134,13 @@ index_settle(struct index *ix)
 uint64_t
 index_change_modseq(struct index *ix)
 {
-	uint64_t now = clock_wall_us();
+	uint64_t now;
 
-	if (!ix->p.modseq)
-		ix->p.modseq = now > ix->s.t.highestmodseq
-				       ? now
-				       : ix->s.t.highestmodseq + 1;
+	if (ix->p.modseq)
+		return ix->p.modseq;
+	now = clock_wall_us();
+	ix->p.modseq = now > ix->s.t.highestmodseq ? now
+						   : ix->s.t.highestmodseq + 1;
 	return ix->p.modseq;
 }
 

@@ -88,8 +88,8 @@ const struct message *index_at(struct index *ix, size_t slot);
 size_t index_lower(struct index *ix, uint32_t uid); /* first slot with >= uid */
 const struct message *index_find(struct index *ix,
 				 uint32_t uid); /* NULL: none or gone */
-/* Slot of the message with this base name; -1: none (the hash table is built at
- * the first call). */
+/* Slot of the message with this base name; -1: none (the first few are looked
+ * up in the snapshot, then a table of all is built). */
 ssize_t index_by_base(struct index *ix, struct str base);
 /* The base name, valid until the next call. */
 struct str index_base(struct index *ix, const struct message *m);

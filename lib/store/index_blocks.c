@@ -150,6 +150,35 @@ state_need_names(struct state *s, struct block *b)
 	BUG_ON(!b->names);
 }
 
+bool
+state_snapshot_hash(struct state *s, uint32_t hash, state_hash_fn *fn,
+		    void *arg)
+{
+	const struct snapshot *sn = s->snap;
+	size_t page = snapshot_page_of(sn, hash), n, i;
+	bool ok = true, found = false;
+	uint64_t v;
+	char *p;
+
+	for (; ok && !found && page < snapshot_pages(sn) &&
+	       sn->pages[page].hash <= hash;
+	     page++) {
+		n = snapshot_page_length(sn, page);
+		p = read_part(
+			s, sn->pages_at + page * SNAPSHOT_PAGE * SNAPSHOT_HASH,
+			n);
+		ok = p && snapshot_check_page(str_mem(p, n), sn, page);
+		for (i = 0; ok && !found && i < n; i += SNAPSHOT_HASH) {
+			v = enc_get64(p + i);
+			found = v >> 32 == hash && fn(arg, (uint32_t)v);
+			if (s->snap != sn) /* it was bad, and is closed */
+				ok = found;
+		}
+		free(p);
+	}
+	return ok;
+}
+
 /* If it cannot be read, it begins now. */
 struct history *
 state_history(struct state *s)
@@ -178,6 +207,7 @@ state_trim(struct state *s)
 	if (!s->hash_asked || s->slots < STATE_SMALL)
 		state_drop_hash(s);
 	s->hash_asked = false;
+	s->few = 0;
 	for (b = s->b; b && b < s->b + s->nb; b++) {
 		if (!b->file)
 			continue;
@@ -229,6 +259,14 @@ state_at(struct state *s, size_t slot)
 
 	state_need(s, b);
 	return &b->m[slot - b->first];
+}
+
+const struct message *
+state_unsaved(struct state *s, size_t slot)
+{
+	struct block *b = block_of(s, slot);
+
+	return b->file ? NULL : &b->m[slot - b->first];
 }
 
 struct message *

@@ -12,7 +12,7 @@
 #define NEW_NAME "." SNAPSHOT_NAME ".new"
 
 enum {
-	HEAD_GUESS = 16384,   /* bytes of the head read at first */
+	HEAD_GUESS = 20480,   /* bytes of the head read at first */
 	WRITE_SIZE = 1 << 20, /* bytes written at once */
 	/* What a change that only memory knows weighs, in bytes of the log. */
 	NOTE_WEIGHT = 16,
@@ -75,6 +75,7 @@ struct saver {
 	uint64_t at;
 	int fd;
 	size_t slot;
+	uint64_t *hashes; /* of all slots so far, as snapshot_put_hash() */
 };
 
 static int
@@ -109,6 +110,7 @@ save_block(struct saver *v, struct snapshot_block *to, struct err *err)
 		snapshot_put_message(&v->b, m, name);
 		name = (uint16_t)(name + m->basen);
 		to->last_uid = m->uid;
+		v->hashes[v->slot + i] = (uint64_t)m->hash << 32 | m->uid;
 	}
 	to->crc = enc_crc32c(0, v->b.p + start, v->b.n - start);
 	start = v->b.n;
@@ -119,6 +121,34 @@ save_block(struct saver *v, struct snapshot_block *to, struct err *err)
 	to->names_crc = enc_crc32c(0, v->b.p + start, v->b.n - start);
 	v->slot += n;
 	return save_bytes(v, false, err);
+}
+
+static int
+by_hash(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int
+save_pages(struct saver *v, struct err *err)
+{
+	size_t i, k = 0, start;
+
+	qsort(v->hashes, v->s->slots, sizeof(*v->hashes), by_hash);
+	v->sn.pages_at = v->at + v->b.n;
+	for (i = 0; i < snapshot_pages(&v->sn); i++) {
+		start = v->b.n;
+		v->sn.pages[i].hash = (uint32_t)(v->hashes[k] >> 32);
+		for (; k < v->s->slots && k < (i + 1) * SNAPSHOT_PAGE; k++)
+			snapshot_put_hash(&v->b, v->hashes[k]);
+		v->sn.pages[i].crc =
+			enc_crc32c(0, v->b.p + start, v->b.n - start);
+		if (save_bytes(v, false, err) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -141,14 +171,14 @@ save_history(struct saver *v, struct err *err)
 static int
 save_all(struct saver *v, struct err *err)
 {
-	size_t head = snapshot_head_length(v->sn.nb, &v->s->kw);
+	size_t head = snapshot_head_length(&v->sn, &v->s->kw);
 	uint32_t i;
 
 	v->at = head;
 	for (i = 0; i < v->sn.nb; i++)
 		if (save_block(v, &v->sn.b[i], err) < 0)
 			return -1;
-	if (save_history(v, err) < 0)
+	if (save_pages(v, err) < 0 || save_history(v, err) < 0)
 		return -1;
 	snapshot_put_head(&v->b, &v->sn, &v->s->kw);
 	BUG_ON(v->b.n != head && !buf_overflown(&v->b));
@@ -175,7 +205,8 @@ fill_in(struct index *ix, struct snapshot *sn, struct err *err)
 	sn->nb =
 		(uint32_t)((ix->s.slots + SNAPSHOT_BLOCK - 1) / SNAPSHOT_BLOCK);
 	sn->b = calloc(sn->nb + 1u, sizeof(*sn->b));
-	if (!sn->b)
+	sn->pages = calloc(snapshot_pages(sn) + 1, sizeof(*sn->pages));
+	if (!sn->b || !sn->pages)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	return fsx_pread_all(ix->fd, sn->log_tail, sizeof(sn->log_tail),
 			     (off_t)(ix->end - sizeof(sn->log_tail)), err);
@@ -188,8 +219,13 @@ index_save(struct index *ix, struct err *err)
 	int rc = -1;
 
 	BUG_ON(!ix->locked || ix->s.t.gone);
+	if (ix->s.t.messages != ix->s.slots)
+		return err_set(err, ERR_TEMP, EIO, "the index is not whole");
 	if (index_flush(ix, err) < 0)
 		return -1;
+	v.hashes = reallocarray(NULL, ix->s.slots + 1, sizeof(*v.hashes));
+	if (!v.hashes)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	buf_init(&v.b, SNAPSHOT_HEAD_MAX);
 	v.fd = fsx_open(ix->dir, NEW_NAME, O_RDWR | O_CREAT | O_TRUNC, 0600);
 	if (v.fd < 0)
@@ -210,6 +246,7 @@ index_save(struct index *ix, struct err *err)
 		fsx_close(v.fd);
 	snapshot_fini(&v.sn);
 	buf_fini(&v.b);
+	free(v.hashes);
 	return rc;
 }
 

@@ -4,12 +4,13 @@
 #include "base/enc.h"
 #include "store/index_snapshot.h"
 
-static const char head_magic[8] = "PHIDX01\n";
+static const char head_magic[8] = "PHIDX02\n";
 
 void
 snapshot_fini(struct snapshot *sn)
 {
 	free(sn->b);
+	free(sn->pages);
 	*sn = (struct snapshot){ 0 };
 }
 
@@ -76,6 +77,7 @@ fixed(struct cursor *c, struct snapshot *sn)
 	u32(c, &sn->history_n);
 	u32(c, &sn->history_crc);
 	u64(c, &sn->history_floor);
+	u64(c, &sn->pages_at);
 	u32(c, &t->uidvalidity);
 	u32(c, &t->uidnext);
 	u32(c, &t->recent_from);
@@ -107,12 +109,20 @@ table_row(struct cursor *c, struct snapshot_block *b)
 	u32(c, &b->names_crc);
 }
 
+static void
+page_row(struct cursor *c, struct snapshot_page *p)
+{
+	u32(c, &p->hash);
+	u32(c, &p->crc);
+}
+
 /* --- the head ------------------------------------------------------------- */
 
 size_t
-snapshot_head_length(uint32_t nb, const struct keywords *kw)
+snapshot_head_length(const struct snapshot *sn, const struct keywords *kw)
 {
-	size_t n = SNAPSHOT_FIXED + (size_t)nb * SNAPSHOT_TABLE;
+	size_t n = SNAPSHOT_FIXED + (size_t)sn->nb * SNAPSHOT_TABLE +
+		   snapshot_pages(sn) * SNAPSHOT_PAGE_ROW;
 	uint32_t i;
 
 	for (i = 0; i < kw->n; i++)
@@ -138,7 +148,7 @@ snapshot_put_head(struct buf *out, const struct snapshot *sn,
 	struct snapshot copy = *sn;
 	char p[SNAPSHOT_FIXED] = { 0 };
 	struct cursor c = { .to = p + 16 };
-	size_t at = out->n;
+	size_t at = out->n, page;
 	uint32_t i, k;
 
 	copy.nkeywords = kw->n;
@@ -152,6 +162,11 @@ snapshot_put_head(struct buf *out, const struct snapshot *sn,
 		c.to = p;
 		table_row(&c, &b);
 		(void)!buf_add(out, p, SNAPSHOT_TABLE);
+	}
+	for (page = 0; page < snapshot_pages(sn); page++) {
+		c.to = p;
+		page_row(&c, &sn->pages[page]);
+		(void)!buf_add(out, p, SNAPSHOT_PAGE_ROW);
 	}
 	for (i = 0; i < kw->n; i++) {
 		(void)!buf_add_byte(out, (char)strlen(kw->v[i]->name));
@@ -215,6 +230,27 @@ get_table(struct str *in, struct snapshot *sn)
 }
 
 static bool
+get_pages(struct str *in, struct snapshot *sn)
+{
+	size_t n = snapshot_pages(sn), i;
+	struct cursor c;
+
+	if (n > in->n / SNAPSHOT_PAGE_ROW)
+		return false;
+	sn->pages = calloc(n + 1, sizeof(*sn->pages));
+	if (!sn->pages)
+		return false;
+	for (i = 0; i < n; i++) {
+		c = (struct cursor){ .from = in->p };
+		page_row(&c, &sn->pages[i]);
+		if (i && sn->pages[i].hash < sn->pages[i - 1].hash)
+			return false;
+		*in = str_from(*in, SNAPSHOT_PAGE_ROW);
+	}
+	return true;
+}
+
+static bool
 get_keyword(struct str *in, struct keywords *kw)
 {
 	size_t n;
@@ -274,7 +310,7 @@ snapshot_get_head(struct str in, struct snapshot *sn, struct keywords *kw)
 	fixed(&c, sn);
 	in = str_from(in, SNAPSHOT_FIXED);
 	ok = totals_are_good(&sn->t) && sn->history_n <= 2 * HISTORY_MAX &&
-	     get_table(&in, sn);
+	     get_table(&in, sn) && get_pages(&in, sn);
 	for (i = 0; ok && i < sn->nkeywords; i++)
 		ok = get_keyword(&in, kw);
 	for (i = 0; ok && i < sn->nsets; i++)
@@ -358,6 +394,48 @@ snapshot_check_names(struct str in, const struct snapshot_block *b)
 		if (in.p[i] == '/' || (unsigned char)in.p[i] < ' ')
 			return false;
 	return true;
+}
+
+/* --- hashes --------------------------------------------------------------- */
+
+void
+snapshot_put_hash(struct buf *out, uint64_t v)
+{
+	char p[SNAPSHOT_HASH];
+
+	enc_put64(p, v);
+	(void)!buf_add(out, p, sizeof(p));
+}
+
+size_t
+snapshot_page_of(const struct snapshot *sn, uint32_t hash)
+{
+	size_t lo = 0, hi = snapshot_pages(sn), mid;
+
+	/* It may be the last ones of a page, too. */
+	while (hi - lo > 1) {
+		mid = lo + (hi - lo) / 2;
+		if (sn->pages[mid].hash < hash)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+size_t
+snapshot_page_length(const struct snapshot *sn, size_t page)
+{
+	uint64_t n = sn->t.messages - (uint64_t)page * SNAPSHOT_PAGE;
+
+	return (n < SNAPSHOT_PAGE ? (size_t)n : SNAPSHOT_PAGE) * SNAPSHOT_HASH;
+}
+
+bool
+snapshot_check_page(struct str in, const struct snapshot *sn, size_t page)
+{
+	return in.n == snapshot_page_length(sn, page) &&
+	       sn->pages[page].crc == enc_crc32c(0, in.p, in.n);
 }
 
 /* --- history -------------------------------------------------------------- */

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 static void
 again(const struct snapshot *sn, const struct keywords *kw)
 {
-	size_t n = snapshot_head_length(sn->nb, kw);
+	size_t n = snapshot_head_length(sn, kw);
 	struct keywords kw2;
 	struct snapshot sn2;
 	struct buf b;
@@ -21,6 +21,14 @@ again(const struct snapshot *sn, const struct keywords *kw)
 	BUG_ON(buf_overflown(&b) || b.n != n);
 	BUG_ON(!snapshot_get_head(buf_str(&b), &sn2, &kw2));
 	BUG_ON(kw2.n != kw->n || kw2.nsets != kw->nsets || sn2.nb != sn->nb);
+	for (n = 0; n < snapshot_pages(sn); n++) {
+		size_t page = snapshot_page_of(sn, sn->pages[n].hash);
+
+		BUG_ON(sn2.pages[n].crc != sn->pages[n].crc || page > n ||
+		       snapshot_page_length(sn, n) == 0);
+		for (; page < n; page++)
+			BUG_ON(sn->pages[page + 1].hash < sn->pages[n].hash);
+	}
 	BUG_ON(sn2.t.messages != sn->t.messages ||
 	       sn2.t.uidnext != sn->t.uidnext ||
 	       sn2.stamp.cur_ctime_ns != sn->stamp.cur_ctime_ns);
@@ -70,7 +78,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		str_mem(p, (size_t)sn.history_n * SNAPSHOT_EXPUNGED), &sn, &h);
 	history_fini(&h);
 	if (n >= SNAPSHOT_FIXED) {
-		memcpy(p, "PHIDX01\n", 8);
+		memcpy(p, "PHIDX02\n", 8);
 		enc_put32(p + 12, (uint32_t)n);
 		enc_put32(p + 8, enc_crc32c(0, p + 12, n - 12));
 	}

@@ -4,6 +4,9 @@
 #include "base/enc.h"
 #include "store/index_state.h"
 
+/* Searches for a base name in the snapshot, before a table is made. */
+enum { FEW = 32 };
+
 /* One base name in the table; uid 0: free. */
 struct base_hash {
 	uint32_t hash, uid;
@@ -22,6 +25,7 @@ state_drop_hash(struct state *s)
 	free(s->hash);
 	s->hash = NULL;
 	s->hash_size = s->hash_used = 0;
+	s->few = 0;
 }
 
 void
@@ -128,29 +132,70 @@ hash_build(struct state *s)
 	return true;
 }
 
+struct search {
+	struct state *s;
+	struct str base;
+	ssize_t slot; /* -1: not found */
+};
+
+static bool
+is_searched(void *arg, uint32_t uid)
+{
+	struct search *w = arg;
+	size_t slot = state_lower(w->s, uid);
+	const struct message *m;
+
+	if (slot == w->s->slots)
+		return false;
+	m = state_at(w->s, slot);
+	if (m->uid != uid || m->gone ||
+	    !str_eq(state_base_at(w->s, slot), w->base))
+		return false;
+	w->slot = (ssize_t)slot;
+	return true;
+}
+
+/* Without the table: what the snapshot says, and the messages since.  False:
+ * not to be had. */
+static bool
+search_few(struct search *w, uint32_t hash)
+{
+	struct state *s = w->s;
+	const struct message *m;
+	size_t i;
+
+	if (!s->snap || s->few++ >= FEW)
+		return false;
+	if (!state_snapshot_hash(s, hash, is_searched, w))
+		return false;
+	for (i = s->slots; w->slot < 0 && i-- > 0;) {
+		m = state_unsaved(s, i);
+		if (!m)
+			break;
+		if (m->hash == hash)
+			(void)is_searched(w, m->uid);
+	}
+	return true;
+}
+
 ssize_t
 state_by_base(struct state *s, struct str base)
 {
 	uint32_t hash = enc_crc32c(0, base.p, base.n);
-	const struct message *m;
-	size_t i, slot;
+	struct search w = { .s = s, .base = base, .slot = -1 };
+	size_t i;
 
+	if (!s->hash && search_few(&w, hash))
+		return w.slot;
 	if (!s->hash && !hash_build(s))
 		return -1;
 	s->hash_asked = true;
 	for (i = hash_home(s, hash); s->hash[i].uid;
 	     i = (i + 1) & (s->hash_size - 1)) {
-		if (s->hash[i].hash != hash)
-			continue;
-		slot = state_lower(s, s->hash[i].uid);
-		if (slot == s->slots)
-			continue;
-		m = state_at(s, slot);
-		if (m->uid == s->hash[i].uid && !m->gone &&
-		    str_eq(state_base_at(s, slot), base))
-			return (ssize_t)slot;
+		if (s->hash[i].hash == hash && is_searched(&w, s->hash[i].uid))
+			break;
 	}
-	return -1;
+	return w.slot;
 }
 
 /* --- totals --------------------------------------------------------------- */

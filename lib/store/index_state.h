@@ -37,6 +37,7 @@ struct state {
 	struct base_hash *hash; /* of base names, a power of two; or NULL */
 	size_t hash_size, hash_used;
 	bool hash_asked;	     /* since state_trim() */
+	unsigned few;		     /* searches without it, since then */
 	const struct index_ops *ops; /* told of changes; or NULL */
 	void *arg;
 	struct snapshot *snap; /* where blocks are read; or NULL */
@@ -64,6 +65,8 @@ void state_from_header(struct state *s, const struct ilog_header *h);
 
 /* The message in a slot (< slots), to read, and to change. */
 const struct message *state_at(struct state *s, size_t slot);
+/* NULL: it stands in a block of the snapshot. */
+const struct message *state_unsaved(struct state *s, size_t slot);
 struct message *state_edit(struct state *s, size_t slot);
 void state_set_gone(struct state *s, size_t slot, uint64_t modseq);
 /* A block's messages, and its names, are in memory. */
@@ -74,6 +77,11 @@ size_t state_lower(struct state *s, uint32_t uid);
 struct str state_base_at(struct state *s, size_t slot);
 struct str state_base(struct state *s, const struct message *m);
 ssize_t state_by_base(struct state *s, struct str base);
+/* The messages with this hash that the snapshot knows: visited with fn until it
+ * returns true.  False: it cannot be read. */
+typedef bool state_hash_fn(void *arg, uint32_t uid);
+bool state_snapshot_hash(struct state *s, uint32_t hash, state_hash_fn *fn,
+			 void *arg);
 /* If there is a table of base names already. */
 void state_hash_add(struct state *s, const struct message *m);
 /* Give back the table of base names. */

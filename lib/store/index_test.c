@@ -456,6 +456,30 @@ check_uids(struct seen *s, size_t at_least, uint32_t above)
 	assert_true(index_at(s->ix, i)->uid > above);
 }
 
+/* Found by name, however that is done: what stands in the snapshot, behind it
+ * (unless it is lost), and what is not there. */
+static void
+check_names(struct seen *s, bool all)
+{
+	static const unsigned uids[] = {
+		1, 2, 100, 102, LAST - TAIL, LAST, 101
+	};
+	char base[40];
+	ssize_t slot;
+	size_t i;
+
+	for (i = 0; i < sizeof(uids) / sizeof(uids[0]); i++) {
+		snprintf(base, sizeof(base), "%u.M.host,S=9", uids[i]);
+		slot = index_by_base(s->ix, str_of(base));
+		if (uids[i] == 101)
+			assert_int_equal(slot, -1);
+		else if (uids[i] != LAST || all || slot >= 0)
+			assert_int_equal(index_at(s->ix, (size_t)slot)->uid,
+					 uids[i]);
+	}
+	assert_int_equal(index_by_base(s->ix, STR("nobody")), -1);
+}
+
 /* Damage to either file alone, before it is opened or (open) after. */
 static void
 try_damage(const struct memfs *good, bool open, const char *file, size_t bit,
@@ -477,6 +501,7 @@ try_damage(const struct memfs *good, bool open, const char *file, size_t bit,
 		flip(dir, file, bit);
 	if (!open)
 		open_index(&s, dir);
+	check_names(&s, snapshot || open);
 	/* That the end was cut off can be known by who has it open only. */
 	check_uids(&s, snapshot || open ? LAST - 1 : LAST - TAIL - 1,
 		   truncate && !snapshot && !open ? LAST - TAIL : LAST);
@@ -730,12 +755,14 @@ test_unread(void **state)
 	memfs_fini(&good);
 }
 
-/* One name more in a large folder, now and then: nothing is read for it. */
+/* One name more in a large folder, now and then: little is read for it; nothing
+ * once there is a table. */
 static void
 test_large(void **state)
 {
 	struct seen s;
 	uint64_t calls;
+	int i;
 
 	(void)state;
 	fsx_mem_reset();
@@ -743,7 +770,12 @@ test_large(void **state)
 	add(&s, 1, 5000);
 	index_close(s.ix);
 	open_index(&s, fsx_mem_root());
+	calls = fsx_mem_calls();
+	assert_int_equal(index_by_base(s.ix, STR("5001.M.host,S=9")), -1);
 	assert_int_equal(index_by_base(s.ix, STR("4711.M.host,S=9")), 4710);
+	assert_in_range(fsx_mem_calls() - calls, 1, 6);
+	for (i = 0; i < 40; i++)
+		assert_int_equal(index_by_base(s.ix, STR("nobody")), -1);
 	index_trim(s.ix);
 	calls = fsx_mem_calls();
 	assert_int_equal(index_by_base(s.ix, STR("5001.M.host,S=9")), -1);
@@ -754,7 +786,8 @@ test_large(void **state)
 	index_trim(s.ix);
 	index_trim(s.ix);
 	calls = fsx_mem_calls();
-	assert_int_equal(index_by_base(s.ix, STR("1.M.host,S=9")), 0);
+	for (i = 0; i < 40; i++)
+		assert_int_equal(index_by_base(s.ix, STR("1.M.host,S=9")), 0);
 	assert_true(fsx_mem_calls() > calls + 10);
 	index_close(s.ix);
 }

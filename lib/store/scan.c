@@ -17,6 +17,7 @@
 enum {
 	NAMES_MAX = 1 << 30, /* bytes of names of new files */
 	ROUNDS = 4,	     /* of looking again for what is renamed */
+	AHEAD = 8,	     /* names fetched from memory before their time */
 };
 
 /* A file that is no message yet. */
@@ -513,15 +514,51 @@ base_of(const struct scan *s, const struct found *f)
 	return str_mem(s->names.p + f->at, f->basen);
 }
 
+/* Small, so that many are sorted without looking elsewhere. */
+struct arrival {
+	uint64_t secs;
+	size_t i; /* of found */
+};
+
 /* By the seconds the name begins with, then by base. */
 static int
 by_arrival(const void *a, const void *b, void *arg)
 {
-	const struct found *x = a, *y = b;
+	const struct arrival *x = a, *y = b;
+	const struct scan *s = arg;
 
 	if (x->secs != y->secs)
 		return x->secs < y->secs ? -1 : 1;
-	return str_cmp(base_of(arg, x), base_of(arg, y));
+	return str_cmp(base_of(s, &s->found[x->i]),
+		       base_of(s, &s->found[y->i]));
+}
+
+static int
+sort_found(struct scan *s, struct err *err)
+{
+	struct arrival *v;
+	struct found *to;
+	size_t i;
+
+	if (s->nfound < 2)
+		return 0;
+	v = reallocarray(NULL, s->nfound, sizeof(*v));
+	to = reallocarray(NULL, s->nfound, sizeof(*to));
+	if (!v || !to) {
+		free(v);
+		free(to);
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	}
+	for (i = 0; i < s->nfound; i++)
+		v[i] = (struct arrival){ s->found[i].secs, i };
+	qsort_r(v, s->nfound, sizeof(*v), by_arrival, s);
+	for (i = 0; i < s->nfound; i++)
+		to[i] = s->found[v[i].i];
+	free(v);
+	free(s->found);
+	s->found = to;
+	s->found_size = s->nfound;
+	return 0;
 }
 
 /* Files of one base among the new: seen twice, or twins. */
@@ -574,6 +611,9 @@ add_messages(struct scan *s, struct err *err)
 	first = t.uidnext;
 	for (i = 0; i < s->nfound; i++) {
 		f = &s->found[i];
+		/* In the order of the directory, the names lie anywhere. */
+		if (i + AHEAD < s->nfound)
+			__builtin_prefetch(base_of(s, f + AHEAD).p);
 		a = (struct index_new){
 			.base = base_of(s, f),
 			.disk = f->disk,
@@ -681,9 +721,7 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 	struct index_stamp old;
 	size_t i;
 
-	if (s->nfound > 1)
-		qsort_r(s->found, s->nfound, sizeof(*s->found), by_arrival, s);
-	if (unite_twins(s, err) < 0)
+	if (sort_found(s, err) < 0 || unite_twins(s, err) < 0)
 		return -1;
 	index_stamp(mb->ix, &old);
 	if (!s->nfound && !s->nmoved && !s->ngone &&
