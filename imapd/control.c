@@ -124,6 +124,8 @@ imap_control_poke(struct imap_user *u, struct str folder)
 		if (mailbox_refresh(s->view.mb, &err) < 0)
 			log_warn("imap(%s): %s", LOGQ(str_of(u->name)),
 				 LOGQ(str_of(err.text)));
+		/* What is heard of other folders on the way is work. */
+		imap_user_work(u);
 		return;
 	}
 }
