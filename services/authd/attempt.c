@@ -35,6 +35,19 @@ detach(struct attempt *t)
 	t->peer = NULL;
 }
 
+/* A name as it may stand before the address on a line that fail2ban reads:
+ * nothing in it can look like that. */
+static const char *
+log_user(const struct attempt *t, char out[USER_MAX + 1])
+{
+	size_t i;
+
+	for (i = 0; t->user[i] && i < USER_MAX; i++)
+		out[i] = strchr("(),:<>= ", t->user[i]) ? '?' : t->user[i];
+	out[i] = '\0';
+	return out;
+}
+
 /* What came out of it, as soon as that is known; UNDECIDED if it never will
  * be. */
 static void
@@ -45,6 +58,7 @@ attempt_judged(struct attempt *t, enum attempt_verdict verdict)
 		[ATTEMPT_WRONG] = PENALTY_WRONG,
 	};
 	struct authd *a = t->authd;
+	char user[USER_MAX + 1];
 
 	if (t->judged)
 		return;
@@ -58,7 +72,8 @@ attempt_judged(struct attempt *t, enum attempt_verdict verdict)
 	/* Dovecot's words; what was wrong is told to the log alone, the asker
 	 * hears the same in each case. */
 	if (verdict == ATTEMPT_WRONG && a->verbose && !t->pam)
-		log_info("passwd-file(%s,%s): %s", LOGQ(str_of(t->user)),
+		log_info("passwd-file(%s,%s): %s",
+			 LOGQ(str_of(log_user(t, user))),
 			 LOGQ(str_of(t->client)),
 			 t->unknown ? "unknown user" : "Password mismatch");
 }
@@ -241,13 +256,14 @@ static void
 on_pam_result(void *arg, const struct msg_def *def, void *msg)
 {
 	const struct msg_pam_result *m = msg;
+	char user[USER_MAX + 1];
 	struct attempt *t = arg;
 
 	if (def && m->verdict == PAM_VERDICT_TEMP)
-		log_warn("pam(%s,%s): %s", LOGQ(str_of(t->user)),
+		log_warn("pam(%s,%s): %s", LOGQ(str_of(log_user(t, user))),
 			 LOGQ(str_of(t->client)), LOGQ(m->text));
 	else if (def && m->verdict == PAM_VERDICT_NO && t->authd->verbose)
-		log_info("pam(%s,%s): %s", LOGQ(str_of(t->user)),
+		log_info("pam(%s,%s): %s", LOGQ(str_of(log_user(t, user))),
 			 LOGQ(str_of(t->client)), LOGQ(m->text));
 	if (!def || m->verdict == PAM_VERDICT_TEMP) {
 		answer_undecided(t, "PAM could not decide");

@@ -4,6 +4,7 @@
 import concurrent.futures
 import re
 import smtplib
+import subprocess
 
 import pytest
 
@@ -30,8 +31,9 @@ def matches(log, name):
     found = re.search(r"^Lines: \d+ lines, \d+ ignored, (\d+) matched", r.stdout,
                       re.M)
     assert found, r.stdout
-    lines = re.findall(r"^\|  (.*\]: .*)$", r.stdout.split("Matched line(s)")[-1],
-                       re.M) if int(found[1]) else []
+    # Missed lines follow, if they are few.
+    part = r.stdout.split("Matched line(s)")[-1].split("Missed line(s)")[0]
+    lines = re.findall(r"^\|  (.*\]: .*)$", part, re.M) if int(found[1]) else []
     assert len(lines) == int(found[1]), r.stdout
     return lines
 
@@ -161,7 +163,7 @@ def test_fail2ban_bans_no_address_in_a_name(make_instance):
     i = make_instance(syslog_name="postfix", mailbox_syslog_name="dovecot",
                       auth_failure_delay="0s", auth_verbose="yes")
     evil = "x>,rip=192.0.2.66,lip=192.0.2.1,session=<y"
-    shadow = "x,192.0.2.66):"
+    shadow = "x,192.0.2.66): unknown user"
     for name in (evil, shadow):
         with Wire(i.imap_port) as w:
             w.line()
@@ -174,9 +176,10 @@ def test_fail2ban_bans_no_address_in_a_name(make_instance):
         "pop3-login: Disconnected: Logged out") == 2,
                 "both sessions' ends")
     log = i.dir / "log" / "mail.log"
-    assert len(matches(log, "dovecot")) >= 4
-    r = ph.run(["fail2ban-regex", "--out", "ip", log, "dovecot"])
-    assert set(r.stdout.split()) == {"127.0.0.1"}, r.stdout
+    r = subprocess.run(["fail2ban-regex", "--out", "ip", log, "dovecot"],
+                       capture_output=True, text=True, check=True)
+    found = re.findall(r"^[\d.]+$", r.stdout, re.M)
+    assert found == ["127.0.0.1"] * 8, r.stdout
 
 
 def test_client_comes_before_from(make_instance):
