@@ -121,7 +121,7 @@ read_names(int maildir, struct names *l, struct err *err)
 	while (rc == 0 && (errno = 0, name = fsx_readdir(d, NULL)))
 		if (name[0] == '.' &&
 		    store_name_check(str_of(name + 1), clean, &bad) == 0 &&
-		    strcmp(clean, name + 1) == 0 && strcmp(clean, "INBOX"))
+		    strcmp(clean, name + 1) == 0 && strcmp(clean, "INBOX") != 0)
 			rc = add_name(l, clean, err);
 	if (rc == 0 && errno)
 		rc = err_sys(err, errno, "the mailbox");

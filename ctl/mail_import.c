@@ -472,20 +472,19 @@ read_letters(struct import *im, int dir, struct err *err)
 	struct str name[FOREIGN_LETTERS] = { STR_NULL }, text;
 	struct adopt_message *a;
 	uint64_t bit;
-	size_t i;
-	char c;
+	size_t i, k;
 
 	if (mail_read(dir, "dovecot-keywords", &im->pool, &text, err) < 0)
 		return -1;
 	foreign_letters_parse(text, name);
 	for (i = 0; i < im->n; i++) {
 		a = &im->v[i]->a;
-		for (c = 'a'; c <= 'z'; c++) {
-			bit = MAILDIR_FLAG(c);
-			if (!(a->flags & bit) || !name[c - 'a'].n)
+		for (k = 0; k < FOREIGN_LETTERS; k++) {
+			bit = MAILDIR_FLAG((char)('a' + k));
+			if (!(a->flags & bit) || !name[k].n)
 				continue;
 			a->flags &= ~bit;
-			if (add_keyword(im, a, name[c - 'a'], err) < 0)
+			if (add_keyword(im, a, name[k], err) < 0)
 				return -1;
 		}
 	}

@@ -182,7 +182,7 @@ locate_user(struct ctl *c, const char *user, struct mail_place *p,
 	    struct err *err)
 {
 	char path[2 * PATH_LEN_MAX + 3], tree[PATH_LEN_MAX + 1];
-	struct identity id;
+	struct identity id = { .uid = 0 };
 	struct str best;
 
 	if (identify(c, user, &id, err) < 0 || check_ids(c, &id, err) < 0)

@@ -275,11 +275,12 @@ one_file(struct verify *v, int fd, const char *sub, const char *name)
 	}
 	if (slot >= 0)
 		v->seen[slot / 8] |= (uint8_t)(1 << slot % 8);
-	else if (!v->again)
+	else if (v->again)
+		return;
+	else
 		v->out->fresh++;
 	if (p.has_size && p.size != (uint64_t)st.st_size)
-		wrong(v, "uid %u: %s/%s has %llu bytes, its name says %llu",
-		      slot < 0 ? 0 : state_at(&v->s, (size_t)slot)->uid, sub,
+		wrong(v, "%s/%s has %llu bytes, its name says %llu", sub,
 		      LOGQ(str_of(name)), (unsigned long long)st.st_size,
 		      (unsigned long long)p.size);
 }

@@ -13,6 +13,8 @@ import signal
 import subprocess
 
 import clients
+import conftest
+import courier as courier_peer
 import dovecot as dovecot_peer
 import posthouse as ph
 import pytest
@@ -29,6 +31,7 @@ service pop3-login {{
 }}
 """
 KEYWORDS = ["$Label1", "NonJunk", "todo"]
+FOLDERS = ("INBOX", "Work", "Work.Deep")
 FLAGS = [r"\Seen", r"\Answered", r"\Flagged", r"\Draft"]
 
 
@@ -56,7 +59,8 @@ class Server:
         with self.imap() as c:
             kind, data = c.status(self.folder(name), "(UIDVALIDITY UIDNEXT)")
             assert kind == "OK", data
-            numbers = [int(n) for n in re.findall(rb" (\d+)", data[0])]
+            numbers = [int(re.search(rb"%s (\d+)" % what, data[0]).group(1))
+                       for what in (b"UIDVALIDITY", b"UIDNEXT")]
             assert c.select(self.folder(name), readonly=True)[0] == "OK"
             kind, data = c.uid("FETCH", "1:*",
                                "(FLAGS INTERNALDATE BODY.PEEK[])")
@@ -79,18 +83,24 @@ class Server:
         return {n.removeprefix(self.prefix) for n in names}
 
     def uidls(self):
+        """{name: mark of the letter}."""
         c = poplib.POP3("127.0.0.1", self.pop3_port, timeout=30)
         try:
             c.user(self.user)
             c.pass_(self.password)
-            return [line.split()[1] for line in c.uidl()[1]]
+            names = [line.split() for line in c.uidl()[1]]
+            # Courier's order is not that of UIDs.
+            return {name: re.search(rb"<(.*)@", b"".join(
+                        l for l in c.top(int(number), 0)[1]
+                        if l.startswith(b"Message-ID"))).group(1)
+                    for number, name in names}
         finally:
             c.quit()
 
     def fill(self):
         """Folders with holes in their UIDs, flags, keywords, a time."""
         with self.imap() as c:
-            for name in ("INBOX", "Work", "Work.Deep"):
+            for name in FOLDERS:
                 box = self.folder(name)
                 if name != "INBOX":
                     assert c.create(box)[0] == "OK"
@@ -167,16 +177,27 @@ class Mbsync:
                 for f in d.iterdir()]
 
 
-@pytest.fixture
-def theirs(tmp_path_factory, request):
-    """A Dovecot with POP3, filled; what it keeps is in mail/alice."""
-    import conftest
+def dovecot():
+    """With POP3, filled; fetchmail knows messages by the user, too."""
     (port,) = ph.free_ports(1)
     d = dovecot_peer.Dovecot(conftest._directory("import"),
-                             POP3.format(port=port).replace("{{", "{"))
-    # fetchmail knows messages by the user, too.
+                             POP3.format(port=port))
     d.server = Server(d.imap_port, port, f"alice@{ph.DOMAIN}", d.password)
-    d.server.fill()
+    d.maildir = d.work / "mail" / "alice"
+    return d
+
+
+def courier():
+    c = courier_peer.Courier(conftest._directory("import"),
+                             f"alice@{ph.DOMAIN}")
+    c.server = Server(c.imap_port, c.pop3_port, c.user, c.password, "INBOX.")
+    return c
+
+
+@pytest.fixture
+def theirs(request):
+    """Another server, by the parameter's name; its mail is in maildir."""
+    d = {"dovecot": dovecot, "courier": courier}[request.param]()
     yield d
     d.stop()
     if not getattr(request.node, "call_failed", False):
@@ -206,39 +227,305 @@ def put(i, source, user="alice"):
     return there
 
 
-@pytest.mark.parametrize("in_place", [True, False])
-def test_from_dovecot(theirs, make_instance, in_place, tmp_path):
+def letters(i):
+    """Names of files with keywords in them."""
+    return [f.name for f in i.mailbox("alice").files()
+            if re.search(r":2,[A-Z]*[a-z]", f.name)]
+
+
+def verified(i, who=None):
+    r = i.posthouse("mail", "verify", who or i.address("alice"), check=False)
+    assert r.returncode == 0, r.stdout + r.stderr
+
+
+@pytest.mark.parametrize("in_place", [True, False], ids=["here", "from"])
+@pytest.mark.parametrize("theirs", ["dovecot", "courier"], indirect=True)
+def test_import(theirs, make_instance, in_place, tmp_path):
     """UIDs, UIDVALIDITY, flags, keywords, times, names for POP3: no client
     fetches a message again."""
     i = make_instance()
     server, us = theirs.server, ours(i)
+    server.fill()
     mbsync, fetchmail = Mbsync(tmp_path), Fetchmail(tmp_path)
     assert mbsync.sync(server)[0] == 27
     assert fetchmail.fetch(server) > 0
-    want = {f: server.state(f) for f in ("INBOX", "Work", "Work.Deep")}
-    uidls, subscribed = server.uidls(), server.subscribed()
-    source = theirs.work / "mail" / "alice"
+    want = {f: server.state(f) for f in FOLDERS}
+    uidls = server.uidls()
+    assert "Work.Deep" in server.subscribed()
     if in_place:
-        put(i, source)
+        put(i, theirs.maildir)
         said = i.posthouse("mail", "import", i.address("alice")).stdout
     else:
         said = i.posthouse("mail", "import", i.address("alice"), "--from",
-                           bring(i, source)).stdout
+                           bring(i, theirs.maildir)).stdout
     assert "INBOX: 9 messages" in said, said
     for folder, state in want.items():
         assert us.state(folder) == state, folder
     assert us.uidls() == uidls
-    assert us.subscribed() == subscribed
+    assert us.subscribed() == {"Work.Deep"}
     came, before, after, text = mbsync.sync(us)
     assert came == 0 and before == after, text
     assert fetchmail.fetch(us) == 0
-    r = i.posthouse("mail", "verify", i.address("alice"), check=False)
-    assert r.returncode == 0, r.stdout
+    verified(i)
+    assert not letters(i)
     # Once more: nothing happens.
-    if in_place:
-        again = i.posthouse("mail", "import", i.address("alice")).stdout
-        assert "INBOX: was imported already" in again, again
-        assert us.state("Work") == want["Work"]
-    # Names of files: keywords are not in them any more.
-    names = [f.name for f in i.mailbox("alice").files()]
-    assert not [n for n in names if re.search(r":2,[A-Z]*[a-z]", n)], names
+    again = i.posthouse("mail", "import", i.address("alice"),
+                        *([] if in_place else
+                          ["--from", i.dir / "mail" / "theirs"])).stdout
+    assert "INBOX: was imported already" in again, again
+    assert {f: us.state(f) for f in FOLDERS} == want
+
+
+@pytest.mark.parametrize("theirs", ["dovecot", "courier"], indirect=True)
+def test_export(theirs, make_instance, tmp_path):
+    """From here to them: the same for clients."""
+    i = make_instance()
+    server, us = theirs.server, ours(i)
+    us.fill()
+    mbsync = Mbsync(tmp_path)
+    mbsync.sync(us)
+    want = {f: us.state(f) for f in FOLDERS}
+    uidls = us.uidls()
+    is_courier = isinstance(theirs, courier_peer.Courier)
+    r = i.posthouse("mail", "export", i.address("alice"),
+                    *["--courier"] * is_courier, check=False)
+    # Courier has no such names for POP3, and says so.
+    assert r.returncode == is_courier, r.stdout + r.stderr
+    assert ("Courier does not make" in r.stdout) == is_courier, r.stdout
+    i.stop()
+    shutil.rmtree(theirs.maildir, ignore_errors=True)
+    shutil.copytree(i.mailbox("alice").path, theirs.maildir)
+    for d, _, files in os.walk(theirs.maildir):
+        for f in (".", *files):
+            os.chown(os.path.join(d, f), theirs.uid, theirs.uid)
+    for folder, state in want.items():
+        assert server.state(folder) == state, folder
+    assert is_courier or server.uidls() == uidls
+    assert "Work.Deep" in server.subscribed()
+    came, before, after, text = mbsync.sync(server)
+    assert came == 0 and before == after, text
+    assert bool(letters(i)) != is_courier
+    # Keywords are ours again, letters or not.
+    i.start()
+    assert {f: us.state(f) for f in FOLDERS} == want
+
+
+# -- without another server: files as Dovecot writes them
+
+def maildir(i, n=20, user="alice"):
+    """A Maildir of n messages with dovecot-uidlist; returns it."""
+    top = i.mailbox(user).path
+    for part in ("cur", "new", "tmp"):
+        (top / part).mkdir(parents=True, exist_ok=True)
+    lines = [f"3 V1275660208 N{n + 11} G3085f01b7f11094c501100008c4a11c1\n"]
+    for k in range(1, n + 1):
+        base = f"{1276528400 + k}.M{k}P1.kurkku"
+        (top / "cur" / f"{base}:2,{'Sa' if k % 2 else 'b'}").write_text(
+            f"Message-ID: <{k}@x>\nSubject: {k}\n\nbody {k}\n")
+        lines.append(f"{k + 10} P{k}.name :{base}\n")
+    (top / "dovecot-uidlist").write_text("".join(lines))
+    (top / "dovecot-keywords").write_text("0 odd\n1 even\n")
+    own(i, top.parent)
+    return top
+
+
+def own(i, top):
+    for d, _, files in os.walk(top):
+        for f in (".", *files):
+            os.chown(os.path.join(d, f), i.vmail_uid, i.vmail_uid)
+
+
+@pytest.mark.dev
+def test_other_uids_are_refused(make_instance):
+    i = make_instance()
+    top = maildir(i)
+    us = ours(i)
+    before = us.state("INBOX")          # gives UIDs
+    assert before[2].keys() == set(range(1, 21))
+    r = i.posthouse("mail", "import", i.address("alice"), check=False)
+    assert r.returncode == 1 and "UIDs of its own" in r.stdout, r.stdout
+    with us.imap() as c:
+        c.select("INBOX")               # a session that has it open
+        i.posthouse("mail", "import", str(top), "--force")
+        with pytest.raises(imaplib.IMAP4.abort):
+            for _ in range(20):
+                c.noop()
+    after = us.state("INBOX")
+    assert after[2].keys() == set(range(11, 31))
+    assert after[0] != before[0] and after[0] > 1275660208
+    assert after[2][11][0] == {rb"\seen", b"odd"}
+    # Names for POP3 stay what they were.
+    assert us.uidls() == {b"%d.name" % k: b"%d" % k for k in range(1, 21)}
+
+
+@pytest.mark.dev
+def test_verify_and_rebuild(make_instance):
+    i = make_instance()
+    top = maildir(i)
+    alice = i.address("alice")
+    i.posthouse("mail", "import", alice)
+    want = ours(i).state("INBOX")
+    verified(i)
+    verified(i, str(top))
+
+    def wrong(what):
+        r = i.posthouse("mail", "verify", alice, check=False)
+        assert r.returncode == 1, r.stdout + r.stderr
+        assert re.search(what, r.stdout), r.stdout
+
+    i.kill("spawner")                   # no session has it open
+    i.posthouse("mail", "rebuild", alice)
+    verified(i)
+    index = top / "posthouse.index"
+    good = index.read_bytes()
+    index.write_bytes(good[:-20] + bytes([good[-20] ^ 1]) + good[-19:])
+    wrong(r"INBOX: posthouse.index: damaged, uids 11 to 30")
+    index.write_bytes(b"x" * 100)
+    wrong(r"INBOX: posthouse.index: damaged head")
+    i.posthouse("mail", "rebuild", alice)
+    verified(i)
+    assert index.read_bytes()[:8] == good[:8]
+    log = top / "posthouse.log"
+    bad = bytearray(log.read_bytes())
+    bad[200] ^= 1
+    log.write_bytes(bad)
+    wrong(r"INBOX: posthouse.log: (damaged|torn) at byte 44")
+    i.posthouse("mail", "rebuild", alice)
+    verified(i)
+    (f,) = (f for f in i.mailbox("alice").files() if f.name.startswith(
+        "1276528405."))
+    f.rename(top / "hidden")
+    wrong(r"INBOX: uid 15: no file 1276528405.M5P1.kurkku")
+    (top / "hidden").rename(f)
+    verified(i)
+    f.with_name("2.x,S=3:2,S").write_text("four")
+    wrong("has 4 bytes, its name says 3")
+    f.with_name("2.x,S=3:2,S").unlink()
+    assert {k: v for k, v in ours(i).state("INBOX")[2].items()} == want[2]
+
+
+def test_rebuild_beside_a_session(make_instance):
+    i = make_instance()
+    maildir(i)
+    i.posthouse("mail", "import", i.address("alice"))
+    us = ours(i)
+    with us.imap() as c:
+        c.select("INBOX")
+        for k in range(5):
+            i.posthouse("mail", "rebuild", i.address("alice"))
+            assert c.uid("STORE", str(11 + k), "+FLAGS",
+                         "(again)")[0] == "OK"
+            assert c.uid("FETCH", "11:*", "(FLAGS ENVELOPE)")[0] == "OK"
+    state = us.state("INBOX")
+    assert state[0] == 1275660208
+    for k in range(5):
+        assert b"again" in state[2][11 + k][0]
+    verified(i)
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["here", "from"])
+def test_killed(make_instance, here):
+    """kill -9 anywhere: as before, or as it is to be."""
+    i = make_instance(start=False)
+    top = maildir(i, 300)
+    source = i.dir / "mail" / "theirs"
+    shutil.copytree(top, source)
+    own(i, source)
+    done = cut = 0
+    for k in range(40):
+        shutil.rmtree(top)
+        shutil.copytree(source, top) if here else \
+            [(top / d).mkdir(parents=True) for d in ("cur", "new", "tmp")]
+        own(i, top)
+        p = subprocess.Popen(
+            [ph.BIN / "posthouse", "-c", i.conf_dir, "mail", "import",
+             i.address("alice"), *([] if here else ["--from", source])],
+            stdout=subprocess.DEVNULL, start_new_session=True)
+        try:
+            p.wait(0.004 + 0.0015 * k)
+        except subprocess.TimeoutExpired:
+            os.killpg(p.pid, signal.SIGKILL)
+            p.wait()
+            cut += 1
+        if not (top / "posthouse.log").exists() or \
+                (top / "posthouse.log").stat().st_size == 0:
+            assert here or not os.listdir(top / "cur")
+            continue
+        done += 1
+        # What a session does first.
+        i.posthouse("mail", "rebuild", i.address("alice"))
+        verified(i)
+        again = i.posthouse("mail", "import", i.address("alice"),
+                            *([] if here else ["--from", source])).stdout
+        assert "was imported already" in again
+        assert len(os.listdir(top / "cur")) == 300
+        assert not os.listdir(top / "tmp")
+    assert cut and done, (cut, done)
+
+
+def test_never_as_root(make_instance):
+    i = make_instance(start=False)
+    top = maildir(i)
+
+    def refused(*args, why):
+        r = i.posthouse("mail", *args, check=False)
+        assert r.returncode not in (0, 70) and why in r.stderr, r.stderr
+
+    link = i.dir / "mail" / "link"
+    link.symlink_to(top)
+    refused("verify", str(link), why="symbolic link")
+    (top / ".Away").symlink_to(i.conf_dir)
+    assert "Away" not in i.posthouse("mail", "verify", str(top)).stdout
+    os.chown(top, 0, 0)
+    refused("verify", str(top), why="belongs to root")
+    os.chown(top, i.vmail_uid, i.vmail_uid)
+    secret = i.dir / "mail" / "secret"
+    secret.mkdir(0o700)
+    refused("import", str(top), "--from", str(secret), why="ermission denied")
+    (secret / "mbox").write_text("From a Sun Nov 22 12:00:00 2026\n\nx\n")
+    refused("import", str(top), "--mbox", str(secret / "mbox"),
+            why="ermission denied")
+    refused("verify", "nobody-at-all", why="no user")
+
+
+@pytest.mark.dev
+def test_mbox(make_instance, tmp_path):
+    """Python's mailbox wrote it; UIDs as UW-IMAP and Dovecot write them."""
+    i = make_instance()
+    file = i.dir / "mail" / "mbox"
+    box = mailbox.mbox(file)
+    texts = []
+    for k in range(1, 9):
+        m = mailbox.mboxMessage(
+            f"Subject: {k}\n\nFrom here\n\n{'x' * 70000}\n" if k == 3 else
+            f"Subject: {k}\n\nbody {k}\n\n\nend\n")
+        texts.append(m.as_bytes())
+        m.set_from("a@example.com", (2020, 1, k, 12, 0, 0, 0, 0, 0))
+        m.set_flags("RO" if k % 2 else "OF")
+        m["X-UID"] = str(10 * k)
+        if k == 1:
+            m["X-IMAPbase"] = "1275660208 0000000090 odd"
+        if k % 2:
+            m["X-Keywords"] = "odd                 "
+        box.add(m)
+    box.close()
+    own(i, file.parent)
+    os.chown(file, i.vmail_uid, i.vmail_uid)
+    i.posthouse("mail", "import", i.address("alice"), "--mbox", file)
+    us = ours(i)
+    validity, uidnext, found = us.state("INBOX")
+    assert (validity, uidnext) == (1275660208, 91)
+    assert list(found) == [10 * k for k in range(1, 9)]
+    for k in range(1, 9):
+        flags, when, text = found[10 * k]
+        assert flags == ({rb"\seen", b"odd"} if k % 2 else {rb"\flagged"})
+        assert (when.tm_mday, when.tm_hour) == (k, 12), when
+        assert text.replace(b"\r\n", b"\n") == \
+            texts[k - 1].replace(b"\nFrom here", b"\n>From here")
+    # Into a folder that has messages: they are added.
+    i.posthouse("mail", "import", i.address("alice"), "--mbox", file)
+    state = us.state("INBOX")
+    assert state[0] == validity and len(state[2]) == 16
+    assert state[2][91][0] == {rb"\seen", b"odd"}
+    assert not os.listdir(i.mailbox("alice").path / "tmp")
+    verified(i)
