@@ -154,17 +154,11 @@ import_clean(struct import *im)
 		fsx_close(tmp);
 }
 
+/* The log speaks of files and their names: they are durable before. */
 static int
-sync_tmp(struct import *im, struct err *err)
+sync_files(struct import *im, struct err *err)
 {
-	size_t i;
-
-	for (i = 0; i < im->n; i++)
-		if (im->v[i]->a.in_tmp)
-			return fsx_syncfs(im->dir) < 0
-				       ? err_sys(err, errno, "sync")
-				       : 0;
-	return 0;
+	return fsx_syncfs(im->dir) < 0 ? err_sys(err, errno, "sync") : 0;
 }
 
 static int
@@ -201,7 +195,7 @@ import_commit(struct import *im, bool force, enum adopt_result *res,
 		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 		goto out;
 	}
-	if (give_uids(im, err) < 0 || sync_tmp(im, err) < 0)
+	if (give_uids(im, err) < 0 || sync_files(im, err) < 0)
 		goto out;
 	a.uidnext = a.recent_from = im->uidnext;
 	for (i = 0; i < im->n; i++)

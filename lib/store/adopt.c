@@ -154,6 +154,8 @@ store_rebuild(struct store *st, const char *name, size_t *n, struct err *err)
 	mb->dirty_new = mb->dirty_cur = true;
 	rc = scan_merge(mb, err);
 	if (rc == 0)
+		rc = mailbox_sync_names(mb, true, err);
+	if (rc == 0)
 		rc = index_rebuild(mb->ix, err);
 	mailbox_totals(mb, &t);
 	*n = t.messages;
