@@ -139,8 +139,8 @@ index_change_modseq(struct index *ix)
 	if (ix->p.modseq)
 		return ix->p.modseq;
 	now = clock_wall_us();
-	ix->p.modseq = now > ix->s.t.highestmodseq ? now
-						   : ix->s.t.highestmodseq + 1;
+	ix->p.modseq =
+		now > ix->s.t.highestmodseq ? now : ix->s.t.highestmodseq + 1;
 	return ix->p.modseq;
 }
 
