@@ -170,6 +170,25 @@ out:
 	free(names);
 }
 
+/* The table of base names. */
+static void
+check_pages(struct verify *v, int fd, const struct snapshot *sn)
+{
+	size_t i, n;
+	char *p;
+
+	for (i = 0; i < snapshot_pages(sn); i++) {
+		n = snapshot_page_length(sn, i);
+		p = NULL;
+		if (!read_part(fd,
+			       sn->pages_at + i * SNAPSHOT_PAGE * SNAPSHOT_HASH,
+			       n, &p) ||
+		    !snapshot_check_page(str_mem(p, n), sn, i))
+			wrong(v, SNAPSHOT_NAME ": damaged, table of names");
+		free(p);
+	}
+}
+
 static void
 check_snapshot(struct verify *v, struct str log)
 {
@@ -201,6 +220,7 @@ check_snapshot(struct verify *v, struct str log)
 		check_block(v, &then, snap.snap_fd, sn, &sn->b[i]);
 		n += sn->b[i].n;
 	}
+	check_pages(v, snap.snap_fd, sn);
 	if (n != then.t.messages)
 		wrong(v,
 		      SNAPSHOT_NAME ": %llu messages, " ILOG_NAME

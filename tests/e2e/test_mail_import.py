@@ -378,7 +378,12 @@ def test_verify_and_rebuild(make_instance):
     verified(i)
     index = top / "posthouse.index"
     good = index.read_bytes()
-    index.write_bytes(good[:-20] + bytes([good[-20] ^ 1]) + good[-19:])
+
+    def flip(at):
+        index.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1:])
+    flip(len(good) - 20)
+    wrong(r"INBOX: posthouse.index: damaged, table of names")
+    flip(good.index(b"1276528405."))
     wrong(r"INBOX: posthouse.index: damaged, uids 11 to 30")
     index.write_bytes(b"x" * 100)
     wrong(r"INBOX: posthouse.index: damaged head")
