@@ -11,9 +11,9 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import clients
-import conftest
 import courier as courier_peer
 import dovecot as dovecot_peer
 import posthouse as ph
@@ -177,10 +177,17 @@ class Mbsync:
                 for f in d.iterdir()]
 
 
+def place():
+    """Below a directory that only root can pass, on the build's disk."""
+    d = ph.ROOT / "build" / "tests" / f"import.{time.monotonic_ns()}"
+    d.mkdir(parents=True)
+    return d
+
+
 def dovecot():
     """With POP3, filled; fetchmail knows messages by the user, too."""
     (port,) = ph.free_ports(1)
-    d = dovecot_peer.Dovecot(conftest._directory("import"),
+    d = dovecot_peer.Dovecot(place(),
                              POP3.format(port=port))
     d.server = Server(d.imap_port, port, f"alice@{ph.DOMAIN}", d.password)
     d.maildir = d.work / "mail" / "alice"
@@ -188,7 +195,7 @@ def dovecot():
 
 
 def courier():
-    c = courier_peer.Courier(conftest._directory("import"),
+    c = courier_peer.Courier(place(),
                              f"alice@{ph.DOMAIN}")
     c.server = Server(c.imap_port, c.pop3_port, c.user, c.password, "INBOX.")
     return c
