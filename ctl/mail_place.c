@@ -13,6 +13,7 @@
 #include "base/fsx.h"
 #include "edit.h"
 #include "frame/identity.h"
+#include "frame/jail.h"
 #include "mail.h"
 #include "store/maildir.h"
 #include "user_text.h"
@@ -223,20 +224,6 @@ mail_locate(struct ctl *c, const char *who, struct mail_place *p,
 
 /* --- as the user ---------------------------------------------------------- */
 
-static int
-keep_capability(uint32_t mask, struct err *err)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct data[2] = { { .effective = mask,
-						    .permitted = mask } };
-
-	if (syscall(SYS_capset, &head, data) < 0)
-		return err_sys(err, errno, "capset");
-	return 0;
-}
-
 /* Groups and gid first: afterwards nobody could drop them. */
 static int
 take_ids(const struct mail_place *p, struct err *err)
@@ -257,7 +244,7 @@ take_ids(const struct mail_place *p, struct err *err)
 	    setresuid(p->uid, p->uid, p->uid) < 0)
 		return err_sys(err, errno, "taking uid %u, gid %u", p->uid,
 			       p->gid);
-	return keep_capability(1u << CAP_SYS_CHROOT, err);
+	return jail_set_caps(1u << CAP_SYS_CHROOT, err);
 }
 
 static int
@@ -291,7 +278,7 @@ confine(int mail, struct err *err)
 		return 0; /* never was */
 	if (fchdir(mail) < 0 || chroot(".") < 0)
 		return err_sys(err, errno, "chroot");
-	if (keep_capability(0, err) < 0)
+	if (jail_set_caps(0, err) < 0)
 		return -1;
 	if (setuid(0) == 0 || chroot(".") == 0)
 		return err_set(err, ERR_BUG, 0, "ids did not change");

@@ -51,9 +51,8 @@ set_limits(const struct jail *j, struct err *err)
 /* --- root directory and ids
  * ----------------------------------------------------- */
 
-/* Capabilities in all sets, nothing else; mask 0 drops all. */
-static int
-set_caps(uint32_t mask, struct err *err)
+int
+jail_set_caps(uint32_t mask, struct err *err)
 {
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3
@@ -110,7 +109,7 @@ change_ids(const struct jail *j, struct err *err)
 	if (setgroups(0, NULL) < 0 || setresgid(j->gid, j->gid, j->gid) < 0 ||
 	    setresuid(j->uid, j->uid, j->uid) < 0)
 		return err_sys(err, errno, "changing to uid %u", j->uid);
-	return set_caps(keep, err);
+	return jail_set_caps(keep, err);
 }
 
 /* --- proof

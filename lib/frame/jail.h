@@ -37,6 +37,10 @@ enum { JAIL_ROOT_GID = 65534 };
 /* 0, or -1 with err (PERM): then the caller exits. */
 ERR_WARN_UNUSED int jail_enter(const struct jail *j, struct err *err);
 
+/* A part of it, for who takes a user's ids first: these capabilities
+ * (1u << CAP_...) become the effective and permitted ones, the others go. */
+ERR_WARN_UNUSED int jail_set_caps(uint32_t mask, struct err *err);
+
 /* The parts, for the jail test: what this kernel can do. */
 int jail_landlock_abi(void); /* 0: no Landlock */
 

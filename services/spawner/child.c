@@ -61,20 +61,6 @@ reset_signals(void)
 
 /* --- ids and root directory ---------------------------------------------- */
 
-static int
-keep_capability(uint32_t mask, struct err *err)
-{
-	struct __user_cap_header_struct head = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
-	struct __user_cap_data_struct data[2] = { { .effective = mask,
-						    .permitted = mask } };
-
-	if (syscall(SYS_capset, &head, data) < 0)
-		return err_sys(err, errno, "capset");
-	return 0;
-}
-
 /* Groups and gid first: afterwards nobody could drop them. */
 static int
 take_ids(const struct identity *id, struct err *err)
@@ -85,7 +71,7 @@ take_ids(const struct identity *id, struct err *err)
 		return err_sys(err, errno, "setresgid %u", id->gid);
 	if (setresuid(id->uid, id->uid, id->uid) < 0)
 		return err_sys(err, errno, "setresuid %u", id->uid);
-	return keep_capability(1u << CAP_SYS_CHROOT, err);
+	return jail_set_caps(1u << CAP_SYS_CHROOT, err);
 }
 
 int
@@ -113,7 +99,7 @@ confine(int root, struct err *err)
 {
 	if (fchdir(root) < 0 || chroot(".") < 0)
 		return err_sys(err, errno, "chroot");
-	return keep_capability(0, err);
+	return jail_set_caps(0, err);
 }
 
 /* All of it is gone and stays gone.  (Trying to become root again would end
