@@ -65,13 +65,15 @@ class Cgroup:
         self.path.rmdir()
 
 
-def settle(server):
-    """The work after the last file belongs to the messages too: wait until a
-    whole second costs almost nothing."""
-    for _ in range(20):
+def settle(server, calm=1):
+    """The work after the last file belongs to the messages too: wait until
+    so many whole seconds one after the other cost almost nothing."""
+    quiet = 0
+    for _ in range(20 + calm):
         before = server.cgroup.usage()
         time.sleep(1)
-        if server.cgroup.usage() - before < 0.005:
+        quiet = quiet + 1 if server.cgroup.usage() - before < 0.005 else 0
+        if quiet == calm:
             return
 
 
