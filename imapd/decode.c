@@ -1,28 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 #include "decode.h"
 
+#include "store/text.h"
+
 void
 imap_decode_init(struct imap_decoder *d, enum imap_encoding encoding)
 {
 	*d = (struct imap_decoder){ .encoding = encoding };
 }
 
-static int
-base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 static size_t
 base64(struct imap_decoder *d, char c, char *out)
 {
-	int v = base64_value(c);
+	int v = text_base64_value(c);
 
 	d->ended |= c == '=';
 	if (v < 0 || d->ended)

@@ -84,15 +84,6 @@ test_list_often(void **state)
 	assert_int_equal(w->done.status, 0);
 }
 
-static void
-queue_path(const struct world *w, const char *id, char *path, size_t n)
-{
-	uint64_t v = strtoull(id, NULL, 16);
-
-	snprintf(path, n, "%s/msg/%02x/%s", w->dir, (unsigned)(v >> 8) & 0xff,
-		 id);
-}
-
 /* A wish that something else has overtaken does not come back later. */
 static void
 test_wish_is_over(void **state)
@@ -241,16 +232,7 @@ test_result_is_kept(void **state)
 	char path[200], away[200];
 	struct world *w = *state;
 
-	w->fate = FATE_WAIT;
-	commit(w, 1, "vsender@x", "v1@x lnobody");
-	UNTIL(w, w->nstored == 1 && w->q.nsent == 1);
-	queue_path(w, w->stored[0], path, sizeof(path));
-	snprintf(away, sizeof(away), "%s/away", w->dir);
-	assert_int_equal(rename(path, away), 0);
-	w->fate = FATE_TEMP;
-	chan_close(w->deliver);
-	w->deliver = NULL;
-	UNTIL(w, w->ndelivered == 1 && !list_empty(&w->q.stuck));
+	lose_result(w, FATE_TEMP, path, away);
 	order(w, QUEUE_FLUSH, "ALL");
 	assert_int_equal(w->done.count, 1);
 	message_mark_round(&w->q); /* not yet its time */

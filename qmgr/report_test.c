@@ -3,16 +3,6 @@
  * while qmgr stops; and large ones. */
 #include "testbed.h"
 
-static void
-queue_path(const struct world *w, const char *id, char *out, size_t size)
-{
-	uint64_t n;
-
-	assert_true(qid_parse(str_of(id), &n));
-	snprintf(out, size, "%s/msg/%02x/%s", w->dir, (unsigned)(n >> 8) & 255,
-		 id);
-}
-
 /* The parent's slots cannot be written, then the process dies: the report that
  * nobody names is removed, and made anew. */
 static void
@@ -21,16 +11,7 @@ test_unconfirmed(void **state)
 	char path[200], away[200];
 	struct world *w = *state;
 
-	w->fate = FATE_WAIT;
-	commit(w, 1, "vsender@x", "v1@x lnobody");
-	UNTIL(w, w->nstored == 1 && w->q.nsent == 1);
-	queue_path(w, w->stored[0], path, sizeof(path));
-	snprintf(away, sizeof(away), "%s/away", w->dir);
-	assert_int_equal(rename(path, away), 0);
-	w->fate = FATE_PERM;
-	chan_close(w->deliver);
-	w->deliver = NULL;
-	UNTIL(w, w->ndelivered == 1 && !list_empty(&w->q.stuck));
+	lose_result(w, FATE_PERM, path, away);
 	stop(w);
 	assert_int_equal(rename(away, path), 0);
 	w->fate = FATE_OK;

@@ -676,6 +676,34 @@ order(struct world *w, enum queue_verb verb, const char *id)
 	UNTIL(w, w->ndone > before);
 }
 
+/* The queue file of id. */
+static inline void
+queue_path(const struct world *w, const char *id, char *path, size_t n)
+{
+	uint64_t v;
+
+	assert_true(qid_parse(str_of(id), &v));
+	snprintf(path, n, "%s/msg/%02x/%s", w->dir, (unsigned)(v >> 8) & 0xff,
+		 id);
+}
+
+/* One of two recipients is done, with this fate, and its result cannot be
+ * written: rename away to path puts that right. */
+static inline void
+lose_result(struct world *w, enum fate fate, char path[200], char away[200])
+{
+	w->fate = FATE_WAIT;
+	commit(w, 1, "vsender@x", "v1@x lnobody");
+	UNTIL(w, w->nstored == 1 && w->q.nsent == 1);
+	queue_path(w, w->stored[0], path, 200);
+	snprintf(away, 200, "%s/away", w->dir);
+	assert_int_equal(rename(path, away), 0);
+	w->fate = fate;
+	chan_close(w->deliver);
+	w->deliver = NULL;
+	UNTIL(w, w->ndelivered == 1 && !list_empty(&w->q.stuck));
+}
+
 static inline void
 set_flag(void *arg)
 {

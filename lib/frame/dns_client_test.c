@@ -10,26 +10,7 @@
 #include <cmocka.h>
 
 #include "frame/dns_client.h"
-
-/* In place of frame/daemon.c: these tests bring their own channels. */
-void
-daemon_connect(struct daemon *d, enum service_id service, unsigned worker,
-	       daemon_connect_cb *cb, void *arg)
-{
-	(void)d;
-	(void)service;
-	(void)worker;
-	(void)cb;
-	(void)arg;
-	fail_msg("no daemon here");
-}
-
-void
-daemon_connect_cancel(struct daemon *d, void *arg)
-{
-	(void)d;
-	(void)arg;
-}
+#include "frame/no_daemon.h"
 
 struct world {
 	struct loop loop;

@@ -14,26 +14,7 @@
 #include "dialer.h"
 #include "frame/asker.h"
 #include "frame/msg_dialer.h"
-
-/* In place of frame/daemon.c: nobody here asks master. */
-void
-daemon_connect(struct daemon *d, enum service_id service, unsigned worker,
-	       daemon_connect_cb *cb, void *arg)
-{
-	(void)d;
-	(void)service;
-	(void)worker;
-	(void)cb;
-	(void)arg;
-	fail();
-}
-
-void
-daemon_connect_cancel(struct daemon *d, void *arg)
-{
-	(void)d;
-	(void)arg;
-}
+#include "frame/no_daemon.h"
 
 struct world {
 	struct loop loop;

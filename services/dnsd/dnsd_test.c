@@ -21,28 +21,9 @@
 #include "dnsd.h"
 
 #include "frame/dns_client.h"
+#include "frame/no_daemon.h"
 
 enum { PACKET_MAX = 1500, HELD_MAX = 64, TYPE_DNSKEY = 48 };
-
-/* In place of frame/daemon.c: these tests bring their own channels. */
-void
-daemon_connect(struct daemon *d, enum service_id service, unsigned worker,
-	       daemon_connect_cb *cb, void *arg)
-{
-	(void)d;
-	(void)service;
-	(void)worker;
-	(void)cb;
-	(void)arg;
-	fail_msg("no daemon here");
-}
-
-void
-daemon_connect_cancel(struct daemon *d, void *arg)
-{
-	(void)d;
-	(void)arg;
-}
 
 /* --- the name server ------------------------------------------------------ */
 

@@ -235,7 +235,22 @@ SED_MASTER = (r"s/^\([a-z0-9-]\+ \+\(inet\|unix\) \+[^ ]\+ \+[^ ]\+ \+\)y/\1n/;"
               r"s/^smtp \+inet/{host}:{port} inet/;s/^#postlog/postlog/")
 
 
-class Postfix:
+class Peer:
+    """What is one with all systems in private roots."""
+
+    def log(self):
+        return "".join(f.read_text(errors="replace")
+                       for f in sorted((self.work / "log").iterdir()))
+
+    def stop(self):
+        end(self)
+        self._out.close()
+        self._uids.free()
+        self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
+                         f"{time.monotonic_ns()}")
+
+
+class Postfix(Peer):
     """Debian's package with its defaults, in a private root."""
 
     name = "postfix"
@@ -294,17 +309,6 @@ class Postfix:
                     "mail_version"])
         return f"Postfix {r.stdout.strip()} (Debian's package)"
 
-    def log(self):
-        return "".join(f.read_text(errors="replace")
-                       for f in sorted((self.work / "log").iterdir()))
-
-    def stop(self):
-        end(self)
-        self._out.close()
-        self._uids.free()
-        self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
-                         f"{time.monotonic_ns()}")
-
 
 DOVECOT_CONF = """\
 protocols = imap pop3
@@ -351,7 +355,7 @@ service pop3-login {{
 """
 
 
-class Dovecot:
+class Dovecot(Peer):
     """Debian's package with its defaults, in a private root."""
 
     name = "dovecot"
@@ -402,17 +406,6 @@ class Dovecot:
     def version(self):
         r = ph.run([PEER, "run", "dovecot", "dovecot", "--version"])
         return f"Dovecot {r.stdout.strip()} (Debian's package)"
-
-    def log(self):
-        return "".join(f.read_text(errors="replace")
-                       for f in sorted((self.work / "log").iterdir()))
-
-    def stop(self):
-        end(self)
-        self._out.close()
-        self._uids.free()
-        self.work.rename(self.trash / f"{self.name}.{os.getpid()}."
-                         f"{time.monotonic_ns()}")
 
 
 class DovecotPerformance(Dovecot):
