@@ -268,20 +268,27 @@ deny_range(scmp_filter_ctx ctx, int nr, uint32_t min, uint32_t max, int *rc)
 	}
 }
 
-/* With uid 0 the kernel lets one signal whatever belongs to root, and before
- * Landlock's ABI 6 nothing else stands between. */
+/* Others of this uid (virtual users share one; pamd shares root's): no signal
+ * to them, also none that a descriptor sends, and no limit is set.  Landlock
+ * knows signals from ABI 6 on, limits not at all. */
 static void
-deny_signals(scmp_filter_ctx ctx, int *rc)
+deny_others(scmp_filter_ctx ctx, unsigned c, int *rc)
 {
 	static const uint64_t owners[] = { F_SETOWN, F_SETOWN_EX };
 	size_t i;
 
-	note(rc,
-	     seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), 1,
-			      SCMP_CMP(0, SCMP_CMP_NE, (uint64_t)getpid())));
+	/* spawner's children inherit this filter, and must abort() still. */
+	if (!(c & CALLS_FORK))
+		note(rc,
+		     seccomp_rule_add(
+			     ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(tgkill), 1,
+			     SCMP_CMP(0, SCMP_CMP_NE, (uint64_t)getpid())));
 	for (i = 0; i < sizeof(owners) / sizeof(owners[0]); i++)
 		deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(fcntl), 1,
 			  UINT32_MAX, owners[i], rc);
+	note(rc,
+	     seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(prlimit64),
+			      1, SCMP_CMP(0, SCMP_CMP_NE, 0)));
 }
 
 /* Sockets of other families, types or protocols than the row names.  The
@@ -320,8 +327,9 @@ deny_sockets(scmp_filter_ctx ctx, unsigned c, int *rc)
 				  1, SCMP_CMP(2, SCMP_CMP_GT, IPPROTO_UDP)));
 }
 
-/* To send on a socket that is not connected connects it, past Landlock
- * (tcp(7), TCP_FASTOPEN). dnsd is let: libunbound may do so. */
+/* To send on a socket that is not connected connects it, past Landlock and
+ * without connect(2) (tcp(7), TCP_FASTOPEN); one that listened and was shut
+ * down is such a socket. dnsd is let: libunbound may do so. */
 static void
 deny_fast_open(scmp_filter_ctx ctx, int *rc)
 {
@@ -362,7 +370,7 @@ load_deny_list(const struct jail *j)
 					   SCMP_SYS(setgroups), 1,
 					   SCMP_CMP(0, SCMP_CMP_NE, 0)));
 	}
-	if (c & CALLS_CONNECT && !(c & CALLS_UDP))
+	if (!(c & CALLS_UDP))
 		deny_fast_open(ctx, &rc);
 	if (c & (CALLS_FORK | CALLS_PAIR)) {
 		/* Only local pairs. */
@@ -372,10 +380,7 @@ load_deny_list(const struct jail *j)
 	}
 	if (c & (CALLS_CONNECT | CALLS_DIAL))
 		deny_sockets(ctx, c, &rc);
-	/* abort() may signal the own process only: the pid is checked by the
-	 * kernel's permission rules (own uid) and Landlock's scope. */
-	if (j->svc->as_root)
-		deny_signals(ctx, &rc);
+	deny_others(ctx, c, &rc);
 	if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

@@ -80,6 +80,26 @@ send_to_open(const struct scene *s)
 		      (struct sockaddr *)&in, sizeof(in)) >= 0;
 }
 
+/* A socket that listens is taken back, and connects as one sends. */
+static bool
+send_from_listener(const struct scene *s)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(1),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd, listens = 0;
+	socklen_t n = sizeof(listens);
+
+	(void)s;
+	for (fd = 3; fd < 100; fd++)
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &n) ==
+			    0 &&
+		    listens && shutdown(fd, SHUT_RD) == 0)
+			break;
+	return sendto(fd, "x", 1, MSG_FASTOPEN | MSG_DONTWAIT | MSG_NOSIGNAL,
+		      (struct sockaddr *)&in, sizeof(in)) >= 0;
+}
+
 static bool
 make_packet_socket(const struct scene *s)
 {
@@ -162,6 +182,7 @@ const struct attempt attempts_net[] = {
 	{ "make_multipath_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
 	  make_multipath_socket },
 	{ "send_to_open", DEATH, CALLS_CONNECT, CALLS_UDP, send_to_open },
+	{ "send_from_listener", DEATH, 0, CALLS_UDP, send_from_listener },
 	{ "make_kernel_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,
 	  make_kernel_socket },
 	{ "make_packet_socket", DEATH, CALLS_CONNECT | CALLS_DIAL, 0,

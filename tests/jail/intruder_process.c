@@ -150,6 +150,18 @@ signal_by_descriptor_of_thread(const struct scene *s)
 	return syscall(SYS_fcntl, 2, 1ul << 32 | F_SETOWN_EX, &owner) == 0;
 }
 
+/* Without memory, processor time or descriptors who shares our uid stands
+ * still. */
+static bool
+limit_other(const struct scene *s)
+{
+	struct rlimit none = { 0, 0 };
+
+	(void)s;
+	return syscall(SYS_prlimit64, getppid(), RLIMIT_NOFILE, &none, NULL) ==
+	       0;
+}
+
 static bool
 read_memory_of_other(const struct scene *s)
 {
@@ -241,12 +253,13 @@ const struct attempt attempts_process[] = {
 	{ "trace_other", DEATH, 0, 0, trace_other },
 	{ "make_process", DEATH, 0, CALLS_FORK, make_process },
 	{ "signal_other", DEATH, 0, 0, signal_other },
-	/* Others have no uid in common with anybody. */
-	{ "signal_thread_of_other", DEATH, CALLS_LIBC, 0,
+	/* spawner's children inherit its filter, and must abort() still. */
+	{ "signal_thread_of_other", DEATH, 0, CALLS_FORK,
 	  signal_thread_of_other },
-	{ "signal_by_descriptor", DEATH, CALLS_LIBC, 0, signal_by_descriptor },
-	{ "signal_by_descriptor_of_thread", DEATH, CALLS_LIBC, 0,
+	{ "signal_by_descriptor", DEATH, 0, 0, signal_by_descriptor },
+	{ "signal_by_descriptor_of_thread", DEATH, 0, 0,
 	  signal_by_descriptor_of_thread },
+	{ "limit_other", DEATH, 0, 0, limit_other },
 	{ "read_memory_of_other", DEATH, 0, 0, read_memory_of_other },
 	{ "new_namespace", DEATH, 0, 0, new_namespace },
 	{ "kernel_programs", DEATH, 0, 0, kernel_programs },

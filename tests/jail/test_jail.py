@@ -24,9 +24,9 @@ CALLS_FORK = 16
 DEADLY = (
     "make_socket", "make_local_socket", "make_local_datagram_socket",
     "make_udp_socket", "make_raw_socket", "make_multipath_socket",
-    "send_to_open", "make_kernel_socket", "make_packet_socket", "listen_for_others", "run_program", "trace_other", "mount_something",
+    "send_to_open", "send_from_listener", "make_kernel_socket", "make_packet_socket", "listen_for_others", "run_program", "trace_other", "mount_something",
     "make_process", "signal_other", "signal_thread_of_other",
-    "signal_by_descriptor", "signal_by_descriptor_of_thread",
+    "signal_by_descriptor", "signal_by_descriptor_of_thread", "limit_other",
     "read_memory_of_other", "new_namespace", "kernel_programs",
     "ring_of_calls", "open_how", "open_any",
     "link_outside", "make_device", "make_pipe_with_name",
