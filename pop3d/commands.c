@@ -115,6 +115,33 @@ session_go_on(struct session *s)
 		conn_resume(s->conn);
 }
 
+/* A client that has taken a message is likely to want the one behind it.  It is
+ * read while the client is busy with the first, so that it need not wait. */
+void
+session_read_ahead(struct session *s)
+{
+	struct drop *d = s->next;
+	struct message_reader r;
+	char chunk[CHUNK];
+	struct stuff stuff;
+	struct err err;
+	ssize_t n;
+
+	s->next = NULL;
+	if (!d || d->sent || d->deleted || d->size >= CHUNK ||
+	    maildrop_read(&s->drop, d, &r, &err) < 0)
+		return;
+	n = fsx_pread(r.fd, chunk, CHUNK, 0);
+	reader_close(&r);
+	s->ahead = NULL;
+	buf_reset(&s->ahead_text);
+	stuff_init(&stuff, false, 0);
+	if (n >= 0 && n < CHUNK &&
+	    stuff_add(&stuff, str_mem(chunk, (size_t)n), &s->ahead_text) == 0 &&
+	    stuff_end(&stuff, &s->ahead_text) == 0)
+		s->ahead = d;
+}
+
 /* --- commands ------------------------------------------------------------- */
 
 static void
@@ -150,6 +177,33 @@ cmd_list(struct session *s, const struct pop3_command *c)
 	put_row(s, d, conn_out(s->conn));
 }
 
+/* The first line of the answer to RETR. */
+static void
+begin_retr(struct session *s, struct drop *d)
+{
+	struct buf *out = conn_out(s->conn);
+
+	s->retrs++;
+	s->retr_bytes += d->size;
+	s->next = d + 1 < s->drop.v + s->drop.n ? d + 1 : NULL;
+	(void)!buf_add_c(out, "+OK ");
+	(void)!buf_add_u64(out, d->size);
+	(void)!buf_add_c(out, " octets\r\n");
+}
+
+/* RETR of what was read ahead.  False: it was not. */
+static bool
+retr_at_once(struct session *s, struct drop *d)
+{
+	if (s->ahead != d)
+		return false;
+	begin_retr(s, d);
+	(void)!buf_add_str(conn_out(s->conn), buf_str(&s->ahead_text));
+	s->ahead = NULL;
+	d->sent = true;
+	return true;
+}
+
 static void
 cmd_retr(struct session *s, const struct pop3_command *c)
 {
@@ -159,6 +213,8 @@ cmd_retr(struct session *s, const struct pop3_command *c)
 
 	if (!d)
 		return;
+	if (!top && retr_at_once(s, d))
+		return;
 	if (maildrop_read(&s->drop, d, &s->reader, &err) < 0) {
 		conn_writef(s->conn, "-ERR [SYS/TEMP] %s\r\n",
 			    err.code == ENOENT ? "The message has been removed."
@@ -167,17 +223,14 @@ cmd_retr(struct session *s, const struct pop3_command *c)
 	}
 	if (top) {
 		s->tops++;
+		conn_write(s->conn, STR("+OK\r\n"));
 	} else {
-		s->retrs++;
-		s->retr_bytes += d->size;
+		begin_retr(s, d);
 	}
 	stuff_init(&s->stuff, top, c->arg[1]);
 	s->offset = 0;
 	s->sending = top ? NULL : d;
 	s->listing = false;
-	conn_write(s->conn, STR("+OK "));
-	(void)!buf_add_u64(conn_out(s->conn), d->size);
-	conn_write(s->conn, STR(" octets\r\n"));
 	session_enter(s, POP3_SENDING);
 }
 

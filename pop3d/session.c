@@ -51,6 +51,7 @@ session_release(struct session *s)
 	struct pop3d *p = s->p;
 
 	reader_close(&s->reader);
+	buf_fini(&s->ahead_text);
 	maildrop_close(&s->drop);
 	list_remove(&s->link);
 	p->nsessions--;
@@ -178,6 +179,7 @@ session_new(struct pop3d *p, struct msg_client *m,
 	s->p = p;
 	s->who = *us;
 	s->reader.fd = -1;
+	buf_init(&s->ahead_text, OUTPUT_MAX);
 	(void)!str_copy(s->user, sizeof(s->user), m->user);
 	list_init(&s->link);
 	s->conn = conn_new(p->loop, m->fd, INPUT_MAX, OUTPUT_MAX, &conn_ops, s);
@@ -242,6 +244,8 @@ on_drained(struct conn *c, void *arg)
 		session_go_on(s);
 	} else if (conn_input(c).n) {
 		conn_resume(c); /* on_input() had left it */
+	} else {
+		session_read_ahead(s);
 	}
 }
 

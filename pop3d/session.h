@@ -58,6 +58,9 @@ struct session {
 	uint64_t offset; /* in its file */
 	struct stuff stuff;
 	struct drop *sending;
+	struct drop *next;     /* likely to be asked for next */
+	struct drop *ahead;    /* read already; NULL: none */
+	struct buf ahead_text; /* of it, as it will be sent */
 	/* ... or lines about messages from this index on. */
 	bool listing, uidl;
 	size_t at;
@@ -87,5 +90,7 @@ void session_bye(struct session *s, const char *said, const char *why);
 void session_commands(struct session *s);
 /* SENDING: the output has flown. */
 void session_go_on(struct session *s);
+/* READY: all output has flown, and no command is there. */
+void session_read_ahead(struct session *s);
 
 #endif
