@@ -7,7 +7,7 @@
 #include "store/store.h"
 
 /*
- * imapd_autoexpunge: messages that have been in a folder for long are removed,
+ * imap_autoexpunge: messages that have been in a folder for long are removed,
  * whatever their flags.  It is done when a session ends, at most once a day
  * (posthouse.autoexpunge remembers the last time), in portions between which
  * the sessions have their turn.

@@ -6,7 +6,7 @@
 bool
 autoexpunge_next(struct str *rest, struct autoexpunge_rule *r)
 {
-	static const struct param days = { .name = "imapd_autoexpunge",
+	static const struct param days = { .name = "imap_autoexpunge",
 					   .kind = PARAM_TIME,
 					   .min = 86400,
 					   .max = 36500ll * 86400 };

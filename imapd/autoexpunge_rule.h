@@ -4,7 +4,7 @@
 
 #include "base/param.h"
 
-/* The value of imapd_autoexpunge: "Trash=30d, Junk=30d". */
+/* The value of imap_autoexpunge: "Trash=30d, Junk=30d". */
 /* One rule, cut off *rest; false: none is left.  .folder.p NULL: not a rule. */
 struct autoexpunge_rule {
 	struct str text, folder;

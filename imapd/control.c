@@ -22,7 +22,7 @@ static bool
 is_within_limits(struct imap_user *u, const struct user_session *us,
 		 const struct msg_client *m)
 {
-	const char *parameter = "imapd_session_limit";
+	const char *parameter = "imap_session_limit";
 	size_t n = 0, limit = u->max_sessions;
 	struct list *it;
 

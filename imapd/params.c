@@ -7,7 +7,7 @@ extern const struct param imapd_params[];
 
 /* imapd is forked by spawner, which receives these for it. */
 const struct param imapd_params[] = {
-	{ .name = "imapd_session_limit",
+	{ .name = "imap_session_limit",
 	  .kind = PARAM_INT,
 	  .def = "100",
 	  .min = 1,
@@ -15,7 +15,7 @@ const struct param imapd_params[] = {
 	  .users = SVC_BIT(SVC_SPAWNER),
 	  .text = "How many IMAP sessions one user may have at a time; the "
 		  "next one is told BYE." },
-	{ .name = "imapd_append_limit",
+	{ .name = "imap_append_limit",
 	  .kind = PARAM_BYTES,
 	  .def = "64m",
 	  .min = 1024,
@@ -23,7 +23,7 @@ const struct param imapd_params[] = {
 	  .users = SVC_BIT(SVC_SPAWNER),
 	  .text = "The largest message that an IMAP client may store with "
 		  "APPEND." },
-	{ .name = "imapd_compress",
+	{ .name = "imap_compress",
 	  .kind = PARAM_BOOL,
 	  .def = "yes",
 	  .users = SVC_BIT(SVC_SPAWNER),
@@ -34,7 +34,7 @@ const struct param imapd_params[] = {
 		  "that user's client is sent under TLS might guess at parts "
 		  "of "
 		  "it; where that matters, say no." },
-	{ .name = "imapd_timeout",
+	{ .name = "imap_timeout",
 	  .kind = PARAM_TIME,
 	  .def = "30m",
 	  .min = 1800,
@@ -43,7 +43,7 @@ const struct param imapd_params[] = {
 	  .text = "After how much time without a command an IMAP session is "
 		  "ended, also one in IDLE. RFC 3501 forbids less than 30 "
 		  "minutes." },
-	{ .name = "imapd_autoexpunge",
+	{ .name = "imap_autoexpunge",
 	  .kind = PARAM_STR,
 	  .def = "",
 	  .users = SVC_BIT(SVC_SPAWNER),

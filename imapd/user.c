@@ -118,15 +118,15 @@ start(struct imap_user *u, const struct user_entry *e, struct err *err)
 	int fd;
 
 	u->name = e->user;
-	u->max_sessions = (size_t)params_num(e->params, "imapd_session_limit");
+	u->max_sessions = (size_t)params_num(e->params, "imap_session_limit");
 	u->max_userip =
 		(size_t)params_num(e->params, "mail_max_userip_connections");
 	u->params = e->params;
 	u->root = e->root;
-	u->append_limit = (uint64_t)params_num(e->params, "imapd_append_limit");
-	u->compress = params_num(e->params, "imapd_compress") != 0 &&
+	u->append_limit = (uint64_t)params_num(e->params, "imap_append_limit");
+	u->compress = params_num(e->params, "imap_compress") != 0 &&
 		      !rawlog_wants(e->params, e->user);
-	u->timeout_ms = (unsigned)params_num(e->params, "imapd_timeout") * 1000;
+	u->timeout_ms = (unsigned)params_num(e->params, "imap_timeout") * 1000;
 	if (loop_init(&u->loop, err) < 0)
 		return -1;
 	u->store = store_open(e->root, e->mail,
@@ -151,7 +151,7 @@ start(struct imap_user *u, const struct user_entry *e, struct err *err)
 	imap_user_session_gone(u); /* somebody should come soon */
 	u->autoexpunge =
 		autoexpunge_new(&u->loop, u->store, e->root, e->user,
-				params_str(e->params, "imapd_autoexpunge"));
+				params_str(e->params, "imap_autoexpunge"));
 	return 0;
 }
 

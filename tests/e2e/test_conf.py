@@ -71,8 +71,8 @@ BAD = {
              "all messages have one name"),
     "UIDL variable": ("pop3_uidl_format = %u%h", "pop3_uidl_format: %u%h: want "
                       "%u, %v, %f, %g or %%"),
-    "autoexpunge": ("imapd_autoexpunge = Trash=30d, Junk=1h",
-                    'imapd_autoexpunge: "Junk=1h": want FOLDER=TIME, a day at '
+    "autoexpunge": ("imap_autoexpunge = Trash=30d, Junk=1h",
+                    'imap_autoexpunge: "Junk=1h": want FOLDER=TIME, a day at '
                     "least"),
     "host": ("mydomain = -x", 'mydomain: "-x" is no host name, want one as '
              "mail.example.com"),

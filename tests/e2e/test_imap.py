@@ -276,7 +276,7 @@ def test_uids_last(make_instance):
 
 
 def test_autologout_and_limits_are_parameters(make_instance):
-    i = make_instance(imapd_session_limit=2, imapd_append_limit=2000)
+    i = make_instance(imap_session_limit=2, imap_append_limit=2000)
     with session(i) as a, session(i):
         with socket.create_connection(("127.0.0.1", i.imap_port), 10) as s:
             f = s.makefile("rb")

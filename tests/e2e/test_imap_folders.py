@@ -422,7 +422,7 @@ def test_compress(instance, c, flush):
 
 
 def test_compress_can_be_off(make_instance):
-    with login(make_instance(imapd_compress="no")) as z:
+    with login(make_instance(imap_compress="no")) as z:
         assert "COMPRESS=DEFLATE" not in z.capabilities()
         z.no("COMPRESS DEFLATE")
 

@@ -163,7 +163,7 @@ def test_who_and_kick_are_for_root_alone(instance):
 
 
 def test_limits(make_instance):
-    i = make_instance(imapd_session_limit=2, pop3_session_limit=1)
+    i = make_instance(imap_session_limit=2, pop3_session_limit=1)
     a, b = imap(i), imap(i)
     with pytest.raises(imaplib.IMAP4.error, match="LIMIT"):
         imap(i)
@@ -212,7 +212,7 @@ def test_rawlog(make_instance):
 
 
 def test_autoexpunge(make_instance):
-    i = make_instance(imapd_autoexpunge="Trash=1d, Nowhere=2d, INBOX=3d")
+    i = make_instance(imap_autoexpunge="Trash=1d, Nowhere=2d, INBOX=3d")
     c = imap(i)
     c.create("Trash")
     for folder in ("Trash", "INBOX"):
