@@ -205,7 +205,7 @@ put_section(struct imap_session *s, struct fetch_job *j,
 						   .raw_end = UINT64_MAX,
 						   .size = j->size };
 	else
-		j->place = imap_section(&s->cache->shape, it);
+		j->place = imap_section(&s->cache->shape, it, s->rev2);
 	if (!j->place.found) {
 		buf_add_c(out, "NIL");
 		return false;
@@ -278,11 +278,11 @@ put_item(struct imap_session *s, struct fetch_job *j,
 		break;
 	case FETCH_BODY:
 		buf_add_c(out, "BODY ");
-		imap_shape_put_body(&s->cache->shape, out);
+		imap_shape_put_body(&s->cache->shape, out, false, s->rev2);
 		break;
 	case FETCH_BODYSTRUCTURE:
 		buf_add_c(out, "BODYSTRUCTURE ");
-		buf_add_str(out, s->cache->shape.body);
+		imap_shape_put_body(&s->cache->shape, out, true, s->rev2);
 		break;
 	case FETCH_SECTION:
 		return put_section(s, j, it);
@@ -348,7 +348,7 @@ can_decode(struct imap_session *s, struct fetch_job *j)
 		it = &j->items.v[i];
 		if ((it->kind == FETCH_BINARY ||
 		     it->kind == FETCH_BINARY_SIZE) &&
-		    imap_section(&s->cache->shape, it).encoding ==
+		    imap_section(&s->cache->shape, it, s->rev2).encoding ==
 			    ENCODING_UNKNOWN)
 			return false;
 	}
@@ -470,7 +470,7 @@ answer_item(struct imap_session *s, struct fetch_job *j)
 	j->first = false;
 	it = &j->items.v[j->item];
 	if (it->kind == FETCH_BINARY || it->kind == FETCH_BINARY_SIZE) {
-		j->place = imap_section(&s->cache->shape, it);
+		j->place = imap_section(&s->cache->shape, it, s->rev2);
 		if (j->place.found && j->place.encoding != ENCODING_NONE) {
 			j->stage = MEASURE;
 			return;

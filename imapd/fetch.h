@@ -63,7 +63,7 @@ struct section_place {
 	enum imap_encoding encoding; /* of the part it is the body of */
 };
 struct section_place imap_section(const struct imap_shape *sh,
-				  const struct fetch_item *it);
+				  const struct fetch_item *it, bool rev2);
 /* The fields of header that the item wants, and the empty line, with CRLF and
  * without NULs. */
 void imap_put_fields(struct buf *out, struct str header,

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* Every section with up to three small numbers. */
 static void
-walk(const struct imap_shape *sh)
+walk(const struct imap_shape *sh, bool rev2)
 {
 	uint32_t path[3];
 	struct fetch_item it = { .path = path };
@@ -20,7 +20,7 @@ walk(const struct imap_shape *sh)
 		for (text = SECTION_ALL; text <= SECTION_MIME; text++) {
 			it.text = text;
 			for (it.npath = 0; it.npath <= 3; it.npath++) {
-				pl = imap_section(sh, &it);
+				pl = imap_section(sh, &it, rev2);
 				BUG_ON(pl.found && pl.raw > pl.raw_end);
 			}
 		}
@@ -40,15 +40,20 @@ read_blob(struct str blob)
 	if (!imap_shape_open(&sh, blob))
 		return;
 	buf_init(&out, 2 * blob.n);
-	imap_shape_put_body(&sh, &out);
-	BUG_ON(buf_overflown(&out) || out.n > sh.body.n);
+	for (i = 0; i < 4; i++) {
+		buf_reset(&out);
+		imap_shape_put_body(&sh, &out, i & 1, i & 2);
+		BUG_ON(buf_overflown(&out) || out.n > sh.body.n);
+	}
+	BUG_ON(!str_eq(buf_str(&out), sh.body));
 	for (i = 0; i < sh.n; i++)
 		imap_shape_part(&sh, i, &p);
 	(void)imap_shape_size(&sh);
 	buf_reset(&out);
 	imap_put_fields(&out, sh.fields, &it);
 	BUG_ON(out.n > 2 * sh.fields.n + 2);
-	walk(&sh);
+	walk(&sh, false);
+	walk(&sh, true);
 	buf_fini(&out);
 }
 
@@ -117,6 +122,7 @@ build(struct str text)
 	struct mime_part *top;
 	struct buf out, body;
 	struct str header;
+	unsigned i;
 
 	pool_init(&pool, MIME_POOL_MAX);
 	pool_init(&scratch, MIME_POOL_MAX);
@@ -133,10 +139,14 @@ build(struct str text)
 	BUG_ON(imap_shape_size(&sh) != top->head_size + top->body_size);
 	check_text(sh.envelope);
 	check_text(sh.body);
-	imap_shape_put_body(&sh, &body);
-	check_text(buf_str(&body));
+	for (i = 0; i < 4; i++) {
+		buf_reset(&body);
+		imap_shape_put_body(&sh, &body, i & 1, i & 2);
+		check_text(buf_str(&body));
+	}
 	check_fields(sh.fields, header);
-	walk(&sh);
+	walk(&sh, false);
+	walk(&sh, true);
 	buf_fini(&out);
 	buf_fini(&body);
 	pool_fini(&pool);

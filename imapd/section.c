@@ -26,12 +26,19 @@ nth_child(const struct imap_shape *sh, size_t i, uint32_t n)
 	return i < end ? i : sh->n;
 }
 
+static bool
+is_message(const struct imap_part *p, bool rev2)
+{
+	return p->kind == PART_MESSAGE || (p->kind == PART_GLOBAL && rev2);
+}
+
 /*
  * RFC 3501 6.4.5: numbers walk the parts; a message/rfc822 part's numbers are
  * those of the message in it; a message that is not multipart has a part 1.
+ * RFC 9051 6.4.5.1: so are those of message/global.
  */
 static size_t
-walk(const struct imap_shape *sh, const struct fetch_item *it)
+walk(const struct imap_shape *sh, const struct fetch_item *it, bool rev2)
 {
 	bool is_part = false; /* at was named by a number */
 	struct imap_part p;
@@ -39,12 +46,12 @@ walk(const struct imap_shape *sh, const struct fetch_item *it)
 
 	for (i = 0; i < it->npath; i++) {
 		imap_shape_part(sh, at, &p);
-		if (is_part && p.kind == PART_MESSAGE) {
+		if (is_part && is_message(&p, rev2)) {
 			at = nth_child(sh, at, 1); /* the message's own top */
 			if (at == sh->n)
 				break;
 			imap_shape_part(sh, at, &p);
-		} else if (is_part && p.kind == PART_LEAF) {
+		} else if (is_part && p.kind != PART_MULTIPART) {
 			return sh->n;
 		}
 		if (p.kind == PART_MULTIPART)
@@ -59,10 +66,11 @@ walk(const struct imap_shape *sh, const struct fetch_item *it)
 }
 
 struct section_place
-imap_section(const struct imap_shape *sh, const struct fetch_item *it)
+imap_section(const struct imap_shape *sh, const struct fetch_item *it,
+	     bool rev2)
 {
 	struct section_place none = { 0 }, pl;
-	size_t at = walk(sh, it);
+	size_t at = walk(sh, it, rev2);
 	struct imap_part p;
 
 	if (at == sh->n)
@@ -78,7 +86,7 @@ imap_section(const struct imap_shape *sh, const struct fetch_item *it)
 	if (it->text == SECTION_MIME)
 		return place(p.head_raw, p.body_raw, p.head_size);
 	if (it->npath) { /* HEADER, TEXT of a part: of the message in it */
-		at = p.kind == PART_MESSAGE ? nth_child(sh, at, 1) : sh->n;
+		at = is_message(&p, rev2) ? nth_child(sh, at, 1) : sh->n;
 		if (at == sh->n)
 			return none;
 		imap_shape_part(sh, at, &p);

@@ -12,11 +12,28 @@ part_is_good(const struct imap_part *p, size_t i, size_t n)
 	       p->head_size <= INT64_MAX / 2 && p->body_size <= INT64_MAX / 2;
 }
 
+struct cut {
+	uint32_t start, end;
+	bool rev2;
+};
+
+static struct cut
+cut_at(const struct imap_shape *sh, size_t i)
+{
+	const char *at = sh->cuts + i * SHAPE_CUT;
+	uint32_t end = enc_get32(at + 4);
+
+	return (struct cut){ .start = enc_get32(at),
+			     .end = end & ~CUT_REV2,
+			     .rev2 = end & CUT_REV2 };
+}
+
 bool
 imap_shape_open(struct imap_shape *sh, struct str blob)
 {
-	uint64_t n, ncuts, envelope, body, fields, at = 0, start, end;
+	uint64_t n, ncuts, envelope, body, fields, at = 0;
 	struct imap_part p;
+	struct cut c;
 	size_t i;
 
 	if (blob.n < SHAPE_HEAD || enc_get32(blob.p) != SHAPE_VERSION)
@@ -43,10 +60,9 @@ imap_shape_open(struct imap_shape *sh, struct str blob)
 		if (!part_is_good(&p, i, sh->n))
 			return false;
 	}
-	for (i = 0; i < sh->ncuts; i++, at = end) {
-		start = enc_get32(sh->cuts + i * SHAPE_CUT);
-		end = enc_get32(sh->cuts + i * SHAPE_CUT + 4);
-		if (start < at || end < start || end > body)
+	for (i = 0; i < sh->ncuts; i++, at = c.start) {
+		c = cut_at(sh, i);
+		if (c.start < at || c.end < c.start || c.end > body)
 			return false;
 	}
 	return true;
@@ -77,14 +93,19 @@ imap_shape_size(const struct imap_shape *sh)
 }
 
 void
-imap_shape_put_body(const struct imap_shape *sh, struct buf *out)
+imap_shape_put_body(const struct imap_shape *sh, struct buf *out,
+		    bool extension, bool rev2)
 {
-	size_t i, at = 0, start;
+	size_t i, at = 0;
+	struct cut c;
 
 	for (i = 0; i < sh->ncuts; i++) {
-		start = enc_get32(sh->cuts + i * SHAPE_CUT);
-		buf_add(out, sh->body.p + at, start - at);
-		at = enc_get32(sh->cuts + i * SHAPE_CUT + 4);
+		c = cut_at(sh, i);
+		/* Within another one, or wanted. */
+		if (c.start < at || (c.rev2 ? rev2 : extension))
+			continue;
+		buf_add(out, sh->body.p + at, c.start - at);
+		at = c.end;
 	}
 	buf_add_str(out, str_from(sh->body, at));
 }

@@ -7,19 +7,28 @@
 /*
  * What FETCH needs of a message's text, computed once and kept as a blob
  * beside the index (BLOB_SEND): ENVELOPE, BODYSTRUCTURE and header fields as
- * they are sent, and where the parts are.  All numbers are little-endian:
+ * they are sent, and where the parts are.  BODYSTRUCTURE is that of IMAP4rev2;
+ * to the others a message/global (RFC 6532 3.7) is a part like any other.  All
+ *numbers are little-endian:
  *
  *	u32 version, numbers of parts and of cuts, lengths of envelope, body and
  *	  fields
  *	of each part, in the order of the text (a part, then those in it):
  *	  u32 index behind those in it, u8 kind, u8 encoding, u16 0,
  *	  u64 head_raw, body_raw, body_end, head_size, body_size
- *	cuts, in the order of body: u32 start and end of extension data there,
- *	  which BODY has not
+ *	cuts, in the order of their starts: u32 start and end in body of
+ *	  extension data, which BODY has not, or, with CUT_REV2 set in the end,
+ *	  of a message/global's envelope, body and lines
  *	envelope, body, fields: those of the header that mail programs ask for
  *	  (fields.c), as HEADER.FIELDS says them; empty: look at the header
  */
-enum imap_part_kind { PART_LEAF, PART_MULTIPART, PART_MESSAGE, PART_KINDS };
+enum imap_part_kind {
+	PART_LEAF,
+	PART_MULTIPART,
+	PART_MESSAGE,
+	PART_GLOBAL, /* a message for IMAP4rev2, otherwise a leaf */
+	PART_KINDS,
+};
 enum imap_encoding {
 	ENCODING_NONE, /* 7bit, 8bit, binary */
 	ENCODING_BASE64,
@@ -60,7 +69,8 @@ void imap_shape_part(const struct imap_shape *sh, size_t i,
 		     struct imap_part *p);
 /* Size of the message, with CRLF. */
 uint64_t imap_shape_size(const struct imap_shape *sh);
-/* Append what BODY says. */
-void imap_shape_put_body(const struct imap_shape *sh, struct buf *out);
+/* Append what BODYSTRUCTURE says, or BODY, which has no extension data. */
+void imap_shape_put_body(const struct imap_shape *sh, struct buf *out,
+			 bool extension, bool rev2);
 
 #endif

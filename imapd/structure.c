@@ -210,14 +210,28 @@ put_extension(struct shaper *sh, const struct mime_part *p)
 	put_nstring(sh, p->location);
 }
 
-/* Extension data began at start and ends here. */
+/* It began at start and ends here. */
 static void
-note_cut(struct shaper *sh, size_t start)
+note_cut(struct shaper *sh, size_t i, size_t start, uint32_t flag)
 {
-	char *at = sh->out->p + sh->cuts + sh->cut++ * SHAPE_CUT;
+	char *at = sh->out->p + sh->cuts + i * SHAPE_CUT;
 
 	enc_put32(at, (uint32_t)(start - sh->body));
-	enc_put32(at + 4, (uint32_t)(sh->out->n - sh->body));
+	enc_put32(at + 4, (uint32_t)(sh->out->n - sh->body) | flag);
+}
+
+/* Where the grammar wants a body and there is none. */
+static void
+put_no_body(struct shaper *sh)
+{
+	size_t start;
+
+	buf_add_c(sh->out, "(\"text\" \"plain\" (\"charset\" \"us-ascii\") "
+			   "NIL NIL \"7bit\" 0 0");
+	start = sh->out->n;
+	buf_add_c(sh->out, " NIL NIL NIL NIL");
+	note_cut(sh, sh->cut++, start, 0);
+	buf_add_byte(sh->out, ')');
 }
 
 static void put_part(struct shaper *sh, const struct mime_part *p);
@@ -226,27 +240,44 @@ static void
 put_multipart(struct shaper *sh, const struct mime_part *p)
 {
 	const struct mime_part *c;
-	size_t start;
 
 	for (c = p->child; c; c = c->next)
 		put_part(sh, c);
-	if (!p->child) /* the grammar wants one */
-		buf_add_c(sh->out, "(\"text\" \"plain\" (\"charset\" "
-				   "\"us-ascii\") NIL NIL \"7bit\" 0 0");
-	if (!p->child) {
-		start = sh->out->n;
-		buf_add_c(sh->out, " NIL NIL NIL NIL");
-		note_cut(sh, start);
-		buf_add_byte(sh->out, ')');
-	}
+	if (!p->child)
+		put_no_body(sh);
 	put_blank(sh);
 	put_string(sh, p->subtype);
+}
+
+/* RFC 9051 7.5.2, 9 (body-type-basic): no message/global is without these, so
+ * one whose encoding hides them has empty ones. */
+static bool
+is_global(const struct mime_part *p)
+{
+	return str_ieq(p->type, STR("message")) &&
+	       str_ieq(p->subtype, STR("global"));
+}
+
+/* The message in the part. */
+static void
+put_message(struct shaper *sh, const struct mime_part *p)
+{
+	put_blank(sh);
+	put_envelope(sh, p->child ? p->child->env : NULL);
+	put_blank(sh);
+	if (p->child)
+		put_part(sh, p->child);
+	else
+		put_no_body(sh);
+	put_blank(sh);
+	buf_add_u64(sh->out, p->body_lines);
 }
 
 static void
 put_single(struct shaper *sh, const struct mime_part *p)
 {
 	bool text = str_ieq(p->type, STR("text"));
+	size_t start, cut;
 
 	put_string(sh, p->type);
 	put_blank(sh);
@@ -261,13 +292,14 @@ put_single(struct shaper *sh, const struct mime_part *p)
 	put_string(sh, p->encoding.p ? p->encoding : STR("7bit"));
 	put_blank(sh);
 	buf_add_u64(sh->out, p->body_size);
-	if (p->message) {
-		put_blank(sh);
-		put_envelope(sh, p->child->env);
-		put_blank(sh);
-		put_part(sh, p->child);
-	}
-	if (p->message || text) {
+	if (is_global(p)) {
+		start = sh->out->n;
+		cut = sh->cut++; /* before those in it */
+		put_message(sh, p);
+		note_cut(sh, cut, start, CUT_REV2);
+	} else if (p->message) {
+		put_message(sh, p);
+	} else if (text) {
 		put_blank(sh);
 		buf_add_u64(sh->out, p->body_lines);
 	}
@@ -306,6 +338,7 @@ note_part(struct shaper *sh, size_t i, const struct mime_part *p)
 
 	enc_put32(at, (uint32_t)sh->part);
 	at[4] = (char)(p->multipart ? PART_MULTIPART
+		       : p->global  ? PART_GLOBAL
 		       : p->message ? PART_MESSAGE
 				    : PART_LEAF);
 	at[5] = (char)encoding_of(p);
@@ -335,7 +368,7 @@ put_part(struct shaper *sh, const struct mime_part *p)
 	else
 		put_nstring(sh, p->md5);
 	put_extension(sh, p);
-	note_cut(sh, start);
+	note_cut(sh, sh->cut++, start, 0);
 	note_part(sh, i, p);
 	buf_add_byte(sh->out, ')');
 }
@@ -346,7 +379,8 @@ count(const struct mime_part *p, size_t *parts, size_t *cuts)
 	const struct mime_part *c;
 
 	++*parts;
-	*cuts += 1 + (p->multipart && !p->child);
+	*cuts += 1 + is_global(p);
+	*cuts += !p->child && (p->multipart || is_global(p));
 	for (c = p->child; c; c = c->next)
 		count(c, parts, cuts);
 }

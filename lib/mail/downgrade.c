@@ -90,10 +90,15 @@ add(struct downgrade *d, uint64_t from, uint64_t to, enum how how,
 static bool
 is_identity(const struct mime_part *p)
 {
-	struct str e = str_trim(p->encoding);
+	return mime_is_identity(str_trim(p->encoding));
+}
 
-	return e.n == 0 || str_ieq(e, STR("7bit")) || str_ieq(e, STR("8bit")) ||
-	       str_ieq(e, STR("binary"));
+/* What has no parts here: message/global, too, whose fields are 8-bit; it may
+ * be encoded (RFC 6532 3.7). */
+static bool
+is_leaf(const struct mime_part *p)
+{
+	return !p->child || p->global;
 }
 
 /* Types that no encoding may be applied to (RFC 2045 6.4). */
@@ -137,7 +142,7 @@ plan(struct downgrade *d, const struct mime_part *top, struct err *err)
 	const struct mime_part *p = top;
 
 	while (p) {
-		if (!p->child) {
+		if (is_leaf(p)) {
 			if (plan_leaf(d, p, err) < 0)
 				return -1;
 		} else if (add(d, p->head_raw, p->head_raw_end,
@@ -146,7 +151,7 @@ plan(struct downgrade *d, const struct mime_part *top, struct err *err)
 			       err) < 0) {
 			return -1;
 		}
-		if (p->child) {
+		if (!is_leaf(p)) {
 			p = p->child;
 			continue;
 		}

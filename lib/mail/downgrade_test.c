@@ -70,6 +70,11 @@ static const struct row rows[] = {
 	  "text/plain\n\n\xe4\n",
 	  "MIME-Version: 1.0\nContent-Type: message/rfc822\n" SEVEN
 	  "\nSubject: x\nContent-Type: text/plain\n" QP "\n=E4\n" },
+	{ "an internationalized one", /* RFC 6532 3.7 */
+	  "MIME-Version: 1.0\nContent-Type: message/global\n"
+	  "Content-Transfer-Encoding: 8bit\n\nSubject: \xc3\xa4\n\nx\n",
+	  "MIME-Version: 1.0\nContent-Type: message/global\n" QP
+	  "\nSubject: =C3=A4\n\nx\n" },
 	{ "base64 with rubbish",
 	  "MIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\nQU\xe4JD\n",
 	  "MIME-Version: 1.0\nContent-Transfer-Encoding: base64\n\nQU?JD\n" },

@@ -184,6 +184,23 @@ is_message_top(const struct mime_part *part)
 	return !part->parent || part->parent->message;
 }
 
+bool
+mime_is_identity(struct str encoding)
+{
+	return encoding.n == 0 || str_ieq(encoding, STR("7bit")) ||
+	       str_ieq(encoding, STR("8bit")) ||
+	       str_ieq(encoding, STR("binary"));
+}
+
+/* RFC 6532 3.7: unlike message/rfc822 it may be encoded; then there is nothing
+ * in it that has a place in the file. */
+static bool
+is_plain_global(const struct mime_part *part)
+{
+	return str_ieq(part->subtype, STR("global")) &&
+	       mime_is_identity(part->encoding);
+}
+
 static void
 look_at_type(struct mime_parser *p, struct mime_part *part)
 {
@@ -206,10 +223,13 @@ look_at_type(struct mime_parser *p, struct mime_part *part)
 		part->type = STR("message");
 		part->subtype = STR("rfc822");
 		part->message = true;
+	} else if (str_ieq(part->type, STR("message")) &&
+		   is_plain_global(part)) {
+		part->message = part->global = true;
 	}
 	if ((part->multipart || part->message) && !room) {
 		/* It cannot be shown as what it is. */
-		part->multipart = part->message = false;
+		part->multipart = part->message = part->global = false;
 		part->type = STR("application");
 		part->subtype = STR("octet-stream");
 	}
@@ -263,7 +283,8 @@ header_ends(struct mime_parser *p, struct str text, uint64_t raw, uint64_t size,
 		return;
 	child = part_new(p, part);
 	if (!child) {
-		part->message = false; /* no memory: an opaque leaf */
+		/* no memory: an opaque leaf */
+		part->message = part->global = false;
 		return;
 	}
 	part_begin(child, raw, size, lines);
@@ -287,10 +308,32 @@ end_part(struct mime_parser *p, uint64_t raw, uint64_t size, uint64_t lines)
 	p->depth--;
 }
 
+/* Part, and what is in it, ends at raw, a line end earlier than was thought. */
+static void
+take_line_end(struct mime_part *part, uint64_t raw)
+{
+	for (; part; part = part->last) {
+		if (part->head_raw > raw) {
+			part->head_raw = raw;
+		} else if (part->body_raw > raw) {
+			part->head_size -= 2;
+		} else if (part->body_raw_end > raw) {
+			part->body_size -= 2;
+			part->body_lines--;
+		}
+		if (part->body_raw > raw)
+			part->head_raw_end = part->body_raw = raw;
+		if (part->body_raw_end > raw)
+			part->body_raw_end = raw;
+	}
+}
+
 /*
  * End cur and all above it up to, not including, the multipart m, before the
  * line that begins now; text: the last of cur's header.  The line end before a
  * delimiter belongs to the delimiter (RFC 2046 5.1.1), but if it ends a field.
+ * It belongs to it anyhow behind a message/global, which ends where it does for
+ * those to whom it is no message.
  */
 static void
 end_below(struct mime_parser *p, const struct mime_part *m, struct str text)
@@ -304,6 +347,12 @@ end_below(struct mime_parser *p, const struct mime_part *m, struct str text)
 		else
 			end_part(p, raw, size, lines);
 		text = STR("");
+		if (p->cur->global && !p->eol && p->raw > p->cur->body_raw) {
+			raw = p->raw - p->line_eol;
+			size = p->size - 2;
+			lines = p->lines - 1;
+			take_line_end(p->cur->child, raw);
+		}
 	}
 }
 
@@ -385,6 +434,7 @@ on_line(struct mime_parser *p, struct str line, uint64_t len, unsigned eol,
 	/* A delimiter that follows at once has no line end of its own: this one
 	 * is the other delimiter's, or the header's. */
 	p->eol = cut || p->cur->in_header ? 0 : eol;
+	p->line_eol = eol;
 	return cut;
 }
 

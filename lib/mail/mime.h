@@ -54,7 +54,8 @@ struct mime_part {
 					child */
 	struct str boundary;
 	bool multipart;
-	bool message;			 /* message/rfc822: has one child */
+	bool message;			 /* has one child: the message in it */
+	bool global;			 /* and that as message/global */
 	uint64_t head_raw, head_raw_end; /* with the empty line */
 	uint64_t head_size;
 	uint64_t body_raw, body_raw_end;
@@ -77,7 +78,8 @@ struct mime_parser {
 	char last; /* its last byte */
 	/* up to the start of this line */
 	uint64_t raw, size, lines;
-	unsigned eol; /* bytes of the line end that a delimiter may take */
+	unsigned eol;	   /* bytes of the line end that a delimiter may take */
+	unsigned line_eol; /* bytes of the last one */
 };
 
 /* The parts live in pool (give it MIME_POOL_MAX). */
@@ -85,6 +87,8 @@ void mime_init(struct mime_parser *p, struct pool *pool);
 void mime_feed(struct mime_parser *p, struct str s);
 /* The end of the message: the top part, NULL if memory ran out. */
 struct mime_part *mime_finish(struct mime_parser *p);
+/* RFC 2045 6.2: nothing is encoded. */
+bool mime_is_identity(struct str encoding);
 /* Free what the parser holds (not the parts); also after mime_finish(). */
 void mime_fini(struct mime_parser *p);
 

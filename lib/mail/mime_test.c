@@ -76,6 +76,32 @@ test_structures(void **state)
 		  "multipart/mixed[45,43..58,19,4](text/plain[2,50..51,1,0])" },
 		{ "message", "Content-Type: message/rfc822\n\nA: b\n\nx\n",
 		  "message/rfc822[32,30..38,11,3](text/plain[8,36..38,3,1])" },
+		{ "message/global", /* RFC 6532 3.7 */
+		  "Content-Type: message/global\n"
+		  "Content-Transfer-Encoding: 8bit\n\nA: b\n\nx\n",
+		  "message/global[65,62..70,11,3](text/plain[8,68..70,3,1])" },
+		{ "the line end behind message/global is the delimiter's",
+		  MP "--b\nContent-Type: message/global\n\nA: b\n--b--\n",
+		  "multipart/mixed[45,43..88,50,5](message/"
+		  "global[32,77..81,4,0]"
+		  "(text/plain[4,81..81,0,0]))" },
+		{ "also behind another delimiter",
+		  MP "--b\nContent-Type: message/global\n\n"
+		     "Content-Type: multipart/mixed; boundary=c\n\n--c\n"
+		     "--b--\n",
+		  "multipart/mixed[45,43..130,94,7](message/"
+		  "global[32,77..123,48,2]"
+		  "(multipart/mixed[45,120..123,3,0](text/"
+		  "plain[0,123..123,0,0])))" },
+		{ "there is none",
+		  MP "--b\nContent-Type: message/global\n--b--",
+		  "multipart/mixed[45,43..81,40,2](message/"
+		  "global[30,76..76,0,0]"
+		  "(text/plain[0,76..76,0,0]))" },
+		{ "message/global, encoded",
+		  "Content-Type: message/global\n"
+		  "Content-Transfer-Encoding: base64\n\nQUJD\n",
+		  "message/global[67,64..69,6,1]" },
 		{ "no boundary", "Content-Type: multipart/mixed\n\nx\n",
 		  "text/plain[33,31..33,3,1]" }, /* RFC 2045 5.2 */
 		{ "message cut off", "Content-Type: message/rfc822\n",

@@ -149,6 +149,60 @@ def test_bodystructure_joins_parameters(c):
     assert b"*0" not in line and b"*1" not in line
 
 
+GLOBAL = (
+    "Subject: a\r\nMIME-Version: 1.0\r\n"
+    "Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    "--b\r\n\r\none\r\n"
+    "--b\r\nContent-Type: message/global\r\n"
+    "Content-Transfer-Encoding: 8bit\r\n\r\n"
+    "Subject: Gr\u00fc\u00dfe\r\n"
+    "Content-Type: multipart/mixed; boundary=c\r\n\r\n"
+    "--c\r\n\r\ntwo\r\n--c\r\nContent-Type: image/png\r\n"
+    "Content-Transfer-Encoding: base64\r\n\r\nQUJD\r\n--c--\r\n"
+    "--b\r\nContent-Type: message/global\r\n"
+    "Content-Transfer-Encoding: base64\r\n\r\n"
+    "U3ViamVjdDogYQ0KDQp4DQo=\r\n--b--\r\n").encode()
+
+
+def test_message_global(c, old):
+    """7.5.2, 9 (body-type-msg), 6.4.5.1: it is a message as message/rfc822
+    is, also where an encoding (RFC 6532 3.7) hides what is in it; and a part
+    like any other for who has not enabled IMAP4rev2."""
+    for one in (c, old, c):     # both from the same kept answer
+        one.ok("SELECT INBOX")
+        if one is c and len(one.ok("SEARCH SUBJECT a")) == 1:
+            one.ok(b"APPEND INBOX {%d+}\r\n" % len(GLOBAL) + GLOBAL)
+        (line,) = one.ok("FETCH 2 BODYSTRUCTURE")
+        (short,) = one.ok("FETCH 2 BODY")
+        text = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" '
+        nil = b" NIL NIL NIL NIL"
+        plain = b'("message" "global" NIL NIL NIL "8bit" 153'
+        coded = b'("message" "global" NIL NIL NIL "base64" 24'
+        if one is old:
+            assert plain + nil + b")" + coded + nil + b")" in line
+            assert plain + b")" + coded + b") " in short
+        else:
+            inner = text + b"3 0" + nil + b')("image" "png" NIL NIL NIL ' \
+                b'"base64" 4' + nil + b') "mixed" ("boundary" "c") NIL NIL NIL'
+            assert plain + b" (NIL " in line
+            assert b" (" + inner + b") 11" + nil + b")" in line
+            none = b" (NIL" + 9 * b" NIL" + b") " + text + b"0 0"
+            assert coded + none + nil + b") 0" + nil + b")" in line
+            assert coded + none + b") 0) " in short
+        want = {"BODY.PEEK[2.1]": b"two", "BODY.PEEK[2.2]": b"QUJD",
+                "BINARY.PEEK[2.2]": b"ABC",
+                "BODY.PEEK[2.HEADER.FIELDS (SUBJECT)]":
+                    "Subject: Gr\u00fc\u00dfe\r\n\r\n".encode(),
+                "BODY.PEEK[3.HEADER]": None, "BODY.PEEK[3.1]": None}
+        for what, data in want.items():
+            (line,) = one.ok(f"FETCH 2 {what}")
+            end = b" NIL)" if data is None or one is old else \
+                b" {%d}\r\n%s)" % (len(data), data)
+            assert line.endswith(end), (line, what)
+        (line,) = one.ok("FETCH 2 BINARY.PEEK[3]")
+        assert line.endswith(b" {17}\r\nSubject: a\r\n\r\nx\r\n)"), line
+
+
 def test_status(c):
     """6.3.11: SIZE and DELETED."""
     c.ok("SELECT INBOX")
