@@ -291,9 +291,9 @@ def test_as_dovecot_has_it(serve, tmp_path):
     times = spread(random.Random(seed), path)
     theirs = imapwire.make_maildir(tmp_path / "theirs" / "Maildir", letters)
     spread(random.Random(seed), theirs)
+    box = Box(random.Random(seed), s.connect(), letters, times)
     d = imapwire.Dovecot(tmp_path / "dovecot", theirs)
     try:
-        box = Box(random.Random(seed), s.connect(), letters, times)
         Box(random.Random(seed), d.client, letters, times)
         programs = Programs(random.Random(seed), box)
         seen = set()

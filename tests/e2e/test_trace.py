@@ -49,7 +49,9 @@ def test_delivered_deferred_and_aliased(make_instance):
     ph.wait_for(lambda: f"to <{BOB}>, for <team@posthouse.test>: deferred "
                 "(2 attempts)" in trace(i, two), "another attempt")
     queue(i, "hold", two)
-    assert "\n  is in the queue, on hold\n" in trace(i, two)
+    # At once, or when what the attempt came to is written.
+    ph.wait_for(lambda: "\n  is in the queue, on hold\n" in trace(i, two),
+                "the message to be on hold")
     assert trace(i, ALICE).count("\n\n") == 1       # two messages
     # What was put aside comes first; without a queue it says so.
     i.stop()
