@@ -136,6 +136,10 @@ def make_nsd(request):
             shutil.rmtree(nsd.dir)
 
 
+def pytest_terminal_summary(terminalreporter):
+    terminalreporter.write_line(f"POSTHOUSE_SEED={posthouse.SEED}")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()

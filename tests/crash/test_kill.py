@@ -6,7 +6,6 @@ without 250, which the client does not send again, once or not at all.
 """
 
 import collections
-import os
 import random
 import re
 import socket
@@ -18,7 +17,6 @@ import pytest
 import posthouse as ph
 
 MESSAGES = 2000
-SEED = int(os.environ.get("POSTHOUSE_SEED", "0"))
 THREADS = 8
 SIZES = (300, 4000, 20000, 90000)   # the last is streamed to the queue
 USERS = ("alice", "bob")
@@ -177,7 +175,7 @@ DAEMONS = ("smtpd", "qmgr", "router", "spawner", "deliver", "logd", "authd",
 @pytest.mark.timeout(300)
 def test_every_daemon_in_turn(crowd):
     i, flow = crowd
-    rng = random.Random(SEED)
+    rng = random.Random(ph.SEED)
     flow.wait_more(100)
     each = MESSAGES // len(DAEMONS)
     for daemon in DAEMONS:
@@ -196,7 +194,7 @@ def test_every_daemon_in_turn(crowd):
 @pytest.mark.timeout(300)
 def test_everything_at_once(crowd):
     i, flow = crowd
-    rng = random.Random(SEED)
+    rng = random.Random(ph.SEED)
     for _ in range(4):
         flow.wait_more(MESSAGES // 4 - rng.randrange(50))
         i.kill_all()

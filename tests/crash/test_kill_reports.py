@@ -21,7 +21,6 @@ from mx import Mx
 from test_kill import Flow, queue_is_empty
 
 MESSAGES = 400
-SEED = int(os.environ.get("POSTHOUSE_SEED", "0"))
 MARK = re.compile(rb"^X-Mark: (\S+)\r?$", re.M)
 NEVER, NOT_NOW = "550 5.1.1 unknown", "451 4.3.0 not now"
 
@@ -56,7 +55,7 @@ def reported(i):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("daemon", ["qmgr", "everything"])
 def test_reports(make_instance, daemon):
-    rng = random.Random(SEED)
+    rng = random.Random(ph.SEED)
     with Mx(port=0, replies={"RCPT": NEVER}) as server:
         i = relayed(make_instance, server)
         flow = Failing(i)

@@ -6,6 +6,7 @@ any number of them run side by side, whoever started them.
 """
 
 import base64
+import contextlib
 import crypt
 import fcntl
 import hashlib
@@ -19,11 +20,16 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PRESET = os.environ.get("POSTHOUSE_PRESET", "release")
 BIN = ROOT / "build" / PRESET / "bin"
+# Of what tests choose at random; the same for all processes of a run, which
+# says it at its end (conftest.py).
+SEED = int(os.environ.setdefault("POSTHOUSE_SEED",
+                                 str(random.randrange(1 << 16))))
 DOMAIN = "posthouse.test"
 
 # No test may ask the DNS outside: unless it brings name servers of its own
@@ -78,6 +84,16 @@ def run(argv, *, home="/nonexistent", timeout=60, check=True, **kw):
     return r
 
 
+def spawn(argv, **kw):
+    """Start what runs beside a test.  It gets SIGTERM when the test's process
+    is gone, however that ended (from the main thread only: the kernel means
+    the thread that started it)."""
+    assert threading.current_thread() is threading.main_thread()
+    return subprocess.Popen(
+        [tool("setpriv"), "--pdeathsig", "TERM", *argv],
+        **{"env": clean_env(), "stdin": subprocess.DEVNULL, **kw})
+
+
 def wait_for(question, what, seconds=20, pause=0.02):
     """Ask until the answer is true, and return it."""
     end = time.monotonic() + seconds
@@ -110,13 +126,27 @@ def free_ports(n):
     return ports
 
 
+def greeting(port, host="127.0.0.1"):
+    """The first line a server says there, or b""."""
+    try:
+        with socket.create_connection((host, port), 5) as s:
+            s.settimeout(5)
+            return s.makefile("rb").readline()
+    except OSError:
+        return b""
+
+
 class UidBlock:
-    """64 uids that no other test on this machine uses meanwhile."""
+    """64 uids that no other test on this machine uses meanwhile, and no process
+    that a test left behind."""
 
     def __init__(self):
         directory = pathlib.Path("/run/lock/posthouse-tests")
         directory.mkdir(parents=True, exist_ok=True)
+        taken = {(uid - 50064) // 64 for _, _, _, uid in processes()}
         for k in range(150):
+            if k in taken:
+                continue
             self._file = open(directory / str(k), "w")
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -319,31 +349,21 @@ class Instance:
         assert self.process is None
         # Readable, so that the intruder of the jail test finds its orders.
         out = open(self.dir / "master.out", "a+b")
-        self.process = subprocess.Popen(
+        self.process = spawn(
             [*wrapper, self.master, "-c", self.conf_dir, "--uid-base",
              str(self.uid_base), *self.args],
-            env=clean_env(), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            start_new_session=True, pass_fds=pass_fds)
+            stdout=out, stderr=out, start_new_session=True, pass_fds=pass_fds)
         out.close()
         if wait:
             self.wait_ready()
         return self
-
-    def greeting(self, port):
-        """The first line a server says on this port, or b''."""
-        try:
-            with socket.create_connection(("127.0.0.1", port), 5) as s:
-                s.settimeout(5)
-                return s.makefile("rb").readline()
-        except OSError:
-            return b""
 
     def wait_ready(self, seconds=20):
         for port, hello in ((self.smtp_port, b"220"),
                             (self.imap_port, b"* OK"),
                             (self.pop3_port, b"+OK")):
             wait_for(lambda: self.gone() or
-                     self.greeting(port).startswith(hello),
+                     greeting(port).startswith(hello),
                      f"a greeting on port {port}; log:\n{self.log_text()}",
                      seconds)
             assert not self.gone(), \
@@ -382,7 +402,7 @@ class Instance:
         except AssertionError as e:
             left = [p for p in below if alive(p)]
             for p in left:
-                os.kill(p, signal.SIGKILL)
+                kill(p)
             raise AssertionError(f"{e}: {[names[p] for p in left]}")
 
     def kill_all(self):
@@ -391,10 +411,7 @@ class Instance:
         if self.process and self.process.poll() is None:
             pids.insert(0, self.process.pid)
         for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            kill(pid)
         if self.process:
             self.process.wait(20)
             self.process = None
@@ -477,6 +494,12 @@ def processes():
         if not status["State"].startswith("Z"):
             yield (int(d), status["Name"], int(status["PPid"]),
                    int(status["Uid"].split()[0]))
+
+
+def kill(pid, sig=signal.SIGKILL):
+    """Signal a process, if it is still there."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, sig)
 
 
 def executable(pid):

@@ -26,7 +26,6 @@ from clients import Letter
 
 imaplib.Commands.setdefault("MOVE", ("SELECTED",))
 SECONDS = int(os.environ.get("POSTHOUSE_WRITERS_SECONDS", "15"))
-SEED = int(os.environ.get("POSTHOUSE_SEED", "1"))
 FOLDERS = ("INBOX", "Other")
 FLAGS = {"D": r"\Draft", "F": r"\Flagged", "R": r"\Answered", "S": r"\Seen"}
 SHARED = 12
@@ -41,7 +40,7 @@ set tmpdir=/mnt/tmp copy=no query_command="" hostname=home
 class World:
     def __init__(self, i, user):
         self.instance, self.user = i, user
-        self.random = random.Random(SEED)
+        self.random = random.Random(ph.SEED)
         self.house = homes.House(i, user)
         self.lock = threading.Lock()
         self.want = {f: {} for f in FOLDERS}    # {folder: {mark: {flags}}}
@@ -85,7 +84,7 @@ class Actor(threading.Thread):
     def __init__(self, world, name):
         super().__init__(name=name)
         self.world = world
-        self.random = random.Random(f"{SEED} {name}")
+        self.random = random.Random(f"{ph.SEED} {name}")
         self.mine = []          # (folder, mark)
         self.begin()
 
@@ -393,5 +392,5 @@ def test_all_at_a_time(make_instance):
         except AssertionError:
             raise AssertionError(tell(folder, on_disk(), "on disk"))
     counts = collections.Counter(l.split(":")[0] for l in w.done)
-    print(f"seed {SEED}: {dict(counts)}, "
+    print(f"seed {ph.SEED}: {dict(counts)}, "
           f"{sum(len(m) for m in w.want.values())} messages left")

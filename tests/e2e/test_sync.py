@@ -12,23 +12,23 @@ import time
 import pytest
 
 import homes
+import posthouse as ph
 
 SECONDS = int(os.environ.get("POSTHOUSE_SYNC_SECONDS", "0"))
-SEED = int(os.environ.get("POSTHOUSE_SEED", "1"))
 
 
 def converge(i, tmp_path, programs, seconds):
     end = time.monotonic() + (SECONDS or seconds)
     world = homes.World(i, "bob", [
         homes.Home(i, "bob", tmp_path / f"home{n}", program)
-        for n, program in enumerate(programs)], SEED)
+        for n, program in enumerate(programs)], ph.SEED)
     rounds = 0
     while time.monotonic() < end:
         world.round(world.random.randrange(1, 30), storm=rounds % 3 == 2)
         world.settle()
         world.check()
         rounds += 1
-    print(f"{programs}, seed {SEED}: {rounds} rounds, "
+    print(f"{programs}, seed {ph.SEED}: {rounds} rounds, "
           f"{len(world.done)} operations")
 
 

@@ -15,16 +15,14 @@ import imaplib
 import os
 import random
 import re
-import signal
-import subprocess
 import threading
 import time
 
 import pytest
 
+import imapserve
 import posthouse as ph
 
-SEED = int(os.environ.get("POSTHOUSE_SEED", "0"))
 SECONDS = float(os.environ.get("POSTHOUSE_WRITERS_SECONDS", "20"))
 MARK = re.compile(rb"Subject: m(\d+)\r?\n")
 LOST = (OSError, imaplib.IMAP4.abort, EOFError)
@@ -68,40 +66,12 @@ class Oracle:
             return [k for k, v in self.there.items() if v == {True}]
 
 
-class Server:
-    def __init__(self, directory):
-        self.directory = directory
-        self.port = ph.free_ports(1)[0]
-        self.start()
-
-    def start(self):
-        self.proc = subprocess.Popen(
-            [str(ph.BIN / "imapd_serve"), str(self.directory), "Maildir",
-             str(self.port)], stderr=open(self.directory / "log", "ab"))
-        ph.wait_for(self.answers, "imapd_serve")
-
-    def answers(self):
-        assert self.proc.poll() is None
-        with contextlib.suppress(*LOST):
-            self.connect().logout()
-            return True
-        return False
-
+class Server(imapserve.Serve):
     def connect(self):
         c = imaplib.IMAP4("127.0.0.1", self.port, timeout=30)
         assert c.login("test", "x")[0] == "OK"
         assert c.select("INBOX")[0] == "OK"
         return c
-
-    def kill(self, sig=signal.SIGKILL):
-        child = subprocess.run(
-            ["pgrep", "-P", str(self.proc.pid)], capture_output=True,
-            text=True).stdout.split()
-        for pid in child:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), sig)
-        self.proc.send_signal(sig)
-        self.proc.wait(20)
 
 
 class Writer(threading.Thread):
@@ -109,7 +79,7 @@ class Writer(threading.Thread):
         super().__init__(name=name)
         self.world = world
         self.oracle = world.oracle
-        self.rnd = random.Random(f"{SEED} {name} {seed}")
+        self.rnd = random.Random(f"{ph.SEED} {name} {seed}")
         self.failed = None
         self.done = 0
 
@@ -299,7 +269,7 @@ class World:
             Mutt(self, "mutt", 0), Vandal(self, "vandal", 0)]
 
     def work(self, seconds, kills):
-        rnd = random.Random(SEED)
+        rnd = random.Random(ph.SEED)
         end = time.monotonic() + seconds
         for w in self.writers:
             w.start()
@@ -352,8 +322,7 @@ class World:
     def stop(self):
         self.over.set()
         for s in self.servers:
-            if s.proc.poll() is None:
-                s.kill(signal.SIGTERM)
+            s.stop()
 
 
 @pytest.fixture
@@ -364,6 +333,7 @@ def world(tmp_path):
     w.stop()
 
 
+@pytest.mark.timeout(SECONDS + 120)
 @pytest.mark.parametrize("kills", [False, True], ids=["calm", "killed"])
 def test_writers(world, kills):
     world.work(SECONDS / 2, kills)

@@ -3,12 +3,10 @@
 Marionette (its own remote control) runs our JavaScript among its own."""
 
 import json
-import signal
 import socket
-import subprocess
 
+import peer
 import posthouse as ph
-from clients import PEER
 
 PREFERENCES = {
     "app.donation.eoy.version.viewed": 999,
@@ -35,16 +33,12 @@ class Thunderbird:
             f"user_pref({json.dumps(name)}, {json.dumps(value)});\n"
             for name, value in {**PREFERENCES,
                                 "marionette.port": port}.items()))
-        subprocess.run([PEER, "make", "thunderbird", "thunderbird"],
-                       check=True, timeout=300)
-        self.out = open(self.home / "out", "wb")
-        self.process = subprocess.Popen(
-            [PEER, "run", "thunderbird", "-b", self.home,
-             "/usr/bin/thunderbird", "--headless", "--no-remote",
-             "--marionette", "--remote-allow-system-access",
-             "--profile", profile],
-            env=ph.clean_env(self.home), stdin=subprocess.DEVNULL,
-            stdout=self.out, stderr=self.out)
+        peer.make("thunderbird", "thunderbird")
+        self.server = peer.Server(
+            "thunderbird", "/usr/bin/thunderbird", "--headless",
+            "--no-remote", "--marionette", "--remote-allow-system-access",
+            "--profile", profile, binds=[self.home], said=self.home / "out",
+            home=self.home)
         self.serial = 0
         try:
             self.socket = ph.wait_for(lambda: self.connect(port),
@@ -55,11 +49,11 @@ class Thunderbird:
             self.command("WebDriver:SetTimeouts", script=40000)
             self.command("Marionette:SetContext", value="chrome")
         except BaseException:
-            self.stop()
+            self.server.stop()
             raise
 
     def connect(self, port):
-        assert self.process.poll() is None, self.said()
+        assert not self.server.ended(), self.said()
         try:
             return socket.create_connection(("127.0.0.1", port), 60)
         except OSError:
@@ -100,11 +94,3 @@ class Thunderbird:
         assert "error" not in answer, answer["error"]
         return answer["value"]
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(10)
-        self.out.close()

@@ -82,12 +82,17 @@ identity.smtpServerKey = smtp.key;
 const account = MailServices.accounts.createAccount();
 account.incomingServer = server;
 account.addIdentity(identity);
-identity.fccFolderURI = `${server.serverURI}/Sent`;
 MailServices.accounts.defaultAccount = account;
-server.performExpand(null);
+{
+    const [done, listener] = listen();
+    MailServices.imap.discoverAllFolders(server.rootFolder, listener, null);
+    await done;
+}
 const inbox = await until(() => server.rootFolder.getFolderWithFlags(
     Ci.nsMsgFolderFlags.Inbox));
 Object.assign(house, { server, identity, inbox });
+/* Else it would make one when it sends, and may be looking for it meanwhile. */
+identity.fccFolderURI = (await until(() => child("Sent"))).URI;
 const letters = await until(async () => {
     const there = await update(inbox);
     return there.length === 5 && there;
@@ -105,6 +110,8 @@ def house(make_module_instance):
     for n, letter in enumerate(i.letters):
         clients.send_smtplib(i, letter, [i.address("bob")])
         i.mailbox("bob").wait(n + 1)
+    with clients.imap(i, "bob") as c:
+        assert c.create("Sent")[0] == c.subscribe("Sent")[0] == "OK"
     return i
 
 
@@ -119,7 +126,7 @@ def thunderbird(house):
                          house.users["bob"], ca)
         yield t
     finally:
-        t.stop()
+        t.server.stop()
 
 
 @pytest.fixture
