@@ -14,11 +14,6 @@ PATIENCE = 0.5  # seconds, for a NOOP beside it; a turn is 20 ms
 MEMORY = 150 << 20
 
 
-def imapd_of(serve):
-    task = pathlib.Path(f"/proc/{serve.process.pid}/task")
-    return int((task / str(serve.process.pid) / "children").read_text())
-
-
 def peak(pid):
     """Of what its own memory was, in bytes."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -64,7 +59,7 @@ def serve(tmp_path):
 
 def run(s, *commands):
     c, other = s.connect(), s.connect()
-    child = imapd_of(s)
+    child = s.imapd()
     with Beside(other) as beside:
         for command in commands:
             c.ok(command)

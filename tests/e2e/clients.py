@@ -10,9 +10,9 @@ import poplib
 import smtplib
 import subprocess
 
+import peer
 import posthouse as ph
 
-PEER = ph.ROOT / "tests" / "peers" / "peer.sh"
 SENDER = "sender@example.com"
 _serial = itertools.count(1)
 
@@ -75,10 +75,9 @@ SENDERS = {"smtplib": send_smtplib, "swaks": send_swaks, "curl": send_curl}
 
 def smtp_source(i, *args):
     """Postfix's generator, from its private root."""
-    subprocess.run([PEER, "make", "postfix", "postfix"], check=True,
-                   timeout=300)
-    return ph.run([PEER, "run", "postfix", "smtp-source", *args,
-                   f"127.0.0.1:{i.smtp_port}"], timeout=120)
+    peer.make("postfix", "postfix")
+    return peer.run("postfix", "smtp-source", *args,
+                    f"127.0.0.1:{i.smtp_port}", timeout=120)
 
 
 @contextlib.contextmanager

@@ -2,17 +2,12 @@
 """Debian's Courier in a private root: one user, by PAM."""
 
 import os
-import signal
-import socket
-import subprocess
 
+import peer
 import posthouse as ph
 
-PEER = ph.ROOT / "tests" / "peers" / "peer.sh"
 RUN = """\
 set -e
-p={work}
-while p=$(dirname "$p"); [ "$p" != / ]; do chmod a+x "$p"; done
 echo "{user}:x:{uid}:{uid}::{work}/home:/bin/sh" >>/etc/passwd
 echo "{user}:*:19000:0:99999:7:::" >>/etc/shadow
 echo "{user}:{password}" | chpasswd
@@ -44,37 +39,24 @@ class Courier:
                   *self.maildir.iterdir()):
             os.chown(d, self.uid, self.uid)
         self.imap_port, self.pop3_port = ph.free_ports(2)
-        ph.run([PEER, "make", "courier", "courier-imap", "courier-pop",
-                "courier-authdaemon"], timeout=600)
-        self.out = self.work / "out"
-        with open(self.out, "ab") as out:
-            self.process = subprocess.Popen(
-                [PEER, "run", "courier", "-b", self.work, "/bin/sh", "-c",
-                 RUN.format(work=self.work, user=user, uid=self.uid,
-                            password=self.password, imap=self.imap_port,
-                            pop3=self.pop3_port)],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=ph.clean_env(), start_new_session=True)
+        peer.make("courier", "courier-imap", "courier-pop",
+                  "courier-authdaemon")
+        self.said = self.work / "out"
+        self._server = peer.Server(
+            "courier", "/bin/sh", "-c",
+            RUN.format(work=self.work, user=user, uid=self.uid,
+                       password=self.password, imap=self.imap_port,
+                       pop3=self.pop3_port),
+            binds=[self.work], said=self.said)
         for port, hello in ((self.imap_port, b"* OK"),
                             (self.pop3_port, b"+OK")):
             ph.wait_for(lambda: self._answers(port, hello),
                         "Courier to answer", 60)
 
     def _answers(self, port, hello):
-        assert self.process.poll() is None, self.out.read_text()
-        try:
-            with socket.create_connection(("127.0.0.1", port), 5) as s:
-                return s.recv(100).startswith(hello)
-        except OSError:
-            return False
+        assert not self._server.ended(), self.said.read_text()
+        return ph.greeting(port).startswith(hello)
 
     def stop(self):
-        """All that it started is in its session."""
-        for pid, *_ in ph.processes():
-            try:
-                if os.getsid(pid) == self.process.pid:
-                    os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.process.wait(20)
+        self._server.stop()
         self._uids.free()

@@ -2,13 +2,10 @@
 """Debian's Dovecot in a private root, to compare answers with."""
 
 import os
-import signal
-import socket
-import subprocess
 
+import peer
 import posthouse as ph
 
-PEER = ph.ROOT / "tests" / "peers" / "peer.sh"
 CONF = """\
 protocols = imap
 listen = 127.0.0.1
@@ -74,42 +71,23 @@ class Dovecot:
         self.uid = self._uids.base + 48
         os.chown(self.work / "mail", self.uid, self.uid)
         (self.imap_port,) = ph.free_ports(1)
-        ph.run([PEER, "make", "dovecot", "dovecot-imapd", "dovecot-pop3d"],
-               timeout=600)
+        peer.make("dovecot", "dovecot-imapd", "dovecot-pop3d")
         conf = self.work / "conf" / "dovecot.conf"
         conf.write_text(CONF.format(work=self.work, uid=self.uid,
                                     port=self.imap_port, more=more))
-        with open(self.work / "log" / "out", "ab") as out:
-            self.process = subprocess.Popen(
-                [PEER, "run", "dovecot", "-b", self.work, "/bin/sh", "-c",
-                 f"p={self.work}; "
-                 'while p=$(dirname "$p"); [ "$p" != / ]; do chmod a+x "$p"; '
-                 f"done; exec dovecot -F -c {conf}"],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=ph.clean_env(), start_new_session=True)
+        self._server = peer.Server("dovecot", "dovecot", "-F", "-c", conf,
+                                  binds=[self.work],
+                                  said=self.work / "log" / "out")
         ph.wait_for(self._answers, "Dovecot to answer", 60)
 
     def _answers(self):
-        assert self.process.poll() is None, self.log()
-        try:
-            with socket.create_connection(("127.0.0.1", self.imap_port),
-                                          5) as s:
-                return s.recv(100).startswith(b"* OK")
-        except OSError:
-            return False
+        assert not self._server.ended(), self.log()
+        return ph.greeting(self.imap_port).startswith(b"* OK")
 
     def log(self):
         return "".join(f.read_text(errors="replace")
                        for f in sorted((self.work / "log").iterdir()))
 
     def stop(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(20)
-        finally:
-            try:
-                os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            self._uids.free()
+        self._server.stop()
+        self._uids.free()

@@ -10,9 +10,10 @@ import shutil
 import socket
 import subprocess
 
+import imapserve
+import peer
 import posthouse as ph
 
-PEER = ph.ROOT / "tests" / "peers" / "peer.sh"
 _ATOM = re.compile(rb"[^ ()\r\n]+")
 _SECTION = re.compile(rb"(?:BODY|BINARY|BINARY\.SIZE)\[")
 
@@ -117,23 +118,15 @@ class Client:
         return self.fetches()
 
 
-class Serve:
-    """imapd alone on a loopback port; connect() as often as wanted."""
+class Serve(imapserve.Serve):
+    """connect() as often as wanted."""
 
     def __init__(self, root, mail="Maildir"):
-        self.port = ph.free_ports(1)[0]
-        self.process = subprocess.Popen(
-            [ph.BIN / "imapd_serve", root, mail, str(self.port)],
-            stdin=subprocess.DEVNULL, env=ph.clean_env())
+        super().__init__(root, mail)
         self.socks = []
 
     def connect(self, select="INBOX"):
-        def attempt():
-            try:
-                return socket.create_connection(("127.0.0.1", self.port), 120)
-            except OSError:
-                return None
-        s = ph.wait_for(attempt, "imapd_serve to listen")
+        s = socket.create_connection(("127.0.0.1", self.port), 120)
         self.socks.append(s)
         c = Client(s.makefile("rb"), s.makefile("wb"))
         c.ok("LOGIN u p")
@@ -144,15 +137,14 @@ class Serve:
     def stop(self):
         for s in self.socks:
             s.close()
-        self.process.terminate()
-        self.process.wait()
+        super().stop()
 
 
 class Dovecot:
     """Its imap process, already logged in, over a pipe."""
 
     def __init__(self, work, maildir):
-        ph.run([PEER, "make", "dovecot", "dovecot-imapd"], timeout=600)
+        peer.make("dovecot", "dovecot-imapd", "dovecot-pop3d")
         work.mkdir()
         conf = work / "dovecot.conf"
         conf.write_text(f"mail_location = maildir:{maildir}\n"
@@ -161,15 +153,12 @@ class Dovecot:
             for name in (d, *(os.path.join(d, f) for f in files)):
                 os.chown(name, 65534, 65534)
         self.log = open(work / "log", "ab")
-        script = (f"p={maildir}; "
-                  'while p=$(dirname "$p"); [ "$p" != / ]; do chmod a+x "$p"; '
-                  f"done; export HOME=/ USER=nobody; exec setpriv --reuid 65534"
-                  " --regid 65534 --clear-groups /usr/lib/dovecot/imap -c "
-                  f"{conf}")
-        self.process = subprocess.Popen(
-            [PEER, "run", "dovecot", "-b", work, "-b", maildir, "/bin/sh",
-             "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.log, env=ph.clean_env())
+        self.process = ph.spawn(
+            peer.command("dovecot", "env", "HOME=/", "USER=nobody", "setpriv",
+                         "--reuid", "65534", "--regid", "65534",
+                         "--clear-groups", "/usr/lib/dovecot/imap", "-c", conf,
+                         binds=[work, maildir]),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
         self.client = Client(self.process.stdout, self.process.stdin)
         self.client.ok("SELECT INBOX")
 

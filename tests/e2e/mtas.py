@@ -5,17 +5,13 @@ aiosmtpd.  Whatever arrives, for any user of the peer's domain, is one file in
 its mailbox."""
 
 import email.policy
-import os
 import random
 import shutil
-import signal
 import socket
-import subprocess
 import threading
 
+import peer
 import posthouse as ph
-
-PEER = ph.ROOT / "tests" / "peers" / "peer.sh"
 
 
 def loopback_address(port=25):
@@ -44,7 +40,7 @@ class Peer:
 
     def __init__(self, directory, domain=None, **settings):
         self.domain = domain or f"{self.name}.example.com"
-        self.host = loopback_address()
+        self.host, self.port = loopback_address(), 25
         self.work = directory / self.name
         self.settings = settings
         for d in ("conf", "spool", "data", "log", "mail"):
@@ -52,7 +48,7 @@ class Peer:
         self.mailbox = ph.Mailbox(self.work / "mail" / "inbox")
         for name in ("ecdsa.pem", "rsa.pem", "ca.pem"):
             shutil.copy(ph.certificates() / name, self.work / "conf")
-        ph.run([PEER, "make", self.name, *self.packages], timeout=600)
+        peer.make(self.name, *self.packages)
         self.configure()
         self.start()
 
@@ -64,28 +60,19 @@ class Peer:
         (self.work / "conf" / name).write_text(text)
 
     def start(self):
-        # The clone may lie where only root can pass; that is the private
-        # root's own copy of those directories.
-        script = (f"p={self.work}; "
-                  'while p=$(dirname "$p"); [ "$p" != / ]; do chmod a+x "$p"; '
-                  f"done; cd {self.work} && {self.script}")
-        with open(self.work / "log" / "out", "ab") as out:
-            self.process = subprocess.Popen(
-                [PEER, "run", self.name, "-b", self.work, "/bin/sh", "-c",
-                 script.replace("@work@", str(self.work))
-                 .replace("@host@", self.host)
-                 .replace("@user@", self.mail_user)],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                env=ph.clean_env(), start_new_session=True)
+        script = (f"cd {self.work} && {self.script}"
+                  .replace("@work@", str(self.work))
+                  .replace("@host@", self.host)
+                  .replace("@port@", str(self.port))
+                  .replace("@user@", self.mail_user))
+        self.server = peer.Server(
+            self.name, "/bin/sh", "-c", script, said=self.work / "log" / "out",
+            binds=(self.work, *self.settings.get("binds", ())))
         ph.wait_for(self._answers, f"{self.name} to answer", 30)
 
     def _answers(self):
-        assert self.process.poll() is None, self.log()
-        try:
-            with socket.create_connection((self.host, 25), 5) as s:
-                return s.recv(100).startswith(b"220")
-        except OSError:
-            return False
+        assert not self.server.ended(), self.log()
+        return ph.greeting(self.port, self.host).startswith(b"220")
 
     def log(self):
         return "".join(f.read_text(errors="replace")
@@ -93,22 +80,12 @@ class Peer:
                        if f.is_file())
 
     def main_pid(self):
-        return self.process.pid
+        return self.server.pid
 
     def stop(self):
-        if self.process is None:
-            return
-        process = self.process
-        if process.poll() is None:
-            os.kill(self.main_pid(), signal.SIGTERM)
-        self.process = None
-        try:
-            process.wait(20)
-        finally:
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        if self.server:
+            self.server.stop(self.main_pid())
+        self.server = None
 
     def letters(self):
         """What has arrived, as bytes with LF."""
@@ -145,7 +122,7 @@ smtpd_relay_restrictions = reject_unauth_destination
 # that an interface has; 127.0.0.0/8 has one.
 POSTFIX_SED = (
     r"s/^\([a-z0-9-]\+ \+\(inet\|unix\) \+[^ ]\+ \+[^ ]\+ \+\)y/\1n/;"
-    r"s/^smtp \+inet/@host@:25 inet/;s/^#postlog/postlog/")
+    r"s/^smtp \+inet/@host@:@port@ inet/;s/^#postlog/postlog/")
 
 
 class Postfix(Peer):
@@ -162,7 +139,7 @@ class Postfix(Peer):
     def main_pid(self):
         # Its master has a session of its own.
         pid = self.work / "spool" / "pid" / "master.pid"
-        return int(pid.read_text()) if pid.exists() else self.process.pid
+        return int(pid.read_text()) if pid.exists() else self.server.pid
 
 
 EXIM_CONF = """\

@@ -183,7 +183,7 @@ def unfold(value):
 def decode(value):
     """A header's value as people see it."""
     value = unfold(str(value))
-    out, last = [], None
+    out = []
     for raw, charset in email.header.decode_header(value):
         if isinstance(raw, str):
             raw = raw.encode("ascii", "surrogateescape")

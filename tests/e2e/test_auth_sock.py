@@ -5,15 +5,13 @@ authentication protocol."""
 import base64
 import grp
 import os
-import shutil
-import signal
 import smtplib
 import socket
-import subprocess
 
+import mtas
+import peer
 import posthouse as ph
 import pytest
-from clients import PEER
 
 ALICE = "alice@posthouse.test"
 GREETING = [b"VERSION\t1\t2\n", b"MECH\tPLAIN\tplaintext\n",
@@ -103,76 +101,36 @@ def test_reload_lets_a_program_finish(house):
         assert a.ask(f"AUTH\t1\tPLAIN\tsecured\tresp={right}")[0] == "OK"
 
 
-MAIN_CF = """\
-compatibility_level = 3.6
-myhostname = peer.test
-mydestination =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-mynetworks =
-mail_owner = postfix
-queue_directory = {work}/spool
-data_directory = {work}/data
-maillog_file = {work}/log/mail.log
-maillog_file_prefixes = {work}
-alias_maps =
-alias_database =
+POSTFIX_MORE = """\
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_type = dovecot
-smtpd_sasl_path = {socket}
+smtpd_sasl_path = @socket@
 smtpd_sasl_security_options = noanonymous
+smtpd_tls_auth_only = no
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
 """
-# Debian's master.cf without its chroots.
-SED_MASTER = (r"s/^\([a-z0-9-]\+ \+\(inet\|unix\) \+[^ ]\+ \+[^ ]\+ \+\)y/\1n/;"
-              r"s/^smtp \+inet/127.0.0.1:{port} inet/;s/^#postlog/postlog/")
 
 
 @pytest.fixture(scope="module")
 def postfix(house):
-    """Debian's Postfix in a private root; its SMTP port."""
-    ph.run([PEER, "make", "postfix", "postfix"], timeout=600)
-    work = house.dir / "postfix"
-    for d in ("conf", "spool", "data", "log"):
-        (work / d).mkdir(parents=True)
-    port = ph.free_ports(1)[0]
-    (work / "conf" / "main.cf").write_text(
-        MAIN_CF.format(work=work, socket=house.auth_socket))
     # As auth_socket_group = postfix would, if the host had that group.
-    group = ph.run([PEER, "run", "postfix", "id", "-g", "postfix"]).stdout
+    peer.make("postfix", "postfix")
+    group = peer.run("postfix", "id", "-g", "postfix").stdout
     os.chown(house.auth_socket, 0, int(group))
-    # The clone may lie where only root can pass; that is the private root's own
-    # copy of those directories.
-    script = (f"p={house.dir}; "
-              'while p=$(dirname "$p"); [ "$p" != / ]; do chmod a+x "$p"; '
-              "done; "
-              f"cd {work} && sed '{SED_MASTER.format(port=port)}' "
-              "</etc/postfix/master.cf >conf/master.cf && "
-              "cp /etc/postfix/*proto /etc/postfix/post* conf/ 2>/dev/null; "
-              "chown postfix data && "
-              f"exec postfix -c {work}/conf start-fg")
-    with open(work / "log" / "out", "ab") as out:
-        p = subprocess.Popen(
-            ["setsid", PEER, "run", "postfix", "-b", house.dir, "/bin/sh",
-             "-c", script], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            env=ph.clean_env())
-    try:
-        ph.wait_for(lambda: house.greeting(port).startswith(b"220"),
-                    "Postfix to answer")
-        yield port
-    finally:
-        # p is a script that waits for Postfix's master, which has a session
-        # of its own.
-        master = work / "spool" / "pid" / "master.pid"
-        os.kill(int(master.read_text()) if master.exists() else p.pid,
-                signal.SIGTERM)
-        p.wait(20)
-        shutil.rmtree(work, ignore_errors=True)
+    p = mtas.Postfix(
+        house.dir / "peers", binds=[house.auth_socket.parent],
+        more=POSTFIX_MORE.replace("@socket@", str(house.auth_socket)))
+    yield p
+    p.stop()
 
 
-def log_in(port, how, user, password):
+def session(postfix):
+    return smtplib.SMTP(postfix.host, postfix.port, timeout=30)
+
+
+def log_in(postfix, how, user, password):
     """What Postfix answers to AUTH."""
-    with smtplib.SMTP("127.0.0.1", port, timeout=30) as s:
+    with session(postfix) as s:
         s.ehlo("client.example")
         s.user, s.password = user, password
         try:
@@ -183,7 +141,7 @@ def log_in(port, how, user, password):
 
 
 def test_postfix(house, postfix):
-    with smtplib.SMTP("127.0.0.1", postfix, timeout=30) as s:
+    with session(postfix) as s:
         s.ehlo("client.example")
         offered = set(s.esmtp_features["auth"].split())
     assert {"PLAIN", "LOGIN", "SCRAM-SHA-256"} <= offered
@@ -193,11 +151,11 @@ def test_postfix(house, postfix):
     assert log_in(postfix, "PLAIN", ALICE, "wrong") == 535
     assert log_in(postfix, "LOGIN", "nobody@posthouse.test", right) == 535
     # Who has logged in may send.
-    with smtplib.SMTP("127.0.0.1", postfix, timeout=30) as s:
+    with session(postfix) as s:
         s.login(ALICE, right)
         s.sendmail(ALICE, ["x@example.invalid"], "Subject: x\r\n\r\nx\r\n")
     # A client that gives up in the middle does no harm to the next.
-    with smtplib.SMTP("127.0.0.1", postfix, timeout=30) as s:
+    with session(postfix) as s:
         s.ehlo("client.example")
         assert s.docmd("AUTH", "LOGIN")[0] == 334
         assert s.docmd("*")[0] == 501
@@ -207,8 +165,8 @@ def test_postfix(house, postfix):
 
 def test_postfix_with_scram(house, postfix):
     def scram(password):
-        r = ph.run(["gsasl", "--smtp", "--connect", f"127.0.0.1:{postfix}",
-                    "-m", "SCRAM-SHA-256", "-a", ALICE, "-p", password,
+        r = ph.run(["gsasl", "--smtp", "--connect",
+                    f"{postfix.host}:{postfix.port}", "-m", "SCRAM-SHA-256", "-a", ALICE, "-p", password,
                     "--no-starttls"], input="", check=False)
         return r.stdout + r.stderr
     assert "\n235 " in scram(house.users["alice"])

@@ -7,6 +7,7 @@ import os
 import pytest
 
 import clients
+import homes
 import posthouse as ph
 from clients import Letter, wait_letter
 
@@ -87,51 +88,21 @@ def test_mutt_saves_to_another_mailbox(make_instance, home):
 
 # -- mbsync, two ways between two stores
 
-MBSYNCRC = """\
-IMAPAccount posthouse
-Host 127.0.0.1
-Port {port}
-User bob@posthouse.test
-Pass {password}
-SSLType None
-AuthMechs LOGIN
-
-IMAPStore far
-Account posthouse
-
-MaildirStore near
-Path {store}/
-Inbox {store}/INBOX
-SubFolders Verbatim
-
-Channel all
-Far :far:
-Near :near:
-Patterns *
-Create Both
-Remove Both
-Expunge Both
-SyncState *
-"""
+def near(home, folder="INBOX"):
+    return mailbox.Maildir(home.path(folder), create=False)
 
 
-def mbsync(i, home, store):
-    rc = home / f"{store}.rc"
-    path = home / store
-    path.mkdir(exist_ok=True)
-    rc.write_text(MBSYNCRC.format(port=i.imap_port, store=path,
-                                  password=i.users["bob"]))
-    ph.run(["mbsync", "-c", rc, "-a"], home=home)
-    return path
-
-
-def near(path, folder="INBOX"):
-    return mailbox.Maildir(path / folder, create=False)
+def names(home):
+    return sorted(p.name for p in home.store.rglob("*")
+                  if p.is_file() and not p.name.startswith("."))
 
 
 def test_mbsync_two_ways_between_two_stores(make_instance, home):
     i, letters = filled(make_instance, 10)
-    one, two = mbsync(i, home, "one"), mbsync(i, home, "two")
+    one, two = (homes.Home(i, "bob", home / name, "mbsync")
+                for name in ("one", "two"))
+    one.sync()
+    two.sync()
     for store in (one, two):
         for letter in letters:
             assert holds([m.as_bytes() for m in near(store)], letter)
@@ -147,10 +118,10 @@ def test_mbsync_two_ways_between_two_stores(make_instance, home):
     message.set_flags("FS")
     box[by_letter[letters[1]]] = message
     draft = Letter("Written at one's home.\r\n")
-    mailbox.Maildir(one / "Folder", create=True).add(
+    mailbox.Maildir(one.path("Folder"), create=True).add(
         draft.bytes.replace(b"\r\n", b"\n"))
-    mbsync(i, home, "one")
-    mbsync(i, home, "two")
+    one.sync()
+    two.sync()
 
     found = list(near(two))
     assert len(found) == len(letters) - 1
@@ -161,14 +132,12 @@ def test_mbsync_two_ways_between_two_stores(make_instance, home):
 
     # The other way; and after that there is nothing left to do.
     near(two, "Folder").clear()
-    mbsync(i, home, "two")
-    mbsync(i, home, "one")
+    two.sync()
+    one.sync()
     assert len(near(one, "Folder")) == 0
-    before = sorted(p.name for p in one.rglob("*") if p.is_file()
-                    and not p.name.startswith("."))
-    mbsync(i, home, "one")
-    assert before == sorted(p.name for p in one.rglob("*") if p.is_file()
-                            and not p.name.startswith("."))
+    before = names(one)
+    one.sync()
+    assert names(one) == before
 
 
 # -- fetchmail over POP3

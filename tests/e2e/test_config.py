@@ -5,6 +5,7 @@ a running instance goes on with the old one."""
 import pytest
 
 import clients
+import posthouse as ph
 from clients import Letter, wait_letter
 
 BAD = {
@@ -67,7 +68,7 @@ def test_reload_takes_the_new_one(make_instance):
     i = make_instance()
     i.set(smtpd_banner="$myhostname ESMTP changed")
     i.reload()
-    clients.ph.wait_for(lambda: b"changed" in i.greeting(i.smtp_port),
+    ph.wait_for(lambda: b"changed" in ph.greeting(i.smtp_port),
                         "the new banner")
     i.add_user("carol", "carol-secret")
     i.reload()

@@ -3,7 +3,9 @@
 nobody knows now."""
 
 import concurrent.futures
+import os
 import re
+import signal
 import time
 
 import posthouse
@@ -276,7 +278,7 @@ def spoil(nsd, name, before, after):
     text = path.read_text()
     assert before in text
     path.write_text(text.replace(before, after))
-    nsd.process.send_signal(1)
+    os.kill(nsd.server.pid, signal.SIGHUP)
     posthouse.wait_for(
         lambda: bytes(map(int, after.split("."))) in
         zone.ask(nsd.address, f"mx.{name}")[1], "the forged record")

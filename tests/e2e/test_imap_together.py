@@ -4,45 +4,24 @@
 
 import os
 import random
-import signal
 import socket
-import subprocess
 import time
 
 import pytest
 
-import posthouse as ph
+import imapserve
 from imapmodel import Client, as_set, numbers
 
 CALM = "NOOP"
 
 
-class Server:
+class Server(imapserve.Serve):
     """imapd over a Maildir of its own, and what other programs do to it."""
 
     def __init__(self, directory):
+        super().__init__(directory)
         self.box = directory / "Maildir"
-        self.port = ph.free_ports(1)[0]
         self.serial = 0
-        self.start(directory)
-
-    def start(self, directory):
-        self.proc = subprocess.Popen(
-            [str(ph.BIN / "imapd_serve"), str(directory), "Maildir",
-             str(self.port)], stderr=open(directory / "log", "ab"))
-        ph.wait_for(self.answers, "imapd_serve")
-
-    def answers(self):
-        assert self.proc.poll() is None
-        try:
-            Client(self.port, "t").drop()
-        except ConnectionRefusedError:
-            return False
-        return True
-
-    def stop(self):
-        self.proc.send_signal(signal.SIGTERM)
-        self.proc.wait(20)
 
     # -- foreign programs
 

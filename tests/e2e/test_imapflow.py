@@ -2,7 +2,6 @@
 """imapflow, the IMAP client of Node: e2e/imapflow/walk.cjs does the walk."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 

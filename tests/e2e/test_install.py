@@ -102,11 +102,10 @@ def test_runs_as_named_users(tree, make_instance):
     for name, (uid, gid) in (("spool", qmgr), ("log", logd)):
         ph.run(["chown", f"{uid}:{gid}", i.dir / name])
     out = open(i.dir / "master.out", "a+b")
-    i.process = subprocess.Popen(
+    i.process = ph.spawn(
         inside(tree, "setpriv", "--no-new-privs",
                f"--bounding-set={bounding(tree)}", "--inh-caps=-all",
-               "/usr/local/libexec/posthouse/master", "-c", i.conf_dir),
-        env=ph.clean_env(), stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+               "/usr/local/libexec/posthouse/master", "-c", i.conf_dir), stdout=out, stderr=out)
     i.wait_ready()
     for name, pid in i.tree():
         status = dict(l.split(":\t", 1) for l in

@@ -362,9 +362,8 @@ def test_without_root(make_instance, tree):
                               where / "conf"], env=ph.clean_env(),
                              capture_output=True, text=True, timeout=30)
     assert refused.returncode == os.EX_NOPERM and "-u" in refused.stderr
-    master = subprocess.Popen([*drop, tree / "bin" / "master", "-u", "-c",
-                               where / "conf"], env=ph.clean_env(),
-                              start_new_session=True)
+    master = ph.spawn([*drop, tree / "bin" / "master", "-u", "-c",
+                       where / "conf"], start_new_session=True)
     try:
         ph.wait_for(lambda: (said(ports[0]) or b"").startswith(b"220 "),
                     "its greeting")

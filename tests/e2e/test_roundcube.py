@@ -6,15 +6,15 @@ import html
 import http.cookiejar
 import json
 import re
-import subprocess
 import urllib.parse
 import urllib.request
 
 import pytest
 
 import clients
+import peer
 import posthouse as ph
-from clients import PEER, Letter, wait_letter
+from clients import Letter, wait_letter
 
 ROOT = "roundcube"
 PACKAGES = ["roundcube", "roundcube-core", "roundcube-sqlite3", "php8.2-cli",
@@ -51,29 +51,21 @@ class Webmail:
         (self.home / "config" / "config.inc.php").write_text(CONFIG.format(
             ca=i.ca_file, home=self.home, imap=i.imap_port,
             submission=i.submission_port))
-        subprocess.run([PEER, "make", ROOT, *PACKAGES], check=True,
-                       timeout=300)
+        peer.make(ROOT, *PACKAGES)
         self.port = ph.free_ports(1)[0]
-        self.out = open(self.home / "php.out", "wb")
-        self.process = subprocess.Popen(
-            [PEER, "run", ROOT, "-b", i.dir, "/bin/sh", "-c",
-             'cp /etc/roundcube/defaults.inc.php /etc/roundcube/mimetypes.php '
-             '"$ROUNDCUBE_CONFIG_DIR" && exec php -q -S "$0" -t '
-             '/var/lib/roundcube/public_html', f"127.0.0.1:{self.port}"],
-            env=ph.clean_env(
-                ROUNDCUBE_CONFIG_DIR=str(self.home / "config") + "/"),
-            stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.out)
+        self.server = peer.Server(
+            ROOT, "/bin/sh", "-c",
+            'cp /etc/roundcube/defaults.inc.php /etc/roundcube/mimetypes.php '
+            '"$ROUNDCUBE_CONFIG_DIR" && exec php -q -S "$0" -t '
+            '/var/lib/roundcube/public_html', f"127.0.0.1:{self.port}",
+            binds=[i.dir], said=self.home / "php.out",
+            ROUNDCUBE_CONFIG_DIR=str(self.home / "config") + "/")
         self.browser = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
         self.token = ""
 
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(20)
-        self.out.close()
-
     def answers(self):
-        assert self.process.poll() is None, self.said()
+        assert not self.server.ended(), self.said()
         try:
             self.page(_task="login")
             return True
@@ -141,7 +133,7 @@ def web(house):
     w = Webmail(house)
     ph.wait_for(w.answers, "Roundcube", 30)
     yield w
-    w.stop()
+    w.server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 and whether Debian's postmap and ours read each other's files."""
 
 import smtplib
-import subprocess
 
 import pytest
 
 import clients
+import peer
 import posthouse as ph
 from clients import SENDER, Letter
 
@@ -48,19 +48,17 @@ def map_query(key, spec, cwd):
 @pytest.mark.parametrize("kind", ["hash", "btree"])
 def test_maps_and_postfix(tmp_path, kind):
     """Each program reads the file that the other one built."""
-    subprocess.run([clients.PEER, "make", "postfix", "postfix"], check=True,
-                   capture_output=True, timeout=600)
+    peer.make("postfix", "postfix")
 
-    def peer(*argv):
-        return ph.run([clients.PEER, "run", "postfix", "-b", tmp_path, *argv],
-                      check=False)
+    def theirs(*argv):
+        return peer.run("postfix", *argv, binds=[tmp_path], check=False)
 
     for name in ("ours", "theirs"):
         (tmp_path / name).write_text(SOURCE)
     ph.run([ph.BIN / "posthouse", "map", f"{kind}:ours"], cwd=tmp_path)
-    assert peer("postmap", f"{kind}:{tmp_path}/theirs").returncode == 0
+    assert theirs("postmap", f"{kind}:{tmp_path}/theirs").returncode == 0
     for key, want in ROWS:
-        r = peer("postmap", "-q", key, f"{kind}:{tmp_path}/ours")
+        r = theirs("postmap", "-q", key, f"{kind}:{tmp_path}/ours")
         assert (r.stdout.rstrip("\n") if r.returncode == 0 else None) == want
         for name in ("ours", "theirs"):
             assert map_query(key, f"{kind}:{name}", tmp_path) == want, name
@@ -68,9 +66,9 @@ def test_maps_and_postfix(tmp_path, kind):
     (tmp_path / "aliases").write_text("Root: alice,\n bob\n")
     ph.run([ph.BIN / "posthouse", "map", "-a", f"{kind}:aliases"],
            cwd=tmp_path)
-    r = peer("postalias", "-q", "root", f"{kind}:{tmp_path}/aliases")
+    r = theirs("postalias", "-q", "root", f"{kind}:{tmp_path}/aliases")
     assert r.stdout.split() == ["alice,", "bob"]
-    assert peer("postalias", f"{kind}:{tmp_path}/aliases").returncode == 0
+    assert theirs("postalias", f"{kind}:{tmp_path}/aliases").returncode == 0
     assert map_query("root", f"{kind}:aliases", tmp_path).split() == [
         "alice,", "bob"]
 

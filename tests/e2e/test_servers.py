@@ -238,7 +238,7 @@ def test_relayhost_and_fallback(world):
     send(i, "deferred@no.such.domain.test")
     i.wait_log(r"to=<deferred@no.such.domain.test>.*dsn=4.3.5, "
                "status=deferred")
-    i.set(relayhost=f"[mx.example.test]:1",
+    i.set(relayhost="[mx.example.test]:1",
           smtp_fallback_relay=f"[backup.example.test]:{relay.port}")
     renew(i)
     backup = world.serve(world.backup, relay.port)

@@ -15,7 +15,6 @@ import time
 
 import posthouse as ph
 import pytest
-from clients import Letter
 from wire import Wire
 
 

@@ -73,7 +73,7 @@ def test_sockets_are_taken(make_instance):
         assert held(i, smtp) == ["master", "smtpd", "smtpd"]
         assert held(i, submit) == ["master", "submitd", "submitd"]
         for _ in range(10):
-            assert i.greeting(i.smtp_port).startswith(b"220 ")
+            assert ph.greeting(i.smtp_port).startswith(b"220 ")
         # It goes and comes back with the configuration.
         other = ph.free_ports(1)[0]
         i.set(listen_smtp=f"127.0.0.1:{other}")
@@ -83,7 +83,7 @@ def test_sockets_are_taken(make_instance):
         i.reload()
         ph.wait_for(lambda: held(i, smtp) == ["master", "smtpd", "smtpd"],
                     "its return")
-        assert i.greeting(i.smtp_port).startswith(b"220 ")
+        assert ph.greeting(i.smtp_port).startswith(b"220 ")
         # The socket is systemd's: it outlives us, and clients wait.
         before = inode(i.submit_socket)
         i.stop()

@@ -324,7 +324,7 @@ def test_without_server_certificate(world, pems):
                    smtp_tls_security_level="encrypt")
     world.sent(server)
     tls_log(world, "Untrusted")
-    assert "STARTTLS" not in i.greeting(i.smtp_port).decode()
+    assert "STARTTLS" not in ph.greeting(i.smtp_port).decode()
 
 
 def test_wrappermode(world, pems):

@@ -2,17 +2,17 @@
 """Name servers of the tests' own on loopback: NSD with zones that a test
 gives, and servers that misbehave in ways NSD never would."""
 
+import os
 import pathlib
 import secrets
+import signal
 import socket
 import struct
-import subprocess
 import threading
 import time
 
+import peer
 import posthouse as ph
-
-PEER = ph.ROOT / "tests" / "peers" / "peer.sh"
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "SOA": 6, "PTR": 12, "MX": 15,
          "TXT": 16, "AAAA": 28, "OPT": 41, "TLSA": 52}
@@ -115,13 +115,12 @@ class Nsd:
     def __init__(self, directory, zones, signed=(), port=None):
         self.dir = pathlib.Path(directory)
         self.dir.mkdir(parents=True, exist_ok=True)
-        subprocess.run([PEER, "make", "nsd", "nsd", "ldnsutils"], check=True,
-                       timeout=300)
+        peer.make("nsd", "nsd", "ldnsutils")
         self.port = port or ph.free_ports(1)[0]
         self.address = f"127.0.0.1:{self.port}"
         self.zones = {".": "", **zones}
         self.signed = {z.strip(".") for z in signed}
-        self.process = None
+        self.server = None
         self._serial = 1
         self._marked = None
         conf = CONF.format(port=self.port, dir=self.dir)
@@ -134,25 +133,20 @@ class Nsd:
     # -- life
 
     def start(self):
-        out = open(self.dir / "nsd.out", "ab")
-        self.process = subprocess.Popen(
-            [PEER, "run", "nsd", "-b", self.dir, "nsd", "-d", "-c",
-             self.dir / "nsd.conf"], stdin=subprocess.DEVNULL, stdout=out,
-            stderr=out, env=ph.clean_env())
-        out.close()
+        self.server = peer.Server(
+            "nsd", "nsd", "-d", "-c", self.dir / "nsd.conf", binds=[self.dir],
+            said=self.dir / "nsd.out")
         self._wait_serial()
         return self
 
     def stop(self):
         """Nobody answers any more; start() brings it back."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        self.process.wait(20)
-        self.process = None
+        if self.server:
+            self.server.stop()
+        self.server = None
 
     def __enter__(self):
-        return self if self.process else self.start()
+        return self if self.server else self.start()
 
     def __exit__(self, *_):
         self.stop()
@@ -165,8 +159,8 @@ class Nsd:
         self._serial += 1
         self.zones[name] = text
         self._write(name)
-        if self.process:
-            self.process.send_signal(1)
+        if self.server:
+            os.kill(self.server.pid, signal.SIGHUP)
             self._wait_serial()
 
     def anchor(self, name):
@@ -189,8 +183,8 @@ class Nsd:
 
     def _sign(self, name, path):
         def ldns(*argv):
-            return ph.run([PEER, "run", "nsd", "-b", self.dir, "sh", "-c",
-                           'cd "$0" && exec "$@"', self.dir, *argv]).stdout
+            return peer.run("nsd", "sh", "-c", 'cd "$0" && exec "$@"',
+                            self.dir, *argv, binds=[self.dir]).stdout
 
         keys = list(self.dir.glob(f"K{name}.+*.key"))
         key = keys[0].stem if keys else ldns(
@@ -204,7 +198,7 @@ class Nsd:
         serial = struct.pack(">I", self._serial)
 
         def served():
-            assert self.process.poll() is None, \
+            assert not self.server.ended(), \
                 f"nsd ended:\n{(self.dir / 'nsd.out').read_text()}"
             try:
                 _, packet = ask(self.address, self._marked, "SOA", 1)

@@ -10,8 +10,9 @@
 # peer.sh run NAME [-b DIR]... COMMAND...
 #	Run a command in a throw-away root made of the host's system and
 #	NAME.tar, with the host's network.  Each DIR is the host's own directory
-#	under the same name.  The command takes this process's place (and pid);
-#	its mounts vanish with it.
+#	under the same name, which every user there can reach, wherever the clone
+#	lies.  The command takes this process's place (and pid); its mounts vanish
+#	with it.
 set -eu
 
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -89,9 +90,13 @@ run)
 	exec unshare -m --propagation private sh -c "$mount_root"'
 		for d in $binds; do
 			mkdir -p "root/$d"
+			p=$d
+			while p=$(dirname "$p"); [ "$p" != / ]; do
+				chmod a+x "root$p"
+			done
 			mount --bind "$d" "root/$d"
 		done
-		unset keep here name binds
+		unset keep here name binds d p
 		cd root
 		exec chroot . "$@"
 	' sh "$@"
