@@ -118,8 +118,8 @@ imap_say_message(struct imap_session *s, uint32_t seq, const struct message *m,
 
 	if (what & SAY_FLAGS)
 		imap_say_keywords(s);
-	/* RFC 3501 6.4.8; RFC 7162 3.2.4 */
-	if (s->uid || s->qresync)
+	/* RFC 3501 6.4.8; RFC 7162 3.2.4; RFC 9051 7.5.2 */
+	if (s->uid || s->condstore || s->rev2)
 		what |= SAY_UID;
 	if (s->condstore) /* RFC 7162 3.1 */
 		what |= SAY_MODSEQ;

@@ -132,6 +132,9 @@ def test_as_dovecot(pair, what):
         for said in (ours[1], theirs[1]):
             said[:] = [x for x in said if not x[2:].startswith(SILENT) and
                        b"RECENT" not in x and b" FETCH (FLAGS" not in x]
+            if "STORE" in str(command):
+                # Dovecot leaves out what RFC 7162 3.2.4 wants with CONDSTORE.
+                said[:] = [re.sub(rb"\(UID \d+ ", b"(", x) for x in said]
         # A code for people's eyes is no difference.
         assert ours[0].split(b" [")[0] == theirs[0].split(b" [")[0], \
             (command, ours, theirs)

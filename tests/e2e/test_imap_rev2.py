@@ -95,7 +95,7 @@ def test_recent_is_gone(c):
     c.ok("SELECT INBOX")
     assert c.ok("FETCH 1 FLAGS") == [b"* 1 FETCH (FLAGS ())"]
     assert c.ok(r"STORE 1 +FLAGS \Flagged") == \
-        [rb"* 1 FETCH (FLAGS (\Flagged))"]
+        [rb"* 1 FETCH (UID 1 FLAGS (\Flagged))"]
 
 
 def test_search(c, old):
