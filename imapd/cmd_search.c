@@ -269,7 +269,8 @@ imap_search_begin(struct imap_session *s, struct imap_in *in, struct search *sr,
 		}
 		return false;
 	}
-	if (sr->has_modseq) /* RFC 7162 3.1 */
+	s->numbers = sr->has_numbers; /* RFC 7162 3.2.10.2 */
+	if (sr->has_modseq)	      /* RFC 7162 3.1 */
 		imap_enable_condstore(s);
 	if (searcher_init(a, s, sr) < 0) {
 		imap_search_failed(s, sr, "LIMIT");

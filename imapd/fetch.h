@@ -41,7 +41,7 @@ struct fetch_item {
 	struct str *fields;
 	size_t nfields;
 	bool partial;
-	uint32_t start, length;
+	uint64_t start, length;
 	bool kept; /* imap_fields_are_kept() */
 };
 

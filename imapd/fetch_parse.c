@@ -91,8 +91,10 @@ partial(struct imap_in *in, struct fetch_item *it)
 		return true;
 	in->p++;
 	it->partial = true;
-	return imap_number(in, &it->start) && imap_char(in, '.') &&
-	       imap_nz_number(in, &it->length) && imap_char(in, '>');
+	return imap_number64(in, &it->start) && imap_char(in, '.') &&
+	       imap_number64(in, &it->length) &&
+	       (it->length || imap_fail(in, "Number must not be zero")) &&
+	       imap_char(in, '>');
 }
 
 /* What the answer calls the section: as the client wrote it, field names as
@@ -129,7 +131,7 @@ make_label(struct imap_in *in, struct fetch_item *it)
 		buf_add_byte(&b, ')');
 	buf_add_byte(&b, ']');
 	if (it->partial)
-		buf_addf(&b, "<%u>", it->start);
+		buf_addf(&b, "<%llu>", (unsigned long long)it->start);
 	it->label =
 		buf_overflown(&b) ? STR_NULL : pool_str(in->pool, buf_str(&b));
 	buf_fini(&b);

@@ -191,19 +191,33 @@ imap_list_mailbox(struct imap_in *in, struct str *out)
 	return out->n || imap_fail(in, "Mailbox name expected");
 }
 
-bool
-imap_number(struct imap_in *in, uint32_t *out)
+static bool
+decimal(struct imap_in *in, uint64_t max, uint64_t *out, const char *error)
 {
 	const char *start = in->p;
-	uint64_t v;
 
 	while (in->p < in->end && *in->p >= '0' && *in->p <= '9')
 		in->p++;
-	if (str_u64(str_mem(start, (size_t)(in->p - start)), UINT32_MAX, &v) <
-	    0)
-		return imap_fail(in, "Number expected");
+	if (str_u64(str_mem(start, (size_t)(in->p - start)), max, out) < 0)
+		return imap_fail(in, error);
+	return true;
+}
+
+bool
+imap_number(struct imap_in *in, uint32_t *out)
+{
+	uint64_t v;
+
+	if (!decimal(in, UINT32_MAX, &v, "Number expected"))
+		return false;
 	*out = (uint32_t)v;
 	return true;
+}
+
+bool
+imap_number64(struct imap_in *in, uint64_t *out)
+{
+	return decimal(in, INT64_MAX, out, "Number expected");
 }
 
 bool
@@ -216,14 +230,8 @@ imap_nz_number(struct imap_in *in, uint32_t *out)
 bool
 imap_modseq(struct imap_in *in, bool zero, uint64_t *out)
 {
-	const char *start = in->p;
-
-	while (in->p < in->end && *in->p >= '0' && *in->p <= '9')
-		in->p++;
-	if (str_u64(str_mem(start, (size_t)(in->p - start)), INT64_MAX, out) <
-	    0)
-		return imap_fail(in, "Mod-sequence expected");
-	return *out || zero || imap_fail(in, "Mod-sequence must not be zero");
+	return decimal(in, INT64_MAX, out, "Mod-sequence expected") &&
+	       (*out || zero || imap_fail(in, "Mod-sequence must not be zero"));
 }
 
 /* --- sequence sets ---------------------------------------------------------

@@ -47,6 +47,8 @@ bool imap_nstring(struct imap_in *in, struct str *out);
 bool imap_list_mailbox(struct imap_in *in, struct str *out);
 bool imap_number(struct imap_in *in, uint32_t *out);
 bool imap_nz_number(struct imap_in *in, uint32_t *out);
+/* 63 bits (RFC 9051 9). */
+bool imap_number64(struct imap_in *in, uint64_t *out);
 /* A mod-sequence (RFC 7162 7): 63 bits, 0 only if that may be. */
 bool imap_modseq(struct imap_in *in, bool zero, uint64_t *out);
 

@@ -53,7 +53,7 @@ struct search_key {
 	struct search_key *a, *b, *next;
 	bool unset;
 	uint8_t flag;
-	uint32_t num; /* a size, seconds, a keyword's id */
+	uint64_t num; /* a size, seconds, a keyword's id */
 	int64_t day;  /* since 1970 */
 	uint64_t modseq;
 	struct imap_set set;
@@ -78,6 +78,7 @@ struct search {
 	unsigned ret;  /* enum search_return */
 	bool has_charset, bad_charset;
 	bool has_modseq;
+	bool has_numbers; /* message numbers, but for "$" */
 	size_t keys;
 	/* while it is read */
 	struct str charset; /* .p NULL: UTF-8 */

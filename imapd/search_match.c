@@ -297,9 +297,9 @@ by_stat(struct searcher *a, const struct search_key *k)
 	if (!searcher_arrival(a, &t))
 		return false;
 	if (k->kind == SEARCH_OLDER)
-		return t <= a->now - k->num;
+		return t <= a->now - (int64_t)k->num;
 	if (k->kind == SEARCH_YOUNGER)
-		return t >= a->now - k->num;
+		return t >= a->now - (int64_t)k->num;
 	return by_day(k, t / 86400 - (t % 86400 < 0), SEARCH_BEFORE, SEARCH_ON);
 }
 

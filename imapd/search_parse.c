@@ -145,6 +145,17 @@ read_modseq(struct imap_in *in, struct search *sr, struct search_key *k)
 }
 
 static bool
+read_interval(struct imap_in *in, struct search_key *k)
+{
+	uint32_t seconds;
+
+	if (!imap_nz_number(in, &seconds))
+		return false;
+	k->num = seconds;
+	return true;
+}
+
+static bool
 read_arg(struct imap_in *in, struct search *sr, struct search_key *k,
 	 enum arg arg)
 {
@@ -159,9 +170,9 @@ read_arg(struct imap_in *in, struct search *sr, struct search_key *k,
 	case A_DATE:
 		return imap_space(in) && imap_date(in, &k->day);
 	case A_NUM:
-		return imap_space(in) && imap_number(in, &k->num);
+		return imap_space(in) && imap_number64(in, &k->num);
 	case A_INTERVAL:
-		return imap_space(in) && imap_nz_number(in, &k->num);
+		return imap_space(in) && read_interval(in, k);
 	case A_KEYWORD:
 		return imap_space(in) && imap_atom(in, &k->name);
 	case A_MODSEQ:
@@ -254,7 +265,10 @@ read_set(struct imap_in *in, struct search *sr, enum search_kind kind)
 {
 	struct search_key *k = key_new(in, sr, kind);
 
-	return k && imap_set(in, &k->set) ? k : NULL;
+	if (!k || !imap_set(in, &k->set))
+		return NULL;
+	sr->has_numbers |= kind == SEARCH_SEQ && !k->set.saved;
+	return k;
 }
 
 static struct search_key *

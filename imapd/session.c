@@ -170,6 +170,7 @@ finish_command(struct imap_session *s)
 	pool_fini(&s->pool);
 	s->cmd = NULL;
 	s->uid = false;
+	s->numbers = false;
 	s->says_modseq = false;
 	s->typed = STR_NULL;
 	if (s->stage != STAGE_END)
@@ -181,7 +182,8 @@ finish_command(struct imap_session *s)
 static bool
 sync_may_expunge(const struct imap_session *s)
 {
-	return !s->cmd || s->uid || !(s->cmd->flags & CMD_NO_EXPUNGE);
+	return !s->cmd || (s->uid && !s->numbers) ||
+	       !(s->cmd->flags & CMD_NO_EXPUNGE);
 }
 
 /* True: done; the stage is another one. */

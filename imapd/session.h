@@ -89,6 +89,7 @@ struct imap_session {
 	struct pool pool;
 	char tag[IMAP_TAG_MAX + 1];
 	bool uid;	  /* behind UID */
+	bool numbers;	  /* ... a search by message numbers, too */
 	bool says_modseq; /* HIGHESTMODSEQ in the tagged OK */
 	struct str typed; /* a mailbox's name as it came, if it was not in
 			     Net-Unicode's form; else .p is NULL */

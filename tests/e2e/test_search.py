@@ -525,7 +525,8 @@ def test_charsets(serve):
 def test_keys_that_are_wrong(plain):
     _, c = plain
     for bad in ("", " ", "NOT", "OR ALL", "ALL ", "()", "(ALL", "ALL)",
-                "KEYWORD", "KEYWORD \\Seen", "LARGER x", "LARGER 4294967296",
+                "KEYWORD", "KEYWORD \\Seen", "LARGER x",
+                "LARGER 9223372036854775808",
                 "SINCE 1-Foo-2000", "ON 31-Feb-2000", "OLDER 0", "YOUNGER -1",
                 "HEADER a", "UID", "UID 0", "0", "1:", "MODSEQ x",
                 "MODSEQ \"/flags/\\\\Seen\" 1", "FUZZY ALL", "ALL RETURN"):
