@@ -228,15 +228,18 @@ step_list(struct imap_session *s)
  */
 
 /* The reference goes before each of them; UTF-8 is made Net-Unicode, as the
- * names are. */
+ * names are.  Those that can match nothing are left out (RFC 9051 6.3.9: that
+ * is no error). */
 static bool
 read_patterns(struct imap_session *s, struct list_job *j)
 {
+	size_t i, n = 0;
 	struct buf nfc;
 	struct str text;
-	size_t i;
 
 	for (i = 0; i < j->req.n; i++) {
+		if (j->req.names[i].n == 0 && j->req.extended)
+			continue;
 		text = pool_strf(&s->pool, "%.*s%.*s",
 				 STR_FMT(j->req.reference),
 				 STR_FMT(j->req.names[i]));
@@ -244,9 +247,11 @@ read_patterns(struct imap_session *s, struct list_job *j)
 		if (s->utf8 && netname_normalize(&nfc, text) == 0)
 			text = pool_str(&s->pool, buf_str(&nfc));
 		buf_fini(&nfc);
-		if (!imap_pattern_init(&j->pattern[i], text))
+		if (!text.p)
 			return false;
+		n += imap_pattern_init(&j->pattern[n], text);
 	}
+	j->req.n = n;
 	return true;
 }
 
@@ -256,7 +261,11 @@ begin_list(struct imap_session *s, struct list_job *j)
 	struct err err;
 
 	if (!read_patterns(s, j)) {
-		imap_reply(s, "NO [CANNOT] Pattern is too long");
+		imap_reply(s, "NO [UNAVAILABLE] Temporary problem");
+		return false;
+	}
+	if (j->req.n == 0) {
+		imap_reply(s, "OK %s completed", s->cmd->name);
 		return false;
 	}
 	if (store_list(s->user->store, &j->all, &err) < 0) {
