@@ -230,13 +230,15 @@ test_patterns(void **state)
 		const char *pattern, *name;
 		bool want;
 	} rows[] = {
-		{ "*", "a.b.c", true },	    { "%", "a", true },
-		{ "%", "a.b", false },	    { "%.%", "a.b", true },
-		{ "a*c", "a.b.c", true },   { "a%c", "a.b.c", false },
-		{ "inbox", "INBOX", true }, { "iNb%", "INBOX", true },
-		{ "Abc", "abc", false },    { "", "a", false },
-		{ "**%*", "x", true },	    { "*b", "abab", true },
-		{ "a.*", "a", false },	    { "%b%", "abc", true },
+		{ "*", "a.b.c", true },		{ "%", "a", true },
+		{ "%", "a.b", false },		{ "%.%", "a.b", true },
+		{ "a*c", "a.b.c", true },	{ "a%c", "a.b.c", false },
+		{ "inbox", "INBOX", true },	{ "iNb%", "INBOX", true },
+		{ "Abc", "abc", false },	{ "", "a", false },
+		{ "**%*", "x", true },		{ "*b", "abab", true },
+		{ "a.*", "a", false },		{ "%b%", "abc", true },
+		{ "inbox.A", "INBOX.A", true }, { "inbox.a", "INBOX.A", false },
+		{ "Inb%.%", "INBOX.A", true },	{ "inboxes", "INBOXES", false },
 	};
 	struct imap_pattern p;
 	size_t i;

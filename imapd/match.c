@@ -18,8 +18,9 @@ bool
 imap_match(const struct imap_pattern *p, struct str name)
 {
 	bool reach[IMAP_PATTERN_MAX + 1] = { true }, before, here;
-	/* INBOX is one name in any case (RFC 3501 5.1). */
-	bool inbox = str_eq(name, STR("INBOX"));
+	/* INBOX is one name in any case (RFC 3501 5.1), also as a level. */
+	bool inbox =
+		str_eq(name, STR("INBOX")) || str_starts(name, STR("INBOX."));
 	bool any = true;
 	size_t i, k;
 	char c, want;
@@ -40,9 +41,10 @@ imap_match(const struct imap_pattern *p, struct str name)
 				reach[k + 1] = (here && c != STORE_SEPARATOR) ||
 					       reach[k];
 			else
-				reach[k + 1] = before &&
-					       (inbox ? ascii_upper(want) == c
-						      : want == c);
+				reach[k + 1] =
+					before &&
+					(inbox && i < 5 ? ascii_upper(want) == c
+							: want == c);
 			before = here;
 			any |= reach[k + 1];
 		}

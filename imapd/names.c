@@ -42,6 +42,25 @@ from_utf8(struct imap_session *s, struct str typed, struct str *name)
 	return ok;
 }
 
+/*
+ * "inbox.a" is "INBOX.a": a client has no two names for what is one to it (RFC
+ * 9051 5.1), else it would find a level "inbox" beside INBOX that cannot be
+ * selected.  Unless somebody who is not as strict made that very mailbox.
+ */
+static bool
+raise_inbox(struct imap_session *s, struct str typed, struct str *name)
+{
+	static const struct str level = { "INBOX.", 6 };
+
+	if (!str_istarts(*name, level) || str_starts(*name, level) ||
+	    store_exists(s->user->store, *name))
+		return true;
+	*name = pool_strf(&s->pool, "INBOX.%.*s",
+			  STR_FMT(str_from(*name, level.n)));
+	s->typed = pool_str(&s->pool, typed);
+	return name->p != NULL;
+}
+
 bool
 imap_mailbox_arg(struct imap_session *s, struct imap_in *in, struct str *name)
 {
@@ -50,7 +69,8 @@ imap_mailbox_arg(struct imap_session *s, struct imap_in *in, struct str *name)
 	if (!imap_astring(in, name))
 		return false;
 	typed = *name;
-	if (s->utf8 && from_utf8(s, typed, name) && !name->p)
+	if ((s->utf8 && from_utf8(s, typed, name) && !name->p) ||
+	    !raise_inbox(s, typed, name))
 		return imap_fail(in, "Command is too large");
 	return true;
 }
