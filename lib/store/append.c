@@ -170,7 +170,7 @@ name_file(struct store_append *a, uint64_t flags, struct err *err)
 	    0)
 		return err_sys(err, errno, "rename");
 	watch_own(a->mb, a->disk, name, true);
-	a->mb->dirs_synced = false;
+	a->mb->unsettled |= names_in(a->disk);
 	a->named = true;
 	return 0;
 }

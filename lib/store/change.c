@@ -207,7 +207,7 @@ unlink_files(struct mailbox *mb, const uint32_t *uids, size_t n, size_t *slots,
 			continue;
 		}
 		watch_own(mb, disk, name, false);
-		mb->names_synced = false;
+		mb->unsynced |= names_in(disk);
 		slots[(*nslots)++] = index_lower(mb->ix, uids[i]);
 	}
 	return 0;

@@ -26,7 +26,6 @@ mailbox_new(struct store *st, const char *name)
 	memcpy(mb->name, name, strlen(name) + 1);
 	mb->dir = mb->cur = mb->new = mb->tmp = -1;
 	mb->wd_cur = mb->wd_new = -1;
-	mb->names_synced = mb->dirs_synced = true;
 	mb->feed_base = 1;
 	buf_init(&mb->events, EVENTS_MAX);
 	return mb;
@@ -140,11 +139,13 @@ mailbox_lock(struct mailbox *mb, struct err *err)
 int
 mailbox_sync_names(struct mailbox *mb, bool all, struct err *err)
 {
-	if (mb->names_synced && (mb->dirs_synced || !all))
-		return 0;
-	if (fsx_fsync(mb->cur) < 0 || fsx_fsync(mb->new) < 0)
+	unsigned dirs = mb->unsynced | (all ? mb->unsettled : 0);
+
+	if ((dirs & NAMES_CUR && fsx_fsync(mb->cur) < 0) ||
+	    (dirs & NAMES_NEW && fsx_fsync(mb->new) < 0))
 		return err_sys(err, errno, "fsync of a folder");
-	mb->names_synced = mb->dirs_synced = true;
+	mb->unsynced &= ~dirs;
+	mb->unsettled &= ~dirs;
 	return 0;
 }
 

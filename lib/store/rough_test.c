@@ -1,117 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /* Other programs, and a user with a shell, that treat a store roughly. */
-#include <errno.h>
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-/* After the four above, as cmocka wants it. */
-#include <cmocka.h>
+#include "store/testbed.h"
 
-#include "base/fsx.h"
-#include "store/store_int.h"
-
-enum { MANY = 450, HANGS_S = 60 };
-
-struct env {
-	char path[64];
-	int root;
-	struct store *st;
-	struct err err;
-};
-
-static int
-setup(void **state)
-{
-	struct env *e = calloc(1, sizeof(*e));
-
-	snprintf(e->path, sizeof(e->path), "/tmp/rough_test.XXXXXX");
-	assert_non_null(mkdtemp(e->path));
-	e->root = open(e->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	e->st = store_open(e->root, "Maildir", "host.example", &e->err);
-	assert_non_null(e->st);
-	assert_true(store_watch_fd(e->st) >= 0);
-	alarm(HANGS_S);
-	*state = e;
-	return 0;
-}
-
-static void
-remove_below(int at, const char *name)
-{
-	struct fsx_dir *d = fsx_opendir(at, name);
-	int fd = fsx_open(at, name, O_RDONLY | O_DIRECTORY, 0);
-	const char *sub;
-
-	while (d && (sub = fsx_readdir(d, NULL)))
-		if (fsx_unlink(fd, sub) < 0)
-			remove_below(fd, sub);
-	if (d)
-		fsx_closedir(d);
-	if (fd >= 0)
-		fsx_close(fd);
-	fsx_rmdir(at, name);
-}
-
-static int
-teardown(void **state)
-{
-	struct env *e = *state;
-
-	alarm(0);
-	store_close(e->st);
-	remove_below(AT_FDCWD, e->path);
-	close(e->root);
-	free(e);
-	return 0;
-}
-
-static void
-put(struct env *e, const char *path)
-{
-	int fd = fsx_open(e->root, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(fsx_write_all(fd, "x\n", 2, &e->err), 0);
-	fsx_close(fd);
-}
-
-static bool
-there(struct env *e, const char *path)
-{
-	struct stat sb;
-
-	return fsx_fstatat(e->root, path, &sb) == 0;
-}
-
-static struct mailbox *
-box(struct env *e, const char *name)
-{
-	struct mailbox *mb = mailbox_open(e->st, str_of(name), &e->err);
-
-	if (!mb)
-		fail_msg("%s: %s", name, e->err.text);
-	return mb;
-}
-
-static size_t
-count(struct mailbox *mb)
-{
-	struct index_totals t;
-
-	mailbox_totals(mb, &t);
-	return t.messages;
-}
-
+enum { MANY = 450 };
 static void
 rename_file(struct env *e, const char *from, const char *to)
 {
 	assert_int_equal(renameat(e->root, from, e->root, to), 0);
 }
-
 static void
 flag_all(struct env *e, struct mailbox *mb, uint32_t n)
 {
@@ -122,7 +18,6 @@ flag_all(struct env *e, struct mailbox *mb, uint32_t n)
 		uids[i] = i + 1;
 	assert_int_equal(mailbox_change(mb, uids, n, &c, &e->err), 0);
 }
-
 /* --- */
 
 /* Files that go before their names have followed their flags: the process ends
@@ -137,7 +32,7 @@ test_files_go_first(void **state)
 
 	for (i = 0; i < MANY; i++) {
 		snprintf(path, sizeof(path), "Maildir/cur/%zu.x:2,", 1000 + i);
-		put(e, path);
+		put(e, path, "x\n");
 	}
 	mb = box(e, "INBOX");
 	flag_all(e, mb, MANY);
@@ -150,7 +45,6 @@ test_files_go_first(void **state)
 	assert_true(there(e, "Maildir/cur/1000.x:2,S"));
 	mailbox_release(mb);
 }
-
 /* A folder that is removed while it is open is deleted, and does not keep the
  * process busy with what cannot be written any more. */
 static void
@@ -161,7 +55,7 @@ test_folder_removed(void **state)
 	int ms, i;
 
 	assert_int_equal(store_create(e->st, STR("A"), &e->err), 0);
-	put(e, "Maildir/.A/cur/1000.x:2,");
+	put(e, "Maildir/.A/cur/1000.x:2,", "x\n");
 	mb = box(e, "A");
 	flag_all(e, mb, 1);
 	remove_below(e->root, "Maildir/.A");
@@ -175,7 +69,6 @@ test_folder_removed(void **state)
 	assert_int_equal(e->err.code, ENOENT);
 	mailbox_release(mb);
 }
-
 /* The log cannot be written, nor the folder be seen to be gone. */
 static void
 test_log_in_the_way(void **state)
@@ -184,7 +77,7 @@ test_log_in_the_way(void **state)
 	struct mailbox *mb;
 	int ms, i;
 
-	put(e, "Maildir/cur/1000.x:2,");
+	put(e, "Maildir/cur/1000.x:2,", "x\n");
 	mb = box(e, "INBOX");
 	flag_all(e, mb, 1);
 	assert_int_equal(fsx_unlink(e->root, "Maildir/posthouse.log"), 0);
@@ -201,7 +94,6 @@ test_log_in_the_way(void **state)
 	assert_int_equal(mailbox_find(mb, 1)->flags, MAILDIR_SEEN);
 	mailbox_release(mb);
 }
-
 /* cur/ as it was in a backup: what is in it now counts. */
 static void
 test_directory_replaced(void **state)
@@ -209,12 +101,12 @@ test_directory_replaced(void **state)
 	struct env *e = *state;
 	struct mailbox *mb;
 
-	put(e, "Maildir/cur/1000.x:2,");
+	put(e, "Maildir/cur/1000.x:2,", "x\n");
 	mb = box(e, "INBOX");
 	rename_file(e, "Maildir/cur", "Maildir/cur.old");
 	assert_int_equal(fsx_mkdir(e->root, "Maildir/cur", 0700), 0);
-	put(e, "Maildir/cur/1000.x:2,");
-	put(e, "Maildir/cur/1001.y:2,");
+	put(e, "Maildir/cur/1000.x:2,", "x\n");
+	put(e, "Maildir/cur/1001.y:2,", "x\n");
 	store_poll(e->st);
 	assert_true(mailbox_deleted(mb));
 	mailbox_release(mb);
@@ -223,7 +115,6 @@ test_directory_replaced(void **state)
 	assert_int_equal(mailbox_at(mb, 0)->uid, 1);
 	mailbox_release(mb);
 }
-
 static void
 test_tmp_replaced(void **state)
 {
@@ -241,7 +132,6 @@ test_tmp_replaced(void **state)
 	assert_int_equal(count(mb), 1);
 	mailbox_release(mb);
 }
-
 /* A folder that others renamed is open twice, under its old and its new name.
  * When the one goes, the other sees what comes. */
 static void
@@ -263,12 +153,11 @@ test_renamed_by_others(void **state)
 		mailbox_release(box(e, name));
 	}
 	store_poll(e->st);
-	put(e, "Maildir/.B/new/1000.x");
+	put(e, "Maildir/.B/new/1000.x", "x\n");
 	store_poll(e->st);
 	assert_int_equal(count(mb), 1);
 	mailbox_release(mb);
 }
-
 /* A name has no room for the flags behind it: the message is there. */
 static void
 test_long_name(void **state)
@@ -278,9 +167,9 @@ test_long_name(void **state)
 	char path[300];
 
 	snprintf(path, sizeof(path), "Maildir/cur/%0255d", 7);
-	put(e, path);
+	put(e, path, "x\n");
 	snprintf(path, sizeof(path), "Maildir/new/%0255d", 8);
-	put(e, path);
+	put(e, path, "x\n");
 	mb = box(e, "INBOX");
 	assert_int_equal(count(mb), 2);
 	flag_all(e, mb, 2);
@@ -289,7 +178,6 @@ test_long_name(void **state)
 	assert_int_equal(mailbox_find(mb, 2)->flags, MAILDIR_SEEN);
 	mailbox_release(mb);
 }
-
 /* Nobody waits for what is no file. */
 static void
 test_fifos(void **state)
@@ -313,7 +201,7 @@ test_fifos(void **state)
 		snprintf(path, sizeof(path), "Maildir/%s", names[i]);
 		assert_int_equal(mkfifoat(e->root, path, 0600), 0);
 	}
-	put(e, "Maildir/cur/1000.x:2,");
+	put(e, "Maildir/cur/1000.x:2,", "x\n");
 	mb = box(e, "INBOX");
 	mailbox_blob_put(mb, 1, BLOB_SEND, STR("x"));
 	assert_int_equal(store_list(e->st, &l, &e->err), 0);
@@ -335,7 +223,6 @@ test_fifos(void **state)
 	e->st = store_open(e->root, "Maildir", "host.example", &e->err);
 	assert_int_equal(store_status(e->st, STR("A"), &status, &e->err), 0);
 }
-
 /* What came to one folder is told, although another one read the events. */
 static void
 test_told_by_another(void **state)
@@ -346,7 +233,7 @@ test_told_by_another(void **state)
 
 	assert_int_equal(store_create(e->st, STR("A"), &e->err), 0);
 	other = box(e, "A");
-	put(e, "Maildir/new/1000.x");
+	put(e, "Maildir/new/1000.x", "x\n");
 	assert_int_equal(mailbox_refresh(other, &e->err), 0);
 	store_work(e->st, &ms);
 	assert_int_equal(count(mb), 1);
@@ -357,7 +244,6 @@ test_told_by_another(void **state)
 int
 main(void)
 {
-#define ROW(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		ROW(test_files_go_first),  ROW(test_folder_removed),
 		ROW(test_log_in_the_way),  ROW(test_directory_replaced),
@@ -366,7 +252,5 @@ main(void)
 		ROW(test_told_by_another),
 	};
 
-	if (getenv("ONE"))
-		cmocka_set_test_filter(getenv("ONE"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -736,7 +736,7 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 	if (stamp)
 		index_set_stamp(mb->ix, stamp);
 	/* What the log says of names must not outlive the names. */
-	mb->names_synced = false;
+	mb->unsynced = NAMES_NEW | NAMES_CUR;
 	if (s->nmoved && mailbox_sync_names(mb, false, err) < 0)
 		return -1;
 	return mailbox_commit(mb, s->nfound > 0, err);

@@ -47,13 +47,14 @@ struct mailbox {
 	/* written behind (work.c) */
 	uint32_t *due; /* UIDs whose files may need another name */
 	size_t ndue, due_at, due_size;
-	bool due_all;	   /* look at all messages */
-	size_t due_slot;   /* ... from here on */
-	uint64_t due_ms;   /* when; 0: nothing is due */
-	uint64_t touched;  /* last change; 0: everything is in order */
-	bool names_synced; /* names that the log speaks of are durable */
-	bool dirs_synced;  /* all names are */
-	uint32_t claimed;  /* new mail below this UID moves to cur/ */
+	bool due_all;	  /* look at all messages */
+	size_t due_slot;  /* ... from here on */
+	uint64_t due_ms;  /* when; 0: nothing is due */
+	uint64_t touched; /* last change; 0: everything is in order */
+	/* directories (NAMES_*) that are to be synced: before the log speaks of
+	 * what was done there, and before their times count as seen */
+	unsigned unsynced, unsettled;
+	uint32_t claimed; /* new mail below this UID moves to cur/ */
 };
 
 /* --- store.c */
@@ -86,6 +87,12 @@ ERR_WARN_UNUSED int mailbox_lock(struct mailbox *mb, struct err *err);
 /* index_commit(), but what it says of names is durable before it is. */
 ERR_WARN_UNUSED int mailbox_commit(struct mailbox *mb, bool sync,
 				   struct err *err);
+enum { NAMES_NEW = 1, NAMES_CUR = 2 };
+static inline unsigned
+names_in(uint64_t disk)
+{
+	return disk & MESSAGE_IN_NEW ? NAMES_NEW : NAMES_CUR;
+}
 /* The names that the log speaks of, and with all every name, durable. */
 ERR_WARN_UNUSED int mailbox_sync_names(struct mailbox *mb, bool all,
 				       struct err *err);

@@ -18,7 +18,7 @@ enum {
 	AGAIN_MS = 30000,      /* after an error of the disk: renames */
 	FLUSH_AGAIN_MS = 1000, /* and syncs */
 	CALM_MS = 5000,	       /* no change for so long: idle */
-	PORTION = 200,	       /* renames a call */
+	PORTION = 1000,	       /* renames a call, and for a sync */
 	DUE_MAX = 65536,       /* more: all messages are looked at */
 	MANY = 1000,
 };
@@ -138,17 +138,32 @@ struct sweep {
 	int code; /* errno of one of those that no scan can help */
 };
 
+/* A message that is due twice; the index learns of it behind the sweep. */
+static bool
+was_renamed(const struct sweep *s, size_t slot)
+{
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (s->slot[i] == slot)
+			return true;
+	return false;
+}
+
 static void
 rename_one(struct mailbox *mb, const struct message *m, struct sweep *s)
 {
 	char from[MAILDIR_NAME_MAX + 1], to[MAILDIR_NAME_MAX + 1];
 	uint64_t disk = m->disk, want = wanted(mb, m);
 	uint32_t uid = m->uid;
+	size_t slot = index_lower(mb->ix, uid);
 	int dir = message_file(mb, m, from);
 
 	if (!file_name(index_base(mb->ix, m), want, to))
 		return; /* it keeps its name */
 	if (fsx_rename_new(dir, from, file_dir(mb, want), to) < 0) {
+		if (was_renamed(s, slot))
+			return;
 		/* Somebody else was there; the scan says who. */
 		if (errno == ENOENT || errno == EEXIST)
 			mb->dirty_new = mb->dirty_cur = true;
@@ -159,7 +174,8 @@ rename_one(struct mailbox *mb, const struct message *m, struct sweep *s)
 	}
 	watch_own(mb, disk, from, false);
 	watch_own(mb, want, to, true);
-	s->slot[s->n] = index_lower(mb->ix, uid);
+	mb->unsynced |= names_in(disk) | names_in(want);
+	s->slot[s->n] = slot;
 	s->disk[s->n++] = want;
 }
 
@@ -198,7 +214,6 @@ sweep(struct mailbox *mb)
 	for (i = 0; i < s.n; i++)
 		index_named(mb->ix, s.slot[i], s.disk[i]);
 	if (s.n) {
-		mb->names_synced = false;
 		if (mailbox_sync_names(mb, false, &err) < 0 ||
 		    mailbox_commit(mb, false, &err) < 0) {
 			log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
