@@ -168,14 +168,15 @@ void
 maildir_base_random(struct buf *out, struct str host, uint64_t size,
 		    uint64_t wsize)
 {
-	uint64_t now = clock_wall_us();
+	uint64_t now = clock_wall_us(), unique[2];
 
+	rand_bytes(unique, sizeof(unique));
 	buf_add_u64(out, now / 1000000);
 	buf_add_c(out, ".M");
 	buf_add_u64(out, now % 1000000);
 	buf_add_byte(out, 'R');
-	add_hex64(out, rand_u64());
-	add_hex64(out, rand_u64());
+	add_hex64(out, unique[0]);
+	add_hex64(out, unique[1]);
 	buf_add_byte(out, '.');
 	add_host(out, host);
 	add_sizes(out, size, wsize);

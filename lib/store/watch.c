@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
@@ -215,18 +216,22 @@ on_event(struct store *st, const struct inotify_event *e)
 bool
 watch_drain(struct store *st)
 {
-	_Alignas(struct inotify_event) char buf[16384];
+	_Alignas(struct inotify_event) char buf[32768];
 	const struct inotify_event *e;
-	ssize_t n, at;
+	size_t at;
+	ssize_t n;
 
 	if (st->inotify < 0)
 		return false;
-	while ((n = read(st->inotify, buf, sizeof(buf))) > 0) {
-		for (at = 0; at < n; at += (ssize_t)(sizeof(*e) + e->len)) {
+	/* A read gives all that fit: with room for one more there was none. */
+	do {
+		n = read(st->inotify, buf, sizeof(buf));
+		for (at = 0; n > 0 && at < (size_t)n;
+		     at += sizeof(*e) + e->len) {
 			e = (const struct inotify_event *)(void *)(buf + at);
 			on_event(st, e);
 		}
-	}
+	} while (n > 0 && (size_t)n + sizeof(*e) + NAME_MAX + 1 > sizeof(buf));
 	/* All that we did has been told, or will never be. */
 	st->nown = st->own_at = 0;
 	return true;
