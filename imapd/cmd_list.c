@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "list.h"
 #include "mail/mutf7.h"
+#include "mail/utf8.h"
 #include "store/netname.h"
 
 enum {
@@ -16,6 +17,7 @@ struct list_job {
 	struct list_request req;
 	bool lsub;
 	bool modern; /* the client knows \NonExistent */
+	bool utf8;   /* the patterns are, or one of them */
 	struct imap_pattern pattern[IMAP_PATTERNS_MAX];
 	struct folder_list all;
 	/* Of each name: does a pattern match it?  Asked once. */
@@ -37,7 +39,7 @@ end_list(struct imap_session *s)
  */
 
 static bool
-match_one(const struct imap_session *s, const struct list_job *j, size_t i)
+match_one(const struct list_job *j, size_t i)
 {
 	struct str name = str_of(j->all.v[i].name);
 	struct buf utf8;
@@ -46,7 +48,7 @@ match_one(const struct imap_session *s, const struct list_job *j, size_t i)
 
 	buf_init(&utf8, NAME_TEXT_MAX);
 	/* "&" is where modified UTF-7 is anything but itself. */
-	if (s->utf8 && str_find(name, '&') >= 0 &&
+	if (j->utf8 && str_find(name, '&') >= 0 &&
 	    mutf7_decode(&utf8, name) == 0)
 		name = buf_str(&utf8);
 	for (k = 0; k < j->req.n && !found; k++)
@@ -61,7 +63,7 @@ is_matched(struct imap_session *s, size_t i)
 	struct list_job *j = s->job;
 
 	if (j->matched[i] == UNKNOWN)
-		j->matched[i] = match_one(s, j, i) ? YES : NO;
+		j->matched[i] = match_one(j, i) ? YES : NO;
 	return j->matched[i] == YES;
 }
 
@@ -244,7 +246,8 @@ read_patterns(struct imap_session *s, struct list_job *j)
 				 STR_FMT(j->req.reference),
 				 STR_FMT(j->req.names[i]));
 		buf_init(&nfc, NAME_TEXT_MAX);
-		if (s->utf8 && netname_normalize(&nfc, text) == 0)
+		j->utf8 |= s->utf8 || !utf8_is_ascii(text);
+		if (j->utf8 && netname_normalize(&nfc, text) == 0)
 			text = pool_str(&s->pool, buf_str(&nfc));
 		buf_fini(&nfc);
 		if (!text.p)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Names of mailboxes.  The store has them in modified UTF-7, as IMAP4rev1 has;
- * a client that has enabled IMAP4rev2 or UTF8=ACCEPT reads and writes UTF-8.
- * Here, and nowhere else, the one is made of the other.
+ * a client that has enabled IMAP4rev2 or UTF8=ACCEPT reads and writes UTF-8,
+ * and everybody may write it where it cannot be the other (RFC 6855 3).  Here,
+ * and nowhere else, the one is made of the other.
  */
 #include "mail/mutf7.h"
 #include "mail/utf8.h"
@@ -69,7 +70,8 @@ imap_mailbox_arg(struct imap_session *s, struct imap_in *in, struct str *name)
 	if (!imap_astring(in, name))
 		return false;
 	typed = *name;
-	if ((s->utf8 && from_utf8(s, typed, name) && !name->p) ||
+	if (((s->utf8 || !utf8_is_ascii(typed)) && from_utf8(s, typed, name) &&
+	     !name->p) ||
 	    !raise_inbox(s, typed, name))
 		return imap_fail(in, "Command is too large");
 	return true;

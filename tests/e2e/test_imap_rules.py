@@ -140,3 +140,27 @@ def test_inbox_is_one_level_in_any_case(c):
         "SELECT inbox.B")
     c.ok("DELETE inbox.B")
     assert names(c.ok('LIST "" *')) == ["INBOX"]
+
+
+def test_names_in_utf8_from_everybody(c):
+    """RFC 6855 3: a server of UTF8=ACCEPT takes quoted UTF-8 as a mailbox's
+    name also without ENABLE, and answers as IMAP4rev1 has it."""
+    new, old = "Grüße".encode(), "Gr&APwA3w-e"
+    c.ok(b'CREATE "%s"' % new)
+    assert b"ALREADYEXISTS" in c.no(f'CREATE "{old}"')
+    assert c.ok(b'STATUS "%s" (MESSAGES)' % new) == [
+        f"* STATUS {old} (MESSAGES 0)".encode()]
+    for pattern in (new, b"Gr\xc3\xbc*", "Gru\u0308%".encode(), b"Gr&*"):
+        assert names(c.ok(b'LIST "" "%s"' % pattern)) == [old], pattern
+    c.ok(b'SUBSCRIBE "%s"' % new)
+    assert names(c.ok(b'LSUB "" "%s"' % new)) == [old]
+    c.ok(b'UNSUBSCRIBE "%s"' % new)
+    assert c.literal(b'APPEND "%s"' % new, (LETTER, b""))[0].startswith(b"OK")
+    c.ok(b'SELECT "%s"' % new)
+    c.ok(b'COPY 1 "%s"' % new)
+    c.ok(b'RENAME "%s" "R&D \xe2\x82\xac"' % new)
+    assert names(c.ok('LIST "" *')) == ["INBOX", "R&-D &IKw-"]
+    c.ok('DELETE "R&-D &IKw-"')
+    c.bad(b'CREATE "Gr\xfc\xdfe"')
+    # Who writes ASCII means what IMAP4rev1 means.
+    assert b"CANNOT" in c.no('CREATE "R&D"')
