@@ -21,7 +21,7 @@ struct imap_user {
 	const char *name;
 	struct chan *spawner;
 	struct event *watch;  /* the store's inotify descriptor */
-	struct event *poll;   /* every STORE_POLL_MS without one */
+	struct event *poll;   /* every so often, watched or not */
 	struct event *linger; /* after the last session */
 	struct event *work;   /* store_work() */
 	struct list sessions;

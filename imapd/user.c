@@ -23,6 +23,31 @@ on_watch(evutil_socket_t fd, short what, void *arg)
 	imap_user_work(u);
 }
 
+/* Watched by now, or to be looked at the more often. */
+static int
+watch(struct imap_user *u)
+{
+	int fd = store_watch_fd(u->store);
+	int ms = store_is_watched(u->store) ? STORE_POLL_MS : STORE_BLIND_MS;
+	struct timeval next = { ms / 1000, 0 };
+
+	if (fd >= 0 && !u->watch) {
+		u->watch = event_new(u->loop.base, fd, EV_READ | EV_PERSIST,
+				     on_watch, u);
+		if (!u->watch || event_add(u->watch, NULL) < 0)
+			return -1;
+	}
+	return evtimer_add(u->poll, &next);
+}
+
+static void
+on_poll(evutil_socket_t fd, short what, void *arg)
+{
+	on_watch(fd, what, arg);
+	if (watch(arg) < 0)
+		log_warn("out of memory");
+}
+
 static void
 on_work(evutil_socket_t fd, short what, void *arg)
 {
@@ -81,7 +106,8 @@ static void
 on_msg(struct chan *c, void *arg, uint32_t tag, const struct msg_def *def,
        void *msg)
 {
-	struct msg_client_taken taken = { 0 };
+	struct imap_user *u = arg;
+	struct msg_client_taken taken = { .blind = !u->watch };
 
 	if (def == &msg_client_def) {
 		imap_control_client(arg, msg);
@@ -114,9 +140,6 @@ static const struct chan_ops chan_ops = { on_msg, on_close };
 static int
 start(struct imap_user *u, const struct user_entry *e, struct err *err)
 {
-	static const struct timeval poll = { STORE_POLL_MS / 1000, 0 };
-	int fd;
-
 	u->name = e->user;
 	u->max_sessions = (size_t)params_num(e->params, "imap_session_limit");
 	u->max_userip =
@@ -133,16 +156,10 @@ start(struct imap_user *u, const struct user_entry *e, struct err *err)
 			      params_str(e->params, "myhostname").p, err);
 	if (!u->store)
 		return -1;
-	fd = store_watch_fd(u->store);
 	u->linger = evtimer_new(u->loop.base, on_linger, u);
 	u->work = evtimer_new(u->loop.base, on_work, u);
-	u->poll = event_new(u->loop.base, -1, EV_PERSIST, on_watch, u);
-	if (fd >= 0)
-		u->watch = event_new(u->loop.base, fd, EV_READ | EV_PERSIST,
-				     on_watch, u);
-	if (!u->linger || !u->work || !u->poll || (fd >= 0 && !u->watch) ||
-	    event_add(u->poll, &poll) < 0 ||
-	    (u->watch && event_add(u->watch, NULL) < 0))
+	u->poll = evtimer_new(u->loop.base, on_poll, u);
+	if (!u->linger || !u->work || !u->poll || watch(u) < 0)
 		return err_set(err, ERR_TEMP, 0, "out of memory");
 	u->spawner = chan_new(&u->loop, e->spawner, &channels[CH_SPAWNER_IMAPD],
 			      CHAN_SERVICE, &chan_ops, u);

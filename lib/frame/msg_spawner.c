@@ -62,7 +62,7 @@ const struct msg_def msg_client_def =
 	MSG_DEF(msg_client, MSG_CLIENT, MSG_REQUEST);
 
 static const struct msg_field msg_client_taken_fields[] = {
-	MSG_FIELD(msg_client_taken, unused, MSG_U8, 0),
+	MSG_FIELD(msg_client_taken, blind, MSG_U8, 0),
 };
 const struct msg_def msg_client_taken_def =
 	MSG_DEF(msg_client_taken, MSG_CLIENT_TAKEN, MSG_REPLY);

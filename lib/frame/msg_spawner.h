@@ -78,7 +78,7 @@ struct msg_client {
 	struct str session;
 };
 struct msg_client_taken {
-	uint8_t unused;
+	uint8_t blind; /* the kernel had no inotify left for this process */
 };
 
 /* ctl → spawner and login, spawner → imapd and pop3d, request: who is there?

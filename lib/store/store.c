@@ -120,9 +120,39 @@ store_close(struct store *st)
 int
 store_watch_fd(struct store *st)
 {
+	st->wants_watch = true;
 	if (st->inotify < 0)
 		watch_open(st);
 	return st->inotify;
+}
+
+bool
+store_is_watched(const struct store *st)
+{
+	const struct list *it;
+
+	list_for_each (it, &st->boxes)
+		if (LIST_OF(it, struct mailbox, link)->wd_cur < 0)
+			return false;
+	return st->inotify >= 0;
+}
+
+/* What could not be watched may be able to be by now. */
+static void
+watch_again(struct store *st)
+{
+	struct mailbox *mb;
+	struct list *it;
+
+	if (!st->wants_watch || store_watch_fd(st) < 0)
+		return;
+	list_for_each (it, &st->boxes) {
+		mb = LIST_OF(it, struct mailbox, link);
+		if (mb->wd_cur >= 0 || mb->deleted)
+			continue;
+		watch_box(st, mb);
+		scan_look(mb);
+	}
 }
 
 void
@@ -132,6 +162,7 @@ store_poll(struct store *st)
 	struct mailbox *mb;
 	struct err err;
 
+	watch_again(st);
 	watch_drain(st);
 	for (it = st->boxes.next; it != &st->boxes; it = next) {
 		mb = LIST_OF(it, struct mailbox, link);

@@ -47,13 +47,21 @@ struct store *store_open(int root, const char *mail, const char *host,
 			 struct err *err);
 void store_close(struct store *st);
 
-/* Becomes readable when files changed (inotify); -1 if the kernel has none:
- * then call store_poll() every STORE_POLL_MS.  To be asked for before a folder
- * is opened; who does not ask has no inotify. */
-enum { STORE_POLL_MS = 30000 };
+/*
+ * Becomes readable when files changed (inotify); -1 if the kernel gives none:
+ * it counts them by uid, and virtual users may share one.  To be asked for
+ * before a folder is opened; who does not ask has no inotify.
+ */
 int store_watch_fd(struct store *st);
-/* Take in what happened; calls the watchers (below) of changed folders. */
+/* Take in what happened; calls the watchers (below) of changed folders.  To be
+ * called when the descriptor is readable, and every so often besides: then it
+ * also tries again what could not be watched. */
+enum {
+	STORE_POLL_MS = 30000,
+	STORE_BLIND_MS = 3000, /* while something is not watched */
+};
 void store_poll(struct store *st);
+bool store_is_watched(const struct store *st);
 
 /* --- open folders ----------------------------------------------------------
  */

@@ -13,8 +13,9 @@ struct store {
 	int mail;   /* the top Maildir */
 	char *path; /* of it below root, for inotify */
 	char *host;
-	int inotify;	 /* -1: none */
-	struct own *own; /* events that our own changes cause, in order */
+	int inotify;	  /* -1: none */
+	bool wants_watch; /* store_watch_fd() was called */
+	struct own *own;  /* events that our own changes cause, in order */
 	size_t nown, own_at, own_size;
 	struct list boxes; /* open folders, the last released first */
 	size_t idle;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
 #include "frame/msg_deliver.h"
@@ -17,6 +18,7 @@ enum {
 	TAKEN_MS = 20000,
 	JOB_MEMORY = 12 * 1024,
 	PASSWD_MAX = 64 * 1024 * 1024,
+	BLIND_AGAIN_MS = 3600 * 1000,
 	FORKS_MAX = 2, /* for one request: a process may die once under it */
 };
 
@@ -131,6 +133,23 @@ job_run(struct job *j)
 	procs_get(&s->procs, &j->spec, &j->waiter);
 }
 
+/* The kernel counts by uid, and it is all virtual users' process: said once in
+ * a while, not for each of them. */
+static void
+warn_blind(struct job *j)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (j->s->blind_ms && now - j->s->blind_ms < BLIND_AGAIN_MS)
+		return;
+	j->s->blind_ms = now;
+	log_warn("uid %u has no inotify instance left for the imapd of %s: "
+		 "mail and changes by other programs are seen some seconds "
+		 "late; the sysctl fs.inotify.max_user_instances is too low "
+		 "for so many users at a time",
+		 j->spec.id.uid, LOGQ(str_of(j->spec.id.user)));
+}
+
 static void
 on_taken(void *arg, const struct msg_def *def, void *msg)
 {
@@ -138,10 +157,11 @@ on_taken(void *arg, const struct msg_def *def, void *msg)
 	struct job *j = arg;
 	struct err err;
 
-	(void)msg;
 	if (def && def->flags & MSG_PART)
 		return; /* it was not asked who is there */
 	if (def == &msg_client_taken_def) {
+		if (((struct msg_client_taken *)msg)->blind)
+			warn_blind(j);
 		chan_send(j->asker, j->tag, &msg_started_def, &started);
 		job_free(j);
 		return;

@@ -22,6 +22,7 @@ struct spawner {
 	size_t ntrees;
 	struct str passwd; /* mapped */
 	struct list jobs;
+	uint64_t blind_ms;		 /* when it was last said; 0: never */
 	void (*idle)(struct spawner *s); /* when draining: no job is left */
 	void *arg;
 };

@@ -2,6 +2,7 @@
 """Sessions as the administrator sees them: who, kick, limits, rawlog; and how
 soon new mail is seen."""
 
+import contextlib
 import imaplib
 import json
 import pathlib
@@ -263,26 +264,69 @@ def seconds_to_exists(instance, n):
     return took
 
 
+@contextlib.contextmanager
+def no_inotify(instance):
+    """The kernel counts the instances by uid: be the mailboxes' user, and have
+    all of them."""
+    helper = subprocess.Popen(
+        ["/usr/bin/setpriv", f"--reuid={instance.vmail_uid}",
+         f"--regid={instance.vmail_uid}", "--clear-groups", "/usr/bin/python3",
+         "-c", "import ctypes\nlibc = ctypes.CDLL(None)\n"
+         "n = 0\nwhile libc.inotify_init1(0o2000000) >= 0: n += 1\n"
+         "print(n, flush=True)\nimport sys\nsys.stdin.read()"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert int(helper.stdout.readline()) > 0
+        yield
+    finally:
+        helper.stdin.close()
+        helper.wait()
+
+
 @pytest.mark.parametrize("inotify", [True, False])
 def test_new_mail_is_seen_soon(make_instance, inotify):
     i = make_instance(start=False)
-    if not inotify:
-        # The instances are counted by user: be the mailboxes' user.
-        helper = ph.subprocess.Popen(
-            ["/usr/bin/setpriv", f"--reuid={i.vmail_uid}",
-             f"--regid={i.vmail_uid}", "--clear-groups", "/usr/bin/python3",
-             "-c", "import ctypes\nlibc = ctypes.CDLL(None)\n"
-             "n = 0\nwhile libc.inotify_init1(0o2000000) >= 0: n += 1\n"
-             "print(n, flush=True)\nimport sys\nsys.stdin.read()"],
-            stdin=ph.subprocess.PIPE, stdout=ph.subprocess.PIPE)
-        assert int(helper.stdout.readline()) > 0
-    try:
+    with contextlib.nullcontext() if inotify else no_inotify(i):
         i.start()
         took = seconds_to_exists(i, 50)
-    finally:
-        if not inotify:
-            helper.stdin.close()
-            helper.wait()
     print(f"inotify {inotify}: median {statistics.median(took) * 1e3:.2f} ms, "
           f"worst {max(took) * 1e3:.2f} ms")
     assert statistics.median(took) < 0.02
+
+
+def drop(instance, user, name):
+    """A delivery by another program."""
+    box = instance.mailbox(user).path
+    (box / "tmp" / name).write_text("Subject: x\n\ntext\n")
+    shutil.chown(box / "tmp" / name, instance.vmail_uid, instance.vmail_uid)
+    (box / "tmp" / name).rename(box / "new" / name)
+
+
+def test_mail_by_others_without_inotify(make_instance):
+    i = make_instance(start=False)
+
+    def idle(w, user):
+        w.line()
+        w.send(f"a LOGIN {i.address(user)} {i.users[user]}\r\n"
+               "b SELECT INBOX\r\nc IDLE\r\n")
+        while not w.line().startswith(b"+"):
+            pass
+
+    def seconds(w, name):
+        drop(i, "alice", name)
+        begin = time.monotonic()
+        while not re.match(rb"\* \d+ EXISTS", w.line()):
+            pass
+        return time.monotonic() - begin
+    with contextlib.ExitStack() as stack:
+        with no_inotify(i):
+            i.start()
+            a, b = (stack.enter_context(Wire(i.imap_port)) for _ in range(2))
+            idle(a, "alice")
+            idle(b, "bob")
+            assert seconds(a, "1.blind.x") < 5
+        said = re.findall(r"fs\.inotify\.max_user_instances", i.log_text())
+        assert len(said) == 1   # not once for each user
+        # There are some again, and it is noticed.
+        time.sleep(4)
+        assert seconds(a, "2.watched.x") < 1
