@@ -3,7 +3,7 @@
 #define LOCAL_DELIVER_H
 
 #include "boxes.h"
-#include "net/chan.h"
+#include "peers.h"
 #include "syncer.h"
 
 /*
@@ -18,15 +18,12 @@ struct deliver {
 	struct str host;
 	struct boxes boxes;
 	struct syncer *syncer;
-	struct list askers; /* of struct asker_link: channels to qmgr */
-	struct chan *spawner;
+	struct peers peers;
 	/* Mailboxes with new mail on disk; spawner is told at the end of the
 	 * turn, once each (POKE). */
 	struct box *arrived[ARRIVED_MAX];
 	unsigned narrived;
 	struct loop_flush tell;
-	struct event *idle;
-	bool paused; /* too many files wait to be synced */
 };
 
 /* Takes fd, the channel to spawner.  root stays the caller's; host

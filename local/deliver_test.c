@@ -214,7 +214,7 @@ one_failure_leaves_the_others(void **state)
 		{ "../out/", "4.3.5", "not a plain relative path" },
 		{ "/etc/", "4.3.5", "not a plain relative path" },
 		{ "link/x/", "4.3.5", "link/x/: open directory link" },
-		{ "d/mbox", "4.3.5", "only Maildirs" },
+		{ "d/mbox", "4.3.5", "not a Maildir" },
 		{ "file/", "4.3.5", "Not a directory" },
 	};
 	struct rig r;

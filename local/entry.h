@@ -11,4 +11,8 @@ enum { DELIVER_IDLE_S = 10 };
 
 user_entry_fn deliver_entry;
 
+/* mbox: append to one mbox, which is open already; lend it, locked, to a
+ * taker.  Lives as deliver does. */
+user_entry_fn mbox_entry;
+
 #endif

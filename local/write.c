@@ -9,7 +9,7 @@
 #include "base/rand.h"
 #include "write.h"
 
-enum { HEAD_MAX = 3 * (ADDRESS_MAX + 20), COPY_CHUNK = 64 * 1024 };
+enum { COPY_CHUNK = 64 * 1024 };
 
 struct names {
 	struct buf prefix; /* without the host */
@@ -227,12 +227,12 @@ out:
 }
 
 /* As Postfix's local(8) and virtual(8) put them in front. */
-static void
-make_head(struct buf *head, const struct write_msg *w,
-	  const struct msg_deliver_rcpt *rcpt)
+void
+write_head(struct buf *head, struct str sender,
+	   const struct msg_deliver_rcpt *rcpt)
 {
 	buf_add_c(head, "Return-Path: <");
-	buf_add_str(head, w->m->sender);
+	buf_add_str(head, sender);
 	buf_add_c(head, ">\n");
 	if (rcpt->original.n) {
 		buf_add_c(head, "X-Original-To: ");
@@ -287,8 +287,8 @@ write_new(struct write_msg *w, const struct maildir_box *box,
 	uint64_t size, lf;
 	int fd;
 
-	buf_init(&head, HEAD_MAX);
-	make_head(&head, w, rcpt);
+	buf_init(&head, WRITE_HEAD_MAX);
+	write_head(&head, w->m->sender, rcpt);
 	fd = create_tmp(box, n, err);
 	if (fd < 0)
 		goto out;

@@ -18,6 +18,12 @@ struct write_msg {
 	uint64_t lf;	 /* line ends of header and body */
 };
 
+/* Return-Path, X-Original-To, Delivered-To: what stands in front of each
+ * recipient's copy. */
+enum { WRITE_HEAD_MAX = 3 * (ADDRESS_MAX + 20) };
+void write_head(struct buf *head, struct str sender,
+		const struct msg_deliver_rcpt *rcpt);
+
 void write_msg_init(struct write_msg *w, const struct msg_deliver *m,
 		    struct str host);
 

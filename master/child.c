@@ -112,6 +112,7 @@ add_log(struct child *c, struct args *a, const char *name)
 {
 	int pair[2], on = 1;
 
+	BUG_ON(c->nlogs == LOGS_MAX);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return -1;
 	/* The kernel adds the writer's pid to each frame. */

@@ -104,7 +104,7 @@ struct table;
 /* Read it anew if it has changed on disk; true: t->memfd is a new one. */
 typedef bool table_read(struct master *m, struct table *t);
 
-enum { MASTER_TABLES = 10 };
+enum { MASTER_TABLES = 10, LOGS_MAX = 8 };
 
 struct table {
 	const char *name; /* as in the rows' fds */
@@ -140,7 +140,8 @@ struct child {
 	enum child_state state;
 	pid_t pid;
 	struct chan *control;
-	int log_fds[4]; /* logd's ends: this process and its users' processes */
+	/* logd's ends: this process and its users' processes */
+	int log_fds[LOGS_MAX];
 	unsigned nlogs;
 	uint64_t started_ms;
 	unsigned backoff_s, restarts;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * To spawner and deliver.  A target is one delivery process: the one that
- * writes all virtual mailboxes, or one system user's.  Messages that were in
- * hand when a process died are suspects: they are sent alone, so that the one
- * that kills is found and its neighbours get through.
+ * writes all virtual Maildirs, that of one virtual mbox, or one system user's.
+ * Messages that were in hand when a process died are suspects: they are sent
+ * alone, so that the one that kills is found and its neighbours get through.
  */
 #include <stdlib.h>
 
@@ -17,6 +17,7 @@ enum {
 	RCPT_BYTES = 12 * 1024, /* of encoded recipients in one DELIVER */
 	OPEN_MS = 30 * 1000,
 	DELIVER_MS = 600 * 1000, /* then the process counts as hung */
+	LEAVE_S = 10,
 };
 
 enum target_state { TARGET_CLOSED, TARGET_OPENING, TARGET_UP, TARGET_PAUSED };
@@ -34,7 +35,7 @@ struct target {
 	unsigned deaths; /* since the last answer */
 	struct event *timer;
 	uint8_t kind;	/* enum open_kind */
-	struct str key; /* kind, user */
+	struct str key; /* kind, user or path */
 	char key_mem[];
 };
 
@@ -59,10 +60,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg);
 static struct target *
 target_get(struct qmgr *q, enum open_kind kind, struct str user)
 {
-	char key[1 + USER_MAX];
+	char key[1 + PATH_LEN_MAX];
 	struct target *t;
 
-	if (user.n > USER_MAX)
+	if (user.n > PATH_LEN_MAX)
 		return NULL;
 	key[0] = (char)kind;
 	if (user.n)
@@ -209,7 +210,14 @@ on_delivered(void *arg, const struct msg_def *def, void *msg)
 
 	t->nsent--;
 	q->nsent--;
-	if (def) {
+	if (def && ((struct msg_delivered *)msg)->results.count == 0) {
+		/* Nothing was begun, the process leaves: to the next one, once
+		 * this one has answered all. */
+		list_remove(&dv->link);
+		list_append(&t->waiting, &dv->link);
+		t->state = TARGET_PAUSED;
+		set_timer(t, t->nsent ? LEAVE_S : 0);
+	} else if (def) {
 		t->deaths = 0;
 		take_results(dv, msg);
 		delivery_end(dv);
@@ -409,8 +417,13 @@ close_an_idle_one(struct qmgr *q)
 static void
 open_target(struct target *t)
 {
-	struct msg_open msg = { .kind = t->kind, .user = str_from(t->key, 1) };
+	struct msg_open msg = { .kind = t->kind };
 	struct qmgr *q = t->q;
+
+	if (t->kind == OPEN_VIRTUAL_MBOX)
+		msg.path = str_from(t->key, 1);
+	else
+		msg.user = str_from(t->key, 1);
 
 	if (q->nopen >= q->set.targets_max) {
 		if (list_empty(&t->place))
@@ -508,6 +521,13 @@ add_rcpt(struct active *a, uint32_t i, struct target *t, struct list *touched)
 	return 0;
 }
 
+/* As with Postfix: a Maildir's path ends in "/". */
+static bool
+is_mbox(struct str path)
+{
+	return path.n && !str_ends(path, STR("/")) && !str_eq(path, STR("."));
+}
+
 static void
 start_rcpt(struct qmgr *q, struct active *a, uint32_t i, struct list *touched)
 {
@@ -519,7 +539,9 @@ start_rcpt(struct qmgr *q, struct active *a, uint32_t i, struct list *touched)
 		t = target_get(q, OPEN_LOCAL, to->where);
 		break;
 	case RCPT_VIRTUAL:
-		t = target_get(q, OPEN_VIRTUAL, STR_NULL);
+		t = is_mbox(to->where)
+			    ? target_get(q, OPEN_VIRTUAL_MBOX, to->where)
+			    : target_get(q, OPEN_VIRTUAL, STR_NULL);
 		break;
 	case RCPT_REMOTE:
 		return; /* smtp_start() */

@@ -125,6 +125,12 @@ fsx_unlink(int dirfd, const char *name)
 }
 
 int
+fsx_make_file(int dirfd, const char *name, mode_t mode)
+{
+	return mknodat(dirfd, name, S_IFREG | mode, 0);
+}
+
+int
 fsx_rename(int olddir, const char *old, int newdir, const char *name)
 {
 	return renameat(olddir, old, newdir, name);

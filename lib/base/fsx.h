@@ -43,6 +43,8 @@ void fsx_start_write(int fd);
 int fsx_mkdir(int dirfd, const char *name, mode_t mode);
 int fsx_rmdir(int dirfd, const char *name);
 int fsx_unlink(int dirfd, const char *name);
+/* A new empty file, not opened; EEXIST whatever stands there, a link too. */
+int fsx_make_file(int dirfd, const char *name, mode_t mode);
 /* Replaces an existing target. */
 int fsx_rename(int olddir, const char *old, int newdir, const char *name);
 /* Never replaces: EEXIST. */

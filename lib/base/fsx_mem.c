@@ -626,6 +626,14 @@ fsx_mkdir(int dirfd, const char *name, mode_t mode)
 	return done(0, 0);
 }
 
+int
+fsx_make_file(int dirfd, const char *name, mode_t mode)
+{
+	int fd = fsx_open(dirfd, name, O_WRONLY | O_CREAT | O_EXCL, mode);
+
+	return fd < 0 ? -1 : fsx_close(fd);
+}
+
 static int
 unlink_kind(int dirfd, const char *name, bool dir)
 {

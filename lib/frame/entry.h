@@ -17,6 +17,8 @@ struct user_entry {
 			user is confined to; paths go below it by openat */
 	const char *mail;	     /* imapd, pop3d: Maildir below root, "." or
 					"Maildir"; deliver: "." */
+	int mbox;		     /* mbox: the open file, whose name below
+					root is mail; otherwise -1 */
 	const char *user;	     /* name for the log */
 	const struct params *params; /* spawner's copy, read only */
 };

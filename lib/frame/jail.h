@@ -29,6 +29,7 @@ struct jail {
 	const uint16_t *ports;
 	/* CALLS_FORK: ids that children may take. */
 	uint32_t uid_min, uid_max, gid_min, gid_max;
+	uint32_t gid_mail; /* one more gid; 0: none */
 };
 
 /* Of a process that keeps uid 0: nobody's, so that it has no group's rights. */

@@ -43,6 +43,7 @@ static const struct calls {
 	{ CALLS_DELIVER,
 	  "openat getdents64 renameat2 mkdirat fsync fdatasync syncfs "
 	  "ftruncate" },
+	{ CALLS_MBOX, "mknodat unlinkat ftruncate fsync fdatasync utimensat" },
 	{ CALLS_THREADS, "clone sigaltstack prctl" },
 	{ CALLS_FORK,
 	  "clone wait4 waitid setresuid setresgid setgroups chroot fchdir "
@@ -255,16 +256,63 @@ deny_replacing(scmp_filter_ctx ctx, int *rc)
 			      1, SCMP_CMP(4, SCMP_CMP_NE, RENAME_NOREPLACE)));
 }
 
+/* A file that is made without being opened is a plain one. */
 static void
-deny_range(scmp_filter_ctx ctx, int nr, uint32_t min, uint32_t max, int *rc)
+deny_special_files(scmp_filter_ctx ctx, int *rc)
 {
+	mode_t type;
+
+	for (type = 0; type <= S_IFMT; type += S_IFMT & -S_IFMT)
+		if (type != S_IFREG)
+			deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(mknodat),
+				  2, S_IFMT, type, rc);
+}
+
+/* from..to as blocks of a power of two each, which a mask describes. */
+static void
+deny_interval(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t from,
+	      uint64_t to, int *rc)
+{
+	uint64_t size;
+
+	for (; from <= to; from += size) {
+		for (size = 1; from % (2 * size) == 0 && size <= UINT32_MAX &&
+			       from + 2 * size - 1 <= to;
+		     size *= 2)
+			;
+		deny_bits(ctx, SCMP_ACT_KILL_PROCESS, nr, arg,
+			  UINT32_MAX & ~(size - 1), from, rc);
+	}
+}
+
+/* Ids outside min..max; `more` is let all the same, if it is not 0. */
+static void
+deny_ids(scmp_filter_ctx ctx, int nr, uint32_t min, uint32_t max, uint32_t more,
+	 int *rc)
+{
+	const uint32_t kill = SCMP_ACT_KILL_PROCESS;
 	unsigned arg;
 
 	for (arg = 0; arg < 3; arg++) {
-		note(rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, nr, 1,
-					  SCMP_CMP(arg, SCMP_CMP_LT, min)));
-		note(rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS, nr, 1,
-					  SCMP_CMP(arg, SCMP_CMP_GT, max)));
+		if (more && more < min) {
+			deny_interval(ctx, nr, arg, 0, more - 1ull, rc);
+			deny_interval(ctx, nr, arg, more + 1ull, min - 1ull,
+				      rc);
+		} else {
+			note(rc,
+			     seccomp_rule_add(ctx, kill, nr, 1,
+					      SCMP_CMP(arg, SCMP_CMP_LT, min)));
+		}
+		if (more > max) {
+			deny_interval(ctx, nr, arg, max + 1ull, more - 1ull,
+				      rc);
+			deny_interval(ctx, nr, arg, more + 1ull, UINT32_MAX,
+				      rc);
+		} else {
+			note(rc,
+			     seccomp_rule_add(ctx, kill, nr, 1,
+					      SCMP_CMP(arg, SCMP_CMP_GT, max)));
+		}
 	}
 }
 
@@ -357,15 +405,17 @@ load_deny_list(const struct jail *j)
 		deny_deliver_opens(ctx, &rc);
 	if (c & CALLS_DELIVER)
 		deny_replacing(ctx, &rc);
+	if (c & CALLS_MBOX)
+		deny_special_files(ctx, &rc);
 	/* A clone that is no thread is a new process. */
 	if (!(c & CALLS_FORK))
 		deny_bits(ctx, SCMP_ACT_KILL_PROCESS, SCMP_SYS(clone), 0,
 			  CLONE_THREAD, 0, &rc);
 	if (c & CALLS_FORK) {
-		deny_range(ctx, SCMP_SYS(setresuid), j->uid_min, j->uid_max,
-			   &rc);
-		deny_range(ctx, SCMP_SYS(setresgid), j->gid_min, j->gid_max,
-			   &rc);
+		deny_ids(ctx, SCMP_SYS(setresuid), j->uid_min, j->uid_max, 0,
+			 &rc);
+		deny_ids(ctx, SCMP_SYS(setresgid), j->gid_min, j->gid_max,
+			 j->gid_mail, &rc);
 		note(&rc, seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
 					   SCMP_SYS(setgroups), 1,
 					   SCMP_CMP(0, SCMP_CMP_NE, 0)));

@@ -42,6 +42,7 @@ enum {
 	FS_READ = FS_READ_FILE | FS_READ_DIR,
 	FS_CREATE = FS_WRITE_FILE | FS_READ_DIR | FS_REMOVE_FILE | FS_MAKE_DIR |
 		    FS_MAKE_REG | FS_REFER,
+	FS_DOTLOCK = FS_REMOVE_FILE | FS_MAKE_REG,
 	FS_CHANGE = FS_READ | FS_CREATE | FS_REMOVE_DIR | FS_TRUNCATE,
 };
 
@@ -131,6 +132,8 @@ add_rules(const struct jail *j, int rules, uint64_t all, struct err *err)
 		root = FS_CREATE;
 	else if (j->svc->calls & CALLS_READ)
 		root = FS_READ;
+	else if (j->svc->calls & CALLS_MBOX)
+		root = FS_DOTLOCK;
 	if (j->svc->root != ROOT_SLASH && j->root >= 0 && root &&
 	    allow(rules, j->root, root & all, err) < 0)
 		return -1;

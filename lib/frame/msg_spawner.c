@@ -23,8 +23,9 @@ const struct msg_def msg_started_def =
 	MSG_DEF(msg_started, MSG_STARTED, MSG_REPLY);
 
 static const struct msg_field msg_open_fields[] = {
-	MSG_FIELD(msg_open, kind, MSG_U8, OPEN_VIRTUAL),
+	MSG_FIELD(msg_open, kind, MSG_U8, OPEN_VIRTUAL_MBOX),
 	MSG_FIELD(msg_open, user, MSG_STR, USER_MAX),
+	MSG_FIELD(msg_open, path, MSG_STR, PATH_LEN_MAX),
 };
 const struct msg_def msg_open_def = MSG_DEF(msg_open, MSG_OPEN, MSG_REQUEST);
 
@@ -102,3 +103,28 @@ static const struct msg_field msg_poke_fields[] = {
 	MSG_FIELD(msg_poke, path, MSG_STR, PATH_LEN_MAX),
 };
 const struct msg_def msg_poke_def = MSG_DEF(msg_poke, MSG_POKE, 0);
+
+static const struct msg_field msg_lease_fields[] = {
+	MSG_FIELD(msg_lease, unused, MSG_U8, 0),
+};
+const struct msg_def msg_lease_def = MSG_DEF(msg_lease, MSG_LEASE, MSG_REQUEST);
+
+static const struct msg_field msg_leased_fields[] = {
+	MSG_FIELD(msg_leased, fd, MSG_FD, 0),
+	MSG_FIELD(msg_leased, until, MSG_FD, 0),
+	MSG_FIELD(msg_leased, text, MSG_STR, TEXT_MAX),
+};
+const struct msg_def msg_leased_def =
+	MSG_DEF(msg_leased, MSG_LEASED, MSG_REPLY);
+
+static const struct msg_field msg_take_fields[] = {
+	MSG_FIELD(msg_take, fd, MSG_FD, 1),
+	MSG_FIELD(msg_take, until, MSG_FD, 1),
+};
+const struct msg_def msg_take_def = MSG_DEF(msg_take, MSG_TAKE, MSG_REQUEST);
+
+static const struct msg_field msg_took_fields[] = {
+	MSG_FIELD(msg_took, count, MSG_U32, 0),
+	MSG_FIELD(msg_took, text, MSG_STR, TEXT_MAX),
+};
+const struct msg_def msg_took_def = MSG_DEF(msg_took, MSG_TOOK, MSG_REPLY);

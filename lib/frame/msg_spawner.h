@@ -5,7 +5,7 @@
 #include "frame/msg_authd.h"
 
 /* To spawner from login, qmgr and ctl, and between spawner and the users'
- * processes.  Types 80-95. */
+ * processes.  Types 80-95, 144-151. */
 enum {
 	MSG_START = 80,
 	MSG_STARTED,
@@ -21,6 +21,7 @@ enum {
 	MSG_KICK,
 	MSG_POKE,
 };
+enum { MSG_LEASE = 144, MSG_LEASED, MSG_TAKE, MSG_TOOK };
 
 enum { PENDING_MAX = 8192, SESSION_ID_MAX = 16, FOLDER_MAX = 200 };
 
@@ -43,10 +44,11 @@ struct msg_started {
 };
 
 /* qmgr → spawner, request: a channel to deliver. */
-enum open_kind { OPEN_LOCAL = 1, OPEN_VIRTUAL };
+enum open_kind { OPEN_LOCAL = 1, OPEN_VIRTUAL, OPEN_VIRTUAL_MBOX };
 struct msg_open {
 	uint8_t kind;
 	struct str user; /* OPEN_LOCAL */
+	struct str path; /* OPEN_VIRTUAL_MBOX, below virtual_mailbox_base */
 };
 
 /* reply: the asker's end of row CH_QMGR_DELIVER. */
@@ -120,9 +122,32 @@ struct msg_poke {
 	struct str path;
 };
 
+/* spawner → mbox, request: lock your file, for who takes its messages out. */
+struct msg_lease {
+	uint8_t unused;
+};
+/* reply: the file; it is locked until every copy of `until` is closed.  Both
+ * -1: it is empty, or text says why it cannot be had. */
+struct msg_leased {
+	int fd, until;
+	struct str text;
+};
+
+/* spawner → taker, request: move all messages of this file into the Maildir
+ * that is your root, and empty it. */
+struct msg_take {
+	int fd, until;
+};
+/* reply */
+struct msg_took {
+	uint32_t count;
+	struct str text; /* why not (all); "": done */
+};
+
 extern const struct msg_def msg_start_def, msg_started_def, msg_open_def,
 	msg_opened_def, msg_spawn_fail_def, msg_user_peer_def, msg_client_def,
 	msg_client_taken_def, msg_who_def, msg_who_row_def, msg_who_done_def,
-	msg_kick_def, msg_poke_def;
+	msg_kick_def, msg_poke_def, msg_lease_def, msg_leased_def, msg_take_def,
+	msg_took_def;
 
 #endif

@@ -170,9 +170,11 @@ const struct service services[SVC_COUNT] = {
 		.id = SVC_SPAWNER, .name = "spawner", .uid_slot = 7,
 		.root = ROOT_SLASH,
 		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE |
-			 CALLS_THREADS | CALLS_FORK | CALLS_INOTIFY,
+			 CALLS_THREADS | CALLS_FORK | CALLS_INOTIFY |
+			 CALLS_MBOX,
 		.reload = RELOAD_INPLACE,
-		.fds = "passwd log_deliver log_imapd log_pop3d",
+		.fds = "passwd log_deliver log_mbox log_taker log_imapd "
+		       "log_pop3d",
 		.nofile = 8192, .nproc = 4096, .data_mb = 1024, .stage = 1,
 		.may = "fork the user's process, as ids between "
 		       "first_valid_uid and last_valid_uid only, never the "
@@ -187,6 +189,23 @@ const struct service services[SVC_COUNT] = {
 		       "replacing, below the recipient's root; parses nothing",
 		.taken = "may add, hide or displace mail below that root; "
 			 "cannot read a message",
+	},
+	[SVC_MBOX] = {
+		.id = SVC_MBOX, .name = "mbox", .root = ROOT_USER,
+		.calls = CALLS_NET | CALLS_MBOX,
+		.nofile = 1024, .data_mb = 256,
+		.may = "append to one mbox, which was opened before it was "
+		       "jailed, and lock it; opens nothing, parses nothing",
+		.taken = "that mbox; may remove files beside it, and read or "
+			 "write none of them",
+	},
+	[SVC_TAKER] = {
+		.id = SVC_TAKER, .name = "taker", .root = ROOT_USER,
+		.calls = CALLS_NET | CALLS_READ | CALLS_WRITE,
+		.nofile = 1024, .data_mb = 256,
+		.may = "move the messages of one locked mbox, given as a "
+		       "descriptor, into the same user's Maildir",
+		.taken = "that user's mail",
 	},
 	[SVC_IMAPD] = {
 		.id = SVC_IMAPD, .name = "imapd", .root = ROOT_USER,
@@ -413,6 +432,18 @@ const struct chan_row channels[CH_COUNT] = {
 		.service = SVC_DELIVER, .inflight = 16,
 		.to_service = MSGS(M(user_peer)),
 		.to_asker = MSGS(M(poke)),
+	},
+	[CH_SPAWNER_MBOX] = {
+		.name = "spawner-mbox", .asker = SVC_SPAWNER,
+		.service = SVC_MBOX, .inflight = 16,
+		.to_service = MSGS(M(user_peer), M(lease)),
+		.to_asker = MSGS(M(poke), M(leased)),
+	},
+	[CH_SPAWNER_TAKER] = {
+		.name = "spawner-taker", .asker = SVC_SPAWNER,
+		.service = SVC_TAKER, .inflight = 4,
+		.to_service = MSGS(M(take)),
+		.to_asker = MSGS(M(took)),
 	},
 	[CH_SPAWNER_IMAPD] = {
 		.name = "spawner-imapd", .asker = SVC_SPAWNER,

@@ -27,6 +27,8 @@ enum service_id {
 	SVC_LOGIN,
 	SVC_SPAWNER,
 	SVC_DELIVER, /* forked by spawner, as the recipient */
+	SVC_MBOX,    /* forked by spawner: delivers to one mbox */
+	SVC_TAKER,   /* forked by spawner: from an mbox into a Maildir */
 	SVC_IMAPD,   /* forked by spawner, as the user */
 	SVC_POP3D,
 	SVC_CTL, /* the administrator's command on control.sock */
@@ -40,7 +42,8 @@ enum service_root {
 	ROOT_EMPTY, /* an empty directory nobody can write */
 	ROOT_SPOOL, /* the queue directory */
 	ROOT_LOG,   /* the log directory */
-	ROOT_USER,  /* the user's home or virtual_mailbox_base */
+	ROOT_USER,  /* the user's home or mailbox, virtual_mailbox_base, or
+		       where an mbox stands */
 };
 
 /* What a filter allows beside read, write, close, mmap without PROT_EXEC,
@@ -59,6 +62,8 @@ enum service_calls {
 				them */
 	CALLS_UDP = 1024,    /* with CALLS_CONNECT: UDP sockets as well */
 	CALLS_DIAL = 2048,   /* make local stream sockets and connect them */
+	CALLS_MBOX = 4096,   /* change one open file; make and remove files,
+				open none */
 };
 
 enum service_reload {
@@ -122,6 +127,8 @@ enum channel_id {
 	CH_SPAWNER_AUTHD,
 	CH_AUTHD_PAMD,
 	CH_SPAWNER_DELIVER, /* made at fork */
+	CH_SPAWNER_MBOX,
+	CH_SPAWNER_TAKER,
 	CH_SPAWNER_IMAPD,
 	CH_SPAWNER_POP3D,
 	CH_COUNT,

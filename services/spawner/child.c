@@ -13,6 +13,7 @@
 #include "child.h"
 #include "frame/jail.h"
 #include "store/maildir.h"
+#include "store/mbox_file.h"
 
 /* --- descriptors and signals --------------------------------------------- */
 
@@ -74,11 +75,49 @@ take_ids(const struct identity *id, struct err *err)
 	return jail_set_caps(1u << CAP_SYS_CHROOT, err);
 }
 
+/* The file's own name, of a path. */
+static const char *
+name_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The mbox and its directory. */
+static int
+open_mbox(const struct child_spec *spec, const struct child_env *env, int home,
+	  int *mbox, struct err *err)
+{
+	const char *name = name_of(spec->id.mail);
+	char dir[PATH_LEN_MAX + 1] = "";
+	int root;
+
+	if (name > spec->id.mail)
+		(void)str_copy(dir, sizeof(dir),
+			       str_mem(spec->id.mail,
+				       (size_t)(name - spec->id.mail) - 1));
+	root = maildir_walk(home, dir, true, err);
+	if (root < 0)
+		return -1;
+	umask(0); /* or the group could not have what is its own */
+	*mbox = mbox_file_open(
+		root, name, spec->in_spool && spec->id.gid ? 0660 : 0600,
+		params_bool(env->params, "strict_mailbox_ownership"), err);
+	umask(077);
+	if (*mbox >= 0)
+		return root;
+	fsx_close(root);
+	return -1;
+}
+
 int
-child_open_root(const struct child_spec *spec, struct err *err)
+child_open_root(const struct child_spec *spec, const struct child_env *env,
+		int *mbox, struct err *err)
 {
 	int home, root;
 
+	*mbox = -1;
 	home = maildir_walk(spec->tree->fd, spec->id.home + spec->below,
 			    spec->tree->is_virtual, err);
 	if (home < 0)
@@ -86,7 +125,9 @@ child_open_root(const struct child_spec *spec, struct err *err)
 	if (spec->whole_tree)
 		return home;
 	root = -1;
-	if (maildir_create(home, spec->id.mail, err) == 0)
+	if (spec->service == SVC_MBOX)
+		root = open_mbox(spec, env, home, mbox, err);
+	else if (maildir_create(home, spec->id.mail, err) == 0)
 		root = maildir_walk(home, spec->id.mail, false, err);
 	if (root < 0)
 		err_prefix(err, "mailbox of %s", spec->id.user);
@@ -137,7 +178,7 @@ prove(const struct identity *id, int root, struct err *err)
 
 /* The root directory's descriptor, jailed; -1 with err. */
 static int
-enter(const struct child_spec *spec, const struct child_env *env,
+enter(const struct child_spec *spec, const struct child_env *env, int *mbox,
       struct err *err)
 {
 	struct jail j = {
@@ -148,7 +189,7 @@ enter(const struct child_spec *spec, const struct child_env *env,
 
 	if (!env->unprivileged && take_ids(&spec->id, err) < 0)
 		return -1;
-	j.root = child_open_root(spec, err);
+	j.root = child_open_root(spec, env, mbox, err);
 	close(spec->tree->fd);
 	if (j.root < 0)
 		return -1;
@@ -168,7 +209,8 @@ child_main(const struct child_spec *spec, const struct child_env *env,
 	struct user_entry e = {
 		.service = spec->service,
 		.spawner = spawner,
-		.mail = ".",
+		.mail = spec->service == SVC_MBOX ? name_of(spec->id.mail)
+						  : ".",
 		.user = spec->id.user,
 		.params = env->params,
 	};
@@ -179,9 +221,9 @@ child_main(const struct child_spec *spec, const struct child_env *env,
 	reset_signals();
 	prctl(PR_SET_NAME, svc->name, 0, 0, 0);
 	log_open(env->log, svc->name);
-	e.root = -1;
+	e.root = e.mbox = -1;
 	if (close_others(keep, sizeof(keep) / sizeof(keep[0]), &err) == 0)
-		e.root = enter(spec, env, &err);
+		e.root = enter(spec, env, &e.mbox, &err);
 	if (e.root < 0) {
 		log_warn("%s", err.text);
 		word[0] = err.class == ERR_PERM ? 'P' : 'T';

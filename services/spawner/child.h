@@ -13,13 +13,15 @@
  * jail, prove it, serve.
  */
 struct child_spec {
-	uint8_t service; /* SVC_DELIVER, SVC_IMAPD, SVC_POP3D */
+	uint8_t service; /* SVC_DELIVER, SVC_MBOX, SVC_IMAPD, SVC_POP3D ... */
 	struct identity id;
 	const struct tree *tree;
 	size_t below; /* id.home from here on is relative to tree */
 	/* The root is the tree itself, whose owner uid is: no Maildir is
 	 * made (deliver for virtual mailboxes). */
 	bool whole_tree;
+	bool in_spool; /* SVC_MBOX: id.mail stands in the spool directory,
+			  readable for its group */
 };
 
 struct child_env {
@@ -40,9 +42,11 @@ enum { EX_NO_MAILBOX = 73 };
 void child_main(const struct child_spec *spec, const struct child_env *env,
 		int spawner, int birth) __attribute__((noreturn));
 
-/* The part that opens the mailbox, as the user already: the descriptor, or -1
- * with err. */
+/* The part that opens the mailbox, as the user already: the directory that
+ * becomes the root, or -1 with err.  For SVC_MBOX *mbox is the file, otherwise
+ * -1. */
 ERR_WARN_UNUSED int child_open_root(const struct child_spec *spec,
+				    const struct child_env *env, int *mbox,
 				    struct err *err);
 
 #endif

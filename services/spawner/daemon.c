@@ -18,13 +18,14 @@ enum { FIXED_MAX = 16 * 1024 };
 struct app {
 	struct spawner spawner;
 	struct buf fixed;	  /* values of fixed_names at the start */
-	int below[TREES_MAX + 1]; /* for jail_enter(), which closes them */
+	int below[TREES_MAX + 2]; /* for jail_enter(), which closes them */
 };
 
 /* What the kernel was told at the start; a reload cannot widen it. */
 static const char *const fixed_names[] = {
 	"virtual_mailbox_base", "home_parents",	   "first_valid_uid",
 	"last_valid_uid",	"first_valid_gid", "last_valid_gid",
+	"mail_spool_directory",
 };
 
 static void
@@ -36,6 +37,7 @@ add_fixed(struct buf *b, const struct params *p)
 		buf_add_str(b, params_str(p, fixed_names[i]));
 		buf_add_byte(b, '\n');
 	}
+	buf_add_c(b, params_str(p, "home_mailbox").n ? "home" : "spool");
 }
 
 static void
@@ -64,6 +66,31 @@ add_tree(struct spawner *s, struct str path, bool is_virtual)
 		s->ntrees++;
 }
 
+/* Those who deliver into the spool directory have its group, if that is how it
+ * is written to: mail, on most systems. */
+static void
+add_spool(struct spawner *s, const struct params *p)
+{
+	struct str path = params_str(p, "mail_spool_directory");
+	struct tree *t = &s->spool;
+	struct stat st;
+
+	t->fd = -1;
+	if (params_str(p, "home_mailbox").n || path.n == 0 ||
+	    !str_copy(t->path, sizeof(t->path), path))
+		return;
+	t->fd = open(t->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->fd < 0 || fstat(t->fd, &st) < 0) {
+		log_warn("%s: %m: mail of system users is deferred until a "
+			 "restart",
+			 t->path);
+		t->path[0] = '\0';
+		return;
+	}
+	if (st.st_mode & S_IWGRP)
+		s->spool_gid = st.st_gid; /* 0, root's, is as none */
+}
+
 void
 spawner_confine(struct spawner *s, const struct params *p)
 {
@@ -78,6 +105,14 @@ spawner_confine(struct spawner *s, const struct params *p)
 	add_tree(s, params_str(p, "virtual_mailbox_base"), true);
 	while (str_token(&rest, ", \t", &item))
 		add_tree(s, item, false);
+	add_spool(s, p);
+}
+
+static int
+keep_open(struct app *a, size_t i, const struct tree *t, struct err *err)
+{
+	a->below[i] = fcntl(t->fd, F_DUPFD_CLOEXEC, 3);
+	return a->below[i] < 0 ? err_sys(err, errno, "%s", t->path) : 0;
 }
 
 static int
@@ -92,18 +127,19 @@ confine(struct daemon *d, struct jail *j, struct err *err)
 	buf_init(&a->fixed, FIXED_MAX);
 	add_fixed(&a->fixed, &d->params);
 	spawner_confine(&a->spawner, &d->params);
-	for (i = 0; i < a->spawner.ntrees; i++) {
-		a->below[i] = fcntl(a->spawner.trees[i].fd, F_DUPFD_CLOEXEC, 3);
-		if (a->below[i] < 0)
-			return err_sys(err, errno, "%s",
-				       a->spawner.trees[i].path);
-	}
+	for (i = 0; i < a->spawner.ntrees; i++)
+		if (keep_open(a, i, &a->spawner.trees[i], err) < 0)
+			return -1;
+	if (a->spawner.spool.fd >= 0 &&
+	    keep_open(a, i++, &a->spawner.spool, err) < 0)
+		return -1;
 	a->below[i] = -1;
 	j->write_below = a->below;
 	j->uid_min = a->spawner.bounds.uid_min;
 	j->uid_max = a->spawner.bounds.uid_max;
 	j->gid_min = a->spawner.bounds.gid_min;
 	j->gid_max = a->spawner.bounds.gid_max;
+	j->gid_mail = a->spawner.spool_gid;
 	return 0;
 }
 
@@ -136,6 +172,7 @@ start(struct daemon *d, struct err *err)
 	s->arg = d;
 	s->procs.limit = (unsigned)params_num(&d->params, "user_process_limit");
 	set_service(d, SVC_DELIVER, deliver_entry, "log_deliver");
+	set_service(d, SVC_MBOX, mbox_entry, "log_mbox");
 	set_service(d, SVC_IMAPD, imapd_entry, "log_imapd");
 	set_service(d, SVC_POP3D, pop3d_entry, "log_pop3d");
 	fd = daemon_fd(d, "passwd", 0);
@@ -157,8 +194,10 @@ reload(struct daemon *d)
 	buf_init(&now, FIXED_MAX);
 	add_fixed(&now, &d->params);
 	if (!str_eq(buf_str(&now), buf_str(&a->fixed)))
-		log_warn("virtual_mailbox_base, home_parents, first_valid_* "
-			 "and last_valid_* were changed: that takes a restart");
+		log_warn("virtual_mailbox_base, home_parents, first_valid_*, "
+			 "last_valid_*, mail_spool_directory, or whether "
+			 "home_mailbox is empty, were changed: that takes a "
+			 "restart");
 	buf_fini(&now);
 	s->procs.limit = (unsigned)params_num(&d->params, "user_process_limit");
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
+
 #include "base/param.h"
 #include "frame/service.h"
 
@@ -8,6 +10,34 @@ enum {
 	ROUTER = SVC_BIT(SVC_ROUTER),
 	CTL = SVC_BIT(SVC_CTL),
 };
+
+static int
+check_spool(struct str value, struct err *err)
+{
+	if (value.n && value.p[0] == '/' && !str_ends(value, STR("/")))
+		return 0;
+	return err_set(err, ERR_PERM, EINVAL,
+		       "mail_spool_directory: want an absolute path without "
+		       "\"/\" at the end: it holds mbox files (for Maildirs "
+		       "set home_mailbox)");
+}
+
+static int
+check_locks(struct str value, struct err *err)
+{
+	struct str item;
+	bool any = false, bad = false;
+
+	while (str_token(&value, ", \t", &item)) {
+		any = true;
+		bad |= !str_eq(item, STR("fcntl")) &&
+		       !str_eq(item, STR("dotlock"));
+	}
+	return any && !bad ? 0
+			   : err_set(err, ERR_PERM, EINVAL,
+				     "mailbox_delivery_lock: want fcntl, "
+				     "dotlock, or both");
+}
 
 const struct param spawner_params[] = {
 	{ .name = "virtual_mailbox_base",
@@ -73,8 +103,65 @@ const struct param spawner_params[] = {
 	  .kind = PARAM_STR,
 	  .def = "Maildir/",
 	  .users = SPAWNER | AUTHD | CTL,
-	  .text = "The mailbox of a system user, below the home. It is a "
-		  "Maildir and ends in \"/\"." },
+	  .text = "The mailbox of a system user, below the home: a Maildir "
+		  "if it ends in \"/\", otherwise an mbox file. When empty, "
+		  "mail goes to mail_spool_directory." },
+	{ .name = "mail_spool_directory",
+	  .kind = PARAM_STR,
+	  .def = "/var/mail",
+	  .users = SPAWNER | CTL,
+	  .text = "The directory in which each system user has an mbox file "
+		  "of the user's name; used when home_mailbox is empty. If its "
+		  "group may write there (mail, on Debian), those who deliver "
+		  "have that group. Maildirs stand below the home only: a "
+		  "\"/\" at the end is an error. A change takes a restart.",
+	  .check = check_spool },
+	{ .name = "mailbox_delivery_lock",
+	  .kind = PARAM_LIST,
+	  .def = "fcntl, dotlock",
+	  .users = SPAWNER,
+	  .text = "How an mbox file is locked, for virtual mailboxes too: "
+		  "fcntl, dotlock (a file of its name with \".lock\" beside "
+		  "it), or both; always fcntl first. Every program that "
+		  "changes the file must use the same.",
+	  .check = check_locks },
+	{ .name = "deliver_lock_attempts",
+	  .kind = PARAM_INT,
+	  .def = "20",
+	  .min = 1,
+	  .max = 100000,
+	  .users = SPAWNER,
+	  .text = "How often a lock of an mbox file is tried for before the "
+		  "mail is deferred." },
+	{ .name = "deliver_lock_delay",
+	  .kind = PARAM_TIME,
+	  .def = "1s",
+	  .min = 1,
+	  .max = 3600,
+	  .users = SPAWNER,
+	  .text = "The time between two attempts to lock an mbox file." },
+	{ .name = "stale_lock_time",
+	  .kind = PARAM_TIME,
+	  .def = "500s",
+	  .min = 1,
+	  .max = 1000000,
+	  .users = SPAWNER,
+	  .text = "A lock file beside an mbox that is older is removed: "
+		  "whoever made it has died." },
+	{ .name = "mailbox_size_limit",
+	  .kind = PARAM_BYTES,
+	  .def = "51200000",
+	  .min = 0,
+	  .max = 4000000000000,
+	  .users = SPAWNER,
+	  .text = "How large an mbox file may become by a delivery; 0: any "
+		  "size. Mail that has no room is returned to its sender "
+		  "(5.2.2). Maildirs are not limited by it." },
+	{ .name = "strict_mailbox_ownership",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SPAWNER,
+	  .text = "Deliver to an mbox file only if it belongs to its user." },
 	{ .name = "user_process_limit",
 	  .kind = PARAM_INT,
 	  .def = "1000",

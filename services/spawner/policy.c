@@ -70,17 +70,13 @@ policy_identity(const struct msg_identity *m, struct identity *id,
 }
 
 int
-policy_passwd(struct str passwd, struct str user, struct str home_mailbox,
+policy_passwd(struct str passwd, struct str user, struct str mail,
 	      struct identity *id, struct err *err)
 {
 	struct users_line u;
 	struct str line;
 
 	*id = (struct identity){ 0 };
-	if (home_mailbox.n == 0)
-		return err_set(err, ERR_TEMP, EINVAL,
-			       "home_mailbox is empty: it must name a Maildir "
-			       "below the home");
 	while (user.n && passwd.n) {
 		if (!str_cut(&passwd, '\n', &line)) {
 			line = passwd;
@@ -93,7 +89,7 @@ policy_passwd(struct str passwd, struct str user, struct str home_mailbox,
 			continue;
 		id->uid = u.uid;
 		id->gid = u.gid;
-		return fill(id, user, u.home, home_mailbox, err);
+		return fill(id, user, u.home, mail, err);
 	}
 	return err_set(err, ERR_PERM, ENOENT, "no such user");
 }

@@ -39,9 +39,9 @@ ERR_WARN_UNUSED int policy_static_id(struct str value, const char *name,
 ERR_WARN_UNUSED int policy_identity(const struct msg_identity *m,
 				    struct identity *id, struct err *err);
 
-/* A system user, from the text of passwd(5); mail is home_mailbox. */
+/* A system user, from the text of passwd(5). */
 ERR_WARN_UNUSED int policy_passwd(struct str passwd, struct str user,
-				  struct str home_mailbox, struct identity *id,
+				  struct str mail, struct identity *id,
 				  struct err *err);
 
 /*

@@ -20,6 +20,8 @@ row_of(uint8_t service)
 {
 	return service == SVC_IMAPD   ? &channels[CH_SPAWNER_IMAPD]
 	       : service == SVC_POP3D ? &channels[CH_SPAWNER_POP3D]
+	       : service == SVC_MBOX  ? &channels[CH_SPAWNER_MBOX]
+	       : service == SVC_TAKER ? &channels[CH_SPAWNER_TAKER]
 				      : &channels[CH_SPAWNER_DELIVER];
 }
 
@@ -27,12 +29,12 @@ row_of(uint8_t service)
 static void
 make_key(struct buf *b, const struct child_spec *s)
 {
-	buf_addf(b, "%u:%u:%u:%d", s->service, s->id.uid, s->id.gid,
-		 s->whole_tree);
+	buf_addf(b, "%u:%u:%u:%d:%d", s->service, s->id.uid, s->id.gid,
+		 s->whole_tree, s->in_spool);
 	buf_add_byte(b, '\0');
 	buf_add(b, s->id.home, strlen(s->id.home) + 1);
 	buf_add(b, s->id.mail, strlen(s->id.mail) + 1);
-	if (s->service != SVC_DELIVER)
+	if (s->service != SVC_DELIVER && s->service != SVC_MBOX)
 		buf_add(b, s->id.user, strlen(s->id.user) + 1);
 }
 
@@ -130,7 +132,7 @@ on_note(void *arg, const struct msg_def *def, void *msg)
 {
 	struct proc *p = arg;
 
-	if (def == &msg_poke_def)
+	if (def == &msg_poke_def && p->spec.service == SVC_DELIVER)
 		poke(p->all, p, ((struct msg_poke *)msg)->path);
 }
 
@@ -186,7 +188,7 @@ note_end(struct proc *p, int status)
 	uint64_t now = clock_mono_ms();
 	unsigned pause;
 
-	if (p->spec.service == SVC_DELIVER)
+	if (p->spec.service == SVC_DELIVER || p->spec.service == SVC_MBOX)
 		return;
 	pause = brake_note(&p->all->brake, str_mem(p->key, p->keylen), badly,
 			   now - p->born_ms, now);

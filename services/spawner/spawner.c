@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "frame/msg_deliver.h"
 #include "frame/msg_spawner.h"
+#include "place.h"
 #include "spawner.h"
 #include "survey.h"
 
@@ -107,7 +108,8 @@ on_proc(struct proc_waiter *w, struct proc *p, const struct err *err)
 		procs_get(&j->s->procs, &j->spec, &j->waiter);
 	} else if (!p) {
 		job_fail(j, err);
-	} else if (j->spec.service == SVC_DELIVER) {
+	} else if (j->spec.service == SVC_DELIVER ||
+		   j->spec.service == SVC_MBOX) {
 		give_channel(j, p);
 	} else {
 		give_client(j, p);
@@ -119,12 +121,9 @@ static void
 job_run(struct job *j)
 {
 	struct spawner *s = j->s;
-	struct identity *id = &j->spec.id;
 	struct err err;
 
-	if (policy_ids(&s->bounds, id->uid, id->gid, id->user, &err) < 0 ||
-	    !(j->spec.tree = policy_tree(s->trees, s->ntrees, id,
-					 &j->spec.below, &err))) {
+	if (place_check(s, &j->spec, &err) < 0) {
 		job_fail(j, &err);
 		return;
 	}
@@ -300,26 +299,6 @@ on_start(struct spawner *s, struct chan *c, uint32_t tag, struct msg_start *m)
 
 /* --- OPEN ---------------------------------------------------------------- */
 
-static int
-virtual_identity(struct spawner *s, struct identity *id, struct err *err)
-{
-	struct msg_identity m = {
-		.user = STR("virtual mailboxes"),
-		.home = params_str(s->params, "virtual_mailbox_base"),
-	};
-
-	if (m.home.n == 0)
-		return err_set(err, ERR_TEMP, EINVAL,
-			       "virtual_mailbox_base is not set, so there are "
-			       "no virtual mailboxes");
-	if (policy_static_id(params_str(s->params, "virtual_uid_maps"),
-			     "virtual_uid_maps", &m.uid, err) < 0 ||
-	    policy_static_id(params_str(s->params, "virtual_gid_maps"),
-			     "virtual_gid_maps", &m.gid, err) < 0)
-		return -1;
-	return policy_identity(&m, id, err);
-}
-
 static void
 on_open(struct spawner *s, struct chan *c, uint32_t tag,
 	const struct msg_open *m)
@@ -331,13 +310,12 @@ on_open(struct spawner *s, struct chan *c, uint32_t tag,
 	if (!j)
 		return;
 	j->spec.service = SVC_DELIVER;
-	if (m->kind == OPEN_VIRTUAL) {
-		j->spec.whole_tree = true;
-		rc = virtual_identity(s, &j->spec.id, &err);
-	} else if (m->kind == OPEN_LOCAL) {
-		rc = policy_passwd(s->passwd, m->user,
-				   params_str(s->params, "home_mailbox"),
-				   &j->spec.id, &err);
+	if (m->kind == OPEN_LOCAL) {
+		rc = place_local(s, m->user, &j->spec, &err);
+	} else if (m->kind == OPEN_VIRTUAL) {
+		rc = place_virtual(s, STR_NULL, &j->spec, &err);
+	} else if (m->kind == OPEN_VIRTUAL_MBOX && m->path.n) {
+		rc = place_virtual(s, m->path, &j->spec, &err);
 	} else {
 		rc = err_set(&err, ERR_PERM, EINVAL, "no such kind");
 	}

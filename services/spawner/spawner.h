@@ -20,7 +20,11 @@ struct spawner {
 	struct id_bounds bounds;
 	struct tree trees[TREES_MAX];
 	size_t ntrees;
-	struct str passwd; /* mapped */
+	/* mail_spool_directory, if home_mailbox is empty; "": none.  Its
+	 * group, if that may write there, is the one of those who deliver. */
+	struct tree spool;
+	uint32_t spool_gid; /* 0: none */
+	struct str passwd;  /* mapped */
 	struct list jobs;
 	uint64_t blind_ms;		 /* when it was last said; 0: never */
 	void (*idle)(struct spawner *s); /* when draining: no job is left */

@@ -122,10 +122,6 @@ finds_system_users(void **state)
 		assert_string_equal(id.home, rows[i].home);
 		assert_string_equal(id.mail, "Maildir");
 	}
-	assert_int_equal(
-		policy_passwd(STR(passwd), STR("alice"), STR(""), &id, &err),
-		-1);
-	assert_int_equal(err.class, ERR_TEMP);
 }
 
 static void

@@ -136,10 +136,10 @@ good_child(const struct child_spec *spec, const struct child_env *env,
 	   int spawner, int birth)
 {
 	struct err err;
+	int mbox;
 
 	close_others(spec, spawner, birth);
-	(void)env;
-	if (child_open_root(spec, &err) < 0) {
+	if (child_open_root(spec, env, &mbox, &err) < 0) {
 		char why[300];
 
 		snprintf(why, sizeof(why), "T%s", err.text);
@@ -301,6 +301,7 @@ load_params(struct rig *r)
 		 "virtual_uid_maps = static:5000\n"
 		 "virtual_gid_maps = static:5000\n"
 		 "home_mailbox = Maildir/\n"
+		 "mail_spool_directory = /nonexistent\n"
 		 "home_parents = %s/home\n"
 		 "first_valid_uid = 1000\nlast_valid_uid = 59999\n"
 		 "first_valid_gid = 1000\nlast_valid_gid = 59999\n",

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+#include "store/mbox_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fsx.h"
+#include "base/log.h"
+
+static int
+check_file(const char *name, const struct stat *st, bool strict,
+	   struct err *err)
+{
+	const char *wrong = NULL;
+
+	if (!S_ISREG(st->st_mode))
+		wrong = "is not a regular file";
+	else if (st->st_nlink != 1)
+		wrong = "has several names (hard links)";
+	else if (strict && st->st_uid != geteuid())
+		wrong = "is not owned by the recipient "
+			"(strict_mailbox_ownership)";
+	if (!wrong)
+		return 0;
+	return err_set(err, ERR_TEMP, EPERM, "mailbox %s %s", name, wrong);
+}
+
+int
+mbox_file_open(int dir, const char *name, mode_t mode, bool strict,
+	       struct err *err)
+{
+	/* Should a FIFO stand there: no waiting. */
+	const int flags = O_RDWR | O_APPEND | O_NONBLOCK | O_NOCTTY;
+	struct stat st;
+	int fd = -1;
+
+	if (fsx_fstatat(dir, name, &st) < 0) {
+		if (errno != ENOENT)
+			return err_sys(err, errno, "mailbox %s", name);
+		if (fsx_make_file(dir, name, mode) < 0 && errno != EEXIST)
+			return err_sys(err, errno, "create mailbox %s", name);
+	} else if (check_file(name, &st, strict, err) < 0) {
+		return -1; /* before it is opened, be it a device */
+	}
+	fd = fsx_open(dir, name, flags, 0);
+	if (fd < 0)
+		return err_sys(err, errno, "open mailbox %s", name);
+	if (fsx_fstat(fd, &st) < 0)
+		err_sys(err, errno, "mailbox %s", name);
+	else if (check_file(name, &st, strict, err) == 0)
+		return fd;
+	fsx_close(fd);
+	return -1;
+}
+
+int
+mbox_file_init(struct mbox_file *f, int dir, const char *name, int fd,
+	       struct err *err)
+{
+	*f = (struct mbox_file){ .dir = dir,
+				 .fd = fd,
+				 .name = name,
+				 .use_fcntl = true,
+				 .use_dotlock = true };
+	if (strlen(name) > MBOX_NAME_MAX)
+		return err_set(err, ERR_PERM, ENAMETOOLONG,
+			       "mailbox %s: name too long", name);
+	(void)snprintf(f->lock_name, sizeof(f->lock_name), "%s.lock", name);
+	return 0;
+}
+
+/* Is it still this file that the name stands for? */
+static bool
+is_current(const struct mbox_file *f)
+{
+	struct stat mine, there;
+
+	return fsx_fstat(f->fd, &mine) == 0 &&
+	       fsx_fstatat(f->dir, f->name, &there) == 0 &&
+	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
+}
+
+/* Whoever made it has died, or the machine. */
+static bool
+is_stale(const struct mbox_file *f)
+{
+	struct stat st;
+
+	return f->stale_s && fsx_fstatat(f->dir, f->lock_name, &st) == 0 &&
+	       st.st_mtime + (time_t)f->stale_s <
+		       (time_t)(clock_wall_us() / 1000000);
+}
+
+static enum mbox_lock
+dotlock(const struct mbox_file *f, struct err *err)
+{
+	if (fsx_make_file(f->dir, f->lock_name, 0600) == 0)
+		return MBOX_LOCKED;
+	if (errno == EEXIST && is_stale(f)) {
+		log_warn("%s is older than stale_lock_time: removed",
+			 f->lock_name);
+		if (fsx_unlink(f->dir, f->lock_name) == 0 &&
+		    fsx_make_file(f->dir, f->lock_name, 0600) == 0)
+			return MBOX_LOCKED;
+	}
+	if (errno == EEXIST || errno == ENOENT)
+		return MBOX_BUSY;
+	err_sys(err, errno, "create %s", f->lock_name);
+	return MBOX_FAILED;
+}
+
+enum mbox_lock
+mbox_file_lock(struct mbox_file *f, struct err *err)
+{
+	enum mbox_lock r = MBOX_LOCKED;
+
+	if (f->use_fcntl && fsx_lock(f->fd, false) < 0) {
+		if (errno == EAGAIN || errno == EACCES)
+			return MBOX_BUSY;
+		err_sys(err, errno, "lock mailbox %s", f->name);
+		return MBOX_FAILED;
+	}
+	if (f->use_dotlock)
+		r = dotlock(f, err);
+	f->locked = r == MBOX_LOCKED;
+	if (f->locked && !is_current(f)) {
+		mbox_file_unlock(f);
+		return MBOX_REPLACED;
+	}
+	/* Who has the other lock waits for this one: never keep one alone. */
+	if (!f->locked && f->use_fcntl)
+		(void)!fsx_unlock(f->fd);
+	return r;
+}
+
+void
+mbox_file_unlock(struct mbox_file *f)
+{
+	if (f->use_dotlock && fsx_unlink(f->dir, f->lock_name) < 0 &&
+	    errno != ENOENT)
+		log_warn("%s: cannot be removed: %m", f->lock_name);
+	if (f->use_fcntl)
+		(void)!fsx_unlock(f->fd);
+	f->locked = false;
+}

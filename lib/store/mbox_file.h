@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef STORE_MBOX_FILE_H
+#define STORE_MBOX_FILE_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "store/maildir.h"
+
+/*
+ * An mbox file and its locks, as other programs know them: fcntl on the file
+ * first, then a file NAME.lock beside it (Debian Policy 11.6).
+ */
+enum { MBOX_NAME_MAX = MAILDIR_NAME_MAX - 5 }; /* room for ".lock" */
+
+/*
+ * Open name in dir to read and append, made with mode if it is missing.  No
+ * link is followed, nothing is waited for.  Refused (ERR_TEMP, EPERM) is what
+ * is no regular file, has several names, or, if strict, is another user's.
+ */
+ERR_WARN_UNUSED int mbox_file_open(int dir, const char *name, mode_t mode,
+				   bool strict, struct err *err);
+
+struct mbox_file {
+	int dir, fd; /* the caller's */
+	const char *name;
+	char lock_name[MAILDIR_NAME_MAX + 1];
+	bool use_fcntl, use_dotlock; /* which locks; set after init */
+	unsigned stale_s;	     /* a NAME.lock of that age is nobody's */
+	bool locked;
+};
+
+/* name must live as long. */
+ERR_WARN_UNUSED int mbox_file_init(struct mbox_file *f, int dir,
+				   const char *name, int fd, struct err *err);
+
+enum mbox_lock {
+	MBOX_LOCKED,
+	MBOX_BUSY,     /* others have it: again later */
+	MBOX_REPLACED, /* another file stands there now, or none */
+	MBOX_FAILED,   /* err says why */
+};
+/* Waits for nothing. */
+ERR_WARN_UNUSED enum mbox_lock mbox_file_lock(struct mbox_file *f,
+					      struct err *err);
+void mbox_file_unlock(struct mbox_file *f);
+
+#endif
