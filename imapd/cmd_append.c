@@ -109,8 +109,10 @@ open_box(struct imap_session *s, struct imap_append *a, struct str name)
 	struct err err;
 
 	a->mb = mailbox_open(s->user->store, name, &err);
-	if (a->mb)
+	if (a->mb) {
+		imap_say_typed(s, "", name);
 		return true;
+	}
 	if (err.code == ENOENT) /* RFC 9051 6.3.12 */
 		imap_reply(s, "NO [TRYCREATE] No such mailbox");
 	else

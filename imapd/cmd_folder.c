@@ -44,8 +44,7 @@ imap_cmd_create(struct imap_session *s, struct imap_in *in)
 		imap_reply_err(s, &err);
 		return;
 	}
-	if (s->typed.p)
-		imap_say_name(s, name, s->typed);
+	imap_say_typed(s, "", name);
 	imap_reply(s, "OK CREATE completed");
 }
 
@@ -55,8 +54,14 @@ imap_cmd_delete(struct imap_session *s, struct imap_in *in)
 	struct str name;
 	struct err err;
 
-	if (one_name(s, in, &name))
-		answer(s, store_delete(s->user->store, name, &err), &err);
+	if (!one_name(s, in, &name))
+		return;
+	if (store_delete(s->user->store, name, &err) < 0) {
+		imap_reply_err(s, &err);
+		return;
+	}
+	imap_say_typed(s, "\\NonExistent", name);
+	imap_reply(s, "OK DELETE completed");
 }
 
 void

@@ -109,14 +109,17 @@ imap_put_name(const struct imap_session *s, struct buf *b, struct str name)
 	buf_fini(&utf8);
 }
 
-void
-imap_say_name(struct imap_session *s, struct str name, struct str old)
+static void
+say_list(struct imap_session *s, const char *attr, struct str name,
+	 struct str old)
 {
 	struct buf *out = imap_out(s);
 
 	if (!s->rev2)
 		return;
-	buf_addf(out, "* LIST () \"%c\" ", STORE_SEPARATOR);
+	if (name.n && name.p[name.n - 1] == STORE_SEPARATOR)
+		name.n--;
+	buf_addf(out, "* LIST (%s) \"%c\" ", attr, STORE_SEPARATOR);
 	imap_put_name(s, out, name);
 	if (old.p) {
 		buf_add_c(out, " (\"OLDNAME\" (");
@@ -124,4 +127,17 @@ imap_say_name(struct imap_session *s, struct str name, struct str old)
 		buf_add_c(out, "))");
 	}
 	buf_add_c(out, "\r\n");
+}
+
+void
+imap_say_name(struct imap_session *s, struct str name, struct str old)
+{
+	say_list(s, "", name, old);
+}
+
+void
+imap_say_typed(struct imap_session *s, const char *attr, struct str name)
+{
+	if (s->typed.p)
+		say_list(s, attr, name, s->typed);
 }

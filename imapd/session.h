@@ -217,6 +217,9 @@ void imap_put_name(const struct imap_session *s, struct buf *b,
  * one selected (RFC 9051 6.3.2; old is s->typed then), or one that has another
  * name now (6.3.9.7).  old: UTF-8, .p NULL: none.  Others are told nothing. */
 void imap_say_name(struct imap_session *s, struct str name, struct str old);
+/* The same of the mailbox a command was about, if its name came in another form
+ * than it has (6.3.9.7).  attr: "\\NonExistent", if it is gone; "". */
+void imap_say_typed(struct imap_session *s, const char *attr, struct str name);
 
 /* --- append.c: the message behind APPEND's last literal */
 /* COLLECT_APPEND: look at the arguments, refuse or begin to receive. */
