@@ -75,10 +75,11 @@ read_file(struct store *st, struct buf *text, struct err *err)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_sys(err, errno, "%s", file);
 	while ((n = fsx_read(fd, part, sizeof(part))) > 0)
-		buf_add(text, part, (size_t)n);
+		if (buf_add(text, part, (size_t)n) < 0)
+			break;
 	if (n < 0)
 		err_sys(err, errno, "%s", file);
-	else if (buf_overflown(text))
+	else if (n > 0)
 		n = err_set(err, ERR_PERM, EFBIG, "%s is too long", file);
 	fsx_close(fd);
 	return n < 0 ? -1 : 0;
