@@ -13,7 +13,12 @@
 #include "poke.h"
 #include "proc.h"
 
-enum { KEY_MAX = 3000 };
+enum {
+	KEY_MAX = 3000,
+	/* A user who makes them stand still, by a lock on a file of his, say,
+	 * has so many and no more. */
+	STUCK_MAX = 2,
+};
 
 static const struct chan_row *
 row_of(uint8_t service)
@@ -303,6 +308,22 @@ proc_fork(struct proc *p)
 	return -1;
 }
 
+/* Processes for the same that were given up and have not ended. */
+static unsigned
+count_stuck(const struct procs *ps, struct str key)
+{
+	const struct proc *p;
+	struct list *it;
+	unsigned n = 0;
+
+	list_for_each (it, &ps->list) {
+		p = LIST_OF(it, struct proc, link);
+		n += p->state == PROC_GONE && p->asker &&
+		     str_eq(str_mem(p->key, p->keylen), key);
+	}
+	return n;
+}
+
 static struct proc *
 proc_start(struct procs *ps, const struct child_spec *spec, struct str key,
 	   struct err *err)
@@ -315,6 +336,12 @@ proc_start(struct procs *ps, const struct child_spec *spec, struct str key,
 			"the process of %s ended badly again and again, next "
 			"one in %u s",
 			spec->id.user, (unsigned)((wait + 999) / 1000));
+		return NULL;
+	}
+	if (count_stuck(ps, key) >= STUCK_MAX) {
+		err_set(err, ERR_TEMP, EAGAIN,
+			"%d processes of %s do not answer, no other is started",
+			STUCK_MAX, spec->id.user);
 		return NULL;
 	}
 	if (ps->n >= ps->limit) {

@@ -588,7 +588,6 @@ a_client_survives_one_death(void **state)
 	rig_close(&r);
 }
 
-/* A process that dies at every start is not forked at every login. */
 /* What a user's process answers is judged by what it was asked. */
 static void
 a_lie_is_no_answer(void **state)
@@ -609,6 +608,31 @@ a_lie_is_no_answer(void **state)
 	rig_close(&r);
 }
 
+/* A user who makes his processes stand still gets no more and more of them. */
+static void
+few_stand_still(void **state)
+{
+	char text[200];
+	struct rig r;
+	uint32_t i;
+
+	(void)state;
+	rig_open(&r);
+	r.spawner.procs.child = lying_child;
+	for (i = 1; i <= 4; i++) {
+		start(&r, i, SVC_IMAPD, "mail/d/al", "a1", text);
+		assert_ptr_equal(r.def, &msg_spawn_fail_def);
+		assert_int_equal(r.class, DELIVER_TEMP);
+	}
+	assert_non_null(strstr(r.text, "do not answer"));
+	assert_int_equal(r.spawner.procs.n, 2);
+	r.spawner.procs.child = good_child;
+	start(&r, 5, SVC_POP3D, "mail/d/al", "", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	rig_close(&r);
+}
+
+/* A process that dies at every start is not forked at every login. */
 static void
 hot_loops_are_braked(void **state)
 {
@@ -737,6 +761,7 @@ main(void)
 		cmocka_unit_test(authd_alone_says_who),
 		cmocka_unit_test(a_client_survives_one_death),
 		cmocka_unit_test(a_lie_is_no_answer),
+		cmocka_unit_test(few_stand_still),
 		cmocka_unit_test(hot_loops_are_braked),
 		cmocka_unit_test(qmgr_gets_channels),
 		cmocka_unit_test(qmgr_is_told_why_not),
