@@ -2,6 +2,8 @@
 /* The process of one user: entry from spawner, sessions, store. */
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "entry.h"
@@ -10,7 +12,7 @@
 #include "net/chan.h"
 #include "session.h"
 
-enum { LINGER_S = 10 };
+enum { LINGER_S = 10, STACK_USED = 256 * 1024 };
 
 static void
 on_watch(evutil_socket_t fd, short what, void *arg)
@@ -48,6 +50,18 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 		log_warn("out of memory");
 }
 
+/* What a search or a folder's first scan needed of the stack is given back.
+ * Below it is nothing of ours for far more than that. */
+static void
+trim_stack(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	here = here / page * page - page; /* calls from here have some, too */
+	(void)madvise((char *)here - STACK_USED, STACK_USED, MADV_DONTNEED);
+}
+
 static void
 on_work(evutil_socket_t fd, short what, void *arg)
 {
@@ -62,6 +76,7 @@ on_work(evutil_socket_t fd, short what, void *arg)
 		/* Nobody does anything: most processes are so, most of the
 		 * time. */
 		malloc_trim(0);
+		trim_stack();
 		return;
 	}
 	again = (struct timeval){ ms / 1000, ms % 1000 * 1000 };
