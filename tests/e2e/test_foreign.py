@@ -42,6 +42,9 @@ class World:
         self.instance, self.user = i, user
         self.random = random.Random(ph.SEED)
         self.house = homes.House(i, user)
+        uid = self.house.uid
+        self.passwd = i.dir / "passwd"
+        self.passwd.write_text(f"owner:x:{uid}:{uid}::/mnt:/bin/sh\n")
         self.lock = threading.Lock()
         self.want = {f: {} for f in FOLDERS}    # {folder: {mark: {flags}}}
         self.uids = {}          # (folder, UID): mark, as sessions saw it
@@ -138,12 +141,10 @@ def in_house(world, *command):
     """A command of the mailbox's owner, to whom it is /mnt: the directories
     of tests are root's alone.  mutt wants an owner who has a name."""
     uid = world.house.uid
-    passwd = world.instance.dir / "passwd"
-    passwd.write_text(f"owner:x:{uid}:{uid}::/mnt:/bin/sh\n")
     return ["unshare", "-m", "--propagation", "private", "/bin/sh", "-c",
             'mount --bind "$0" /etc/passwd && mount --bind "$1" /mnt && '
             f'shift && exec setpriv --clear-groups --reuid={uid} '
-            f'--regid={uid} "$@"', passwd, world.house.store, *command]
+            f'--regid={uid} "$@"', world.passwd, world.house.store, *command]
 
 
 class Procmail(Actor):
