@@ -45,6 +45,36 @@ test_files_go_first(void **state)
 	assert_true(there(e, "Maildir/cur/1000.x:2,S"));
 	mailbox_release(mb);
 }
+/* Others rename a file before its name has followed its flags, which have
+ * changed often: each file's name is right when the process ends. */
+static void
+test_files_move_first(void **state)
+{
+	struct env *e = *state;
+	struct flag_change c = { .how = FLAGS_ADD, .flags = MAILDIR_FLAGGED };
+	struct mailbox *mb;
+	char path[64];
+	uint32_t uid = 1;
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		snprintf(path, sizeof(path), "Maildir/cur/%zu.x:2,", 1000 + i);
+		put(e, path, "x\n");
+	}
+	mb = box(e, "INBOX");
+	for (i = 0; i < 501; i++) {
+		c.how = i % 2 ? FLAGS_REMOVE : FLAGS_ADD;
+		assert_int_equal(mailbox_change(mb, &uid, 1, &c, &e->err), 0);
+	}
+	flag_all(e, mb, 3);
+	rename_file(e, "Maildir/cur/1000.x:2,", "Maildir/cur/1000.x:2,R");
+	store_finish(e->st);
+	assert_true(there(e, "Maildir/cur/1000.x:2,FRS"));
+	assert_true(there(e, "Maildir/cur/1001.x:2,S"));
+	assert_true(there(e, "Maildir/cur/1002.x:2,S"));
+	mailbox_release(mb);
+}
+
 /* A folder that is removed while it is open is deleted, and does not keep the
  * process busy with what cannot be written any more. */
 static void
@@ -249,7 +279,7 @@ main(void)
 		ROW(test_log_in_the_way),  ROW(test_directory_replaced),
 		ROW(test_tmp_replaced),	   ROW(test_renamed_by_others),
 		ROW(test_long_name),	   ROW(test_fifos),
-		ROW(test_told_by_another),
+		ROW(test_told_by_another), ROW(test_files_move_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,7 @@ enum {
 	PORTION = 1000,	       /* renames a call, and for a sync */
 	DUE_MAX = 65536,       /* more: all messages are looked at */
 	MANY = 1000,
+	ROUNDS = 8, /* of looking where files are, at the end */
 };
 
 /* --- what is due -----------------------------------------------------------
@@ -150,6 +151,18 @@ was_renamed(const struct sweep *s, size_t slot)
 	return false;
 }
 
+/* A message whose flags change often is due often. */
+static bool
+failed_already(const struct sweep *s, uint32_t uid)
+{
+	size_t i;
+
+	for (i = 0; i < s->nagain; i++)
+		if (s->again[i] == uid)
+			return true;
+	return false;
+}
+
 static void
 rename_one(struct mailbox *mb, const struct message *m, struct sweep *s)
 {
@@ -210,7 +223,8 @@ sweep(struct mailbox *mb)
 		return false;
 	}
 	while (s.n + s.nagain < PORTION && (m = next_due(mb)))
-		rename_one(mb, m, &s);
+		if (!failed_already(&s, m->uid))
+			rename_one(mb, m, &s);
 	for (i = 0; i < s.n; i++)
 		index_named(mb->ix, s.slot[i], s.disk[i]);
 	if (s.n) {
@@ -319,13 +333,15 @@ work_box(struct mailbox *mb)
 }
 
 /* What inotify told while something else was done, also of another folder: its
- * descriptor will not say so again. */
+ * descriptor will not say so again.  Files that are to be renamed are looked
+ * for also when nobody has the folder open. */
 static void
 take_told(struct mailbox *mb)
 {
 	struct err err;
 
-	if (mb->refs && (mb->dirty_new || mb->dirty_cur || mb->events.n) &&
+	if ((mb->refs || mb->due_ms) &&
+	    (mb->dirty_new || mb->dirty_cur || mb->events.n) &&
 	    mailbox_refresh(mb, &err) < 0)
 		log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
 }
@@ -356,21 +372,35 @@ store_work(struct store *st, int *ms)
 		summary_write(st);
 }
 
+/* All that is due.  Where somebody else was at work, what is left is due again
+ * when the scan has told where the files are. */
+static void
+sweep_all(struct mailbox *mb)
+{
+	struct err err;
+	int i;
+
+	for (i = 0; i < ROUNDS && !mb->deleted; i++) {
+		while (sweep(mb))
+			;
+		if (!mb->dirty_new && !mb->dirty_cur && !mb->events.n)
+			break;
+		if (mailbox_refresh(mb, &err) < 0) {
+			log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
+			break;
+		}
+	}
+	mb->due_ms = 0;
+}
+
 void
 work_finish(struct mailbox *mb, bool wait)
 {
 	const struct timespec moment = { .tv_nsec = (STAMP_MS + 5) * 1000000l };
-	struct err err;
 
 	if (mb->deleted)
 		return;
-	mb->due_ms = 1;
-	while (sweep(mb))
-		;
-	mb->due_ms = 0;
-	if (mb->dirty_new || mb->dirty_cur || mb->events.n)
-		if (mailbox_refresh(mb, &err) < 0)
-			log_warn("%s: %s", mb->name, LOGQ(str_of(err.text)));
+	sweep_all(mb);
 	if (mb->deleted)
 		return;
 	if (!scan_settle(mb) && wait) {
