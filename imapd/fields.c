@@ -71,7 +71,13 @@ is_one_of(struct str name, const struct str *v, size_t n)
 static bool
 is_kept(struct str name)
 {
-	return is_one_of(name, kept, sizeof(kept) / sizeof(kept[0]));
+	size_t from = 0, n = 0, all = sizeof(kept) / sizeof(kept[0]);
+
+	while (from < all && kept[from].n < name.n)
+		from++;
+	while (from + n < all && kept[from + n].n == name.n)
+		n++;
+	return is_one_of(name, kept + from, n);
 }
 
 static void

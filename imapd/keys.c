@@ -14,14 +14,25 @@ enum {
 	TOO_LONG = 0xfffe,
 	HEAD = 14, /* bytes before the lengths */
 	LENGTHS = HEAD + 2 * KEYS_FIELDS + 2,
-	UNCUT_MAX = 1000000, /* of what will be cut */
+	VALUES_MAX = 32,     /* fields of a name; more are not kept */
+	UNCUT_MAX = 1000000, /* of what will be cut, or is not kept */
 	ADDRS_MAX = 1000000, /* of the pool for addresses */
 };
 
+struct values { /* of the fields of a name */
+	struct str v[VALUES_MAX];
+	size_t n; /* that there were */
+};
+
 struct builder {
-	struct buf text[KEYS_FIELDS];
-	bool seen[KEYS_FIELDS];
-	bool dated, reply, referred;
+	struct buf *out;
+	size_t start; /* of the blob in out */
+	struct values values[KEYS_SEARCHED];
+	/* The first address of each of these. */
+	struct imf_addr first[KEYS_SEARCHED];
+	struct pool pool; /* of addresses */
+	struct buf text, decoded;
+	bool dated, reply;
 	int64_t day, moment;
 	uint64_t id;
 	uint64_t refs[KEYS_REFS_MAX]; /* a ring */
@@ -31,15 +42,18 @@ struct builder {
 int
 imap_keys_field_of(struct str name)
 {
-	static const char *const names[KEYS_SEARCHED] = {
-		[KEYS_SUBJECT] = "Subject", [KEYS_FROM] = "From",
-		[KEYS_TO] = "To",	    [KEYS_CC] = "Cc",
-		[KEYS_BCC] = "Bcc",	    [KEYS_MESSAGE_ID] = "Message-ID",
+	static const struct str names[KEYS_SEARCHED] = {
+		[KEYS_SUBJECT] = STR("Subject"),
+		[KEYS_FROM] = STR("From"),
+		[KEYS_TO] = STR("To"),
+		[KEYS_CC] = STR("Cc"),
+		[KEYS_BCC] = STR("Bcc"),
+		[KEYS_MESSAGE_ID] = STR("Message-ID"),
 	};
 	int i;
 
 	for (i = 0; i < KEYS_SEARCHED; i++)
-		if (str_ieq(name, str_of(names[i])))
+		if (str_ieq(name, names[i]))
 			return i;
 	return -1;
 }
@@ -47,19 +61,22 @@ imap_keys_field_of(struct str name)
 /* --- texts -----------------------------------------------------------------
  */
 
+/* decoded: some memory. */
 static void
-fold_value(struct buf *out, struct str value)
+fold_value(struct buf *out, struct str value, struct buf *decoded)
 {
-	size_t before = out->n, i;
-	struct buf text;
+	size_t before = out->n;
+	char *tab, *end;
 
-	buf_init(&text, 4 * value.n + 8);
-	text_decode_header(&text, value);
-	text_fold(out, buf_str(&text));
-	for (i = before; i < out->n; i++)
-		if (out->p[i] == '\t') /* a fold, mostly */
-			out->p[i] = ' ';
-	buf_fini(&text);
+	buf_reset(decoded);
+	text_decode_header(decoded, value);
+	text_fold(out, buf_str(decoded));
+	if (out->n == before)
+		return;
+	end = out->p + out->n;
+	for (tab = out->p + before;
+	     (tab = memchr(tab, '\t', (size_t)(end - tab)));)
+		*tab = ' '; /* a fold, mostly */
 }
 
 static void
@@ -94,14 +111,15 @@ has_addresses(int field)
  * characters, comments).
  */
 static void
-add_addresses(struct buf *out, const struct imf_addr *v, size_t n)
+add_addresses(struct buf *out, const struct imf_addr *v, size_t n,
+	      struct buf *decoded)
 {
 	size_t i, at;
 
 	for (i = 0; i < n && !buf_overflown(out); i++) {
 		at = out->n;
 		buf_add_byte(out, '\0');
-		fold_value(out, v[i].name);
+		fold_value(out, v[i].name, decoded);
 		keep_if_new(out, at);
 		at = out->n;
 		buf_add_byte(out, '\0');
@@ -113,85 +131,95 @@ add_addresses(struct buf *out, const struct imf_addr *v, size_t n)
 void
 imap_keys_text(struct buf *out, int field, struct str value)
 {
+	struct buf decoded;
 	struct imf_addr *v;
 	struct pool pool;
 	size_t n;
 
-	fold_value(out, value);
-	if (!has_addresses(field) || value.n > KEYS_TEXT_MAX)
-		return;
-	pool_init(&pool, ADDRS_MAX);
-	n = imf_addresses(&pool, value, &v);
-	add_addresses(out, v, n);
-	pool_fini(&pool);
+	buf_init(&decoded, UNCUT_MAX);
+	fold_value(out, value, &decoded);
+	if (has_addresses(field) && value.n <= KEYS_TEXT_MAX) {
+		pool_init(&pool, ADDRS_MAX);
+		n = imf_addresses(&pool, value, &v);
+		add_addresses(out, v, n, &decoded);
+		pool_fini(&pool);
+	}
+	buf_fini(&decoded);
 }
 
-/* What is for sorting needs no end. */
+/* One more field, to what k->text has of its name. */
 static void
-cut(struct buf *b)
+take_value(struct builder *k, int field, struct str value)
 {
-	if (b->n > KEYS_SORT_MAX)
-		b->n = KEYS_SORT_MAX;
+	bool fits = value.n <= KEYS_TEXT_MAX;
+	struct imf_addr *v;
+	size_t n;
+
+	if (fits)
+		fold_value(&k->text, value, &k->decoded);
+	else
+		k->text.overflown = true;
+	if (!has_addresses(field))
+		return;
+	n = imf_addresses(&k->pool, str_head(value, KEYS_TEXT_MAX), &v);
+	if (fits)
+		add_addresses(&k->text, v, n, &k->decoded);
+	if (n && !k->first[field].mailbox.p)
+		k->first[field] = v[0];
+}
+
+static void
+make_searched(struct builder *k, int field)
+{
+	const struct values *f = &k->values[field];
+	size_t i, n = f->n < VALUES_MAX ? f->n : VALUES_MAX;
+
+	for (i = 0; i < n; i++) {
+		if (i)
+			buf_add_byte(&k->text, '\0');
+		take_value(k, field, f->v[i]);
+	}
+	if (k->text.n > KEYS_TEXT_MAX || n < f->n)
+		k->text.overflown = true;
+}
+
+static void
+make_base(struct builder *k)
+{
+	struct buf base;
+
+	if (!k->values[KEYS_SUBJECT].n)
+		return;
+	buf_init(&base, UNCUT_MAX);
+	buf_reset(&k->decoded);
+	text_decode_header(&k->decoded, k->values[KEYS_SUBJECT].v[0]);
+	k->reply = imap_base_subject(&base, buf_str(&k->decoded));
+	text_fold(&k->text, buf_str(&base));
+	buf_fini(&base);
 }
 
 /* What SORT needs of the first address of a list. */
 static void
-take_first(struct builder *k, int field, const struct imf_addr *first)
+make_sorted(struct builder *k, int field)
 {
-	static const int sort[KEYS_FIELDS] = {
-		[KEYS_FROM] = KEYS_SORT_FROM,
-		[KEYS_TO] = KEYS_SORT_TO,
-		[KEYS_CC] = KEYS_SORT_CC,
+	static const struct {
+		int from;
+		bool display;
+	} rows[KEYS_FIELDS] = {
+		[KEYS_SORT_FROM] = { KEYS_FROM, false },
+		[KEYS_SORT_TO] = { KEYS_TO, false },
+		[KEYS_SORT_CC] = { KEYS_CC, false },
+		[KEYS_DISPLAY_FROM] = { KEYS_FROM, true },
+		[KEYS_DISPLAY_TO] = { KEYS_TO, true },
 	};
-	struct buf *b;
+	const struct imf_addr *first = &k->first[rows[field].from];
 
-	if (!sort[field])
-		return;
-	b = &k->text[sort[field]];
-	text_fold(b, first->mailbox);
-	cut(b);
-	if (field == KEYS_CC)
-		return;
-	b = &k->text[field == KEYS_FROM ? KEYS_DISPLAY_FROM : KEYS_DISPLAY_TO];
-	if (first->name.n)
-		fold_value(b, first->name);
+	if (!rows[field].display)
+		text_fold(&k->text, first->mailbox);
+	else if (first->name.n)
+		fold_value(&k->text, first->name, &k->decoded);
 	else
-		fold_address(b, first);
-	cut(b);
-}
-
-static void
-take_addresses(struct builder *k, int field, struct str value)
-{
-	struct buf *out = &k->text[field];
-	struct imf_addr *v;
-	struct pool pool;
-	size_t n;
-
-	pool_init(&pool, ADDRS_MAX);
-	n = imf_addresses(&pool, str_head(value, KEYS_TEXT_MAX), &v);
-	if (value.n <= KEYS_TEXT_MAX) {
-		fold_value(out, value);
-		add_addresses(out, v, n);
-	}
-	if (n && !k->seen[field])
-		take_first(k, field, &v[0]);
-	pool_fini(&pool);
-}
-
-static void
-take_base(struct builder *k, struct str value)
-{
-	struct buf text, base;
-
-	buf_init(&text, UNCUT_MAX);
-	buf_init(&base, UNCUT_MAX);
-	text_decode_header(&text, value);
-	k->reply = imap_base_subject(&base, buf_str(&text));
-	text_fold(&k->text[KEYS_BASE], buf_str(&base));
-	cut(&k->text[KEYS_BASE]);
-	buf_fini(&base);
-	buf_fini(&text);
+		fold_address(&k->text, first);
 }
 
 /* --- message ids -----------------------------------------------------------
@@ -203,6 +231,35 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+static uint64_t
+hash_id(struct str id)
+{
+	static const uint8_t key[16] = "message ids";
+	uint64_t hash = enc_siphash(key, id.p, id.n);
+
+	return hash + (hash == 0);
+}
+
+/* An id as they mostly are, at the start of s, behind "<": its length; 0: not
+ * so simple, or none. */
+static size_t
+simple_id(struct str s)
+{
+	size_t i, at = 0;
+	char c;
+
+	for (i = 0; i < s.n; i++) {
+		c = s.p[i];
+		if (c == '>')
+			return at > 1 && at < i ? i : 0;
+		if (c == '<' || c == '"' || is_blank(c))
+			return 0;
+		if (c == '@')
+			at = i + 1;
+	}
+	return 0;
+}
+
 /*
  * The next "<left@right>" of *rest; its hash, 0: no more.  Quotes around the
  * left side that need not be there make no difference (RFC 5256 3).
@@ -210,17 +267,22 @@ is_blank(char c)
 static uint64_t
 next_id(struct str *rest)
 {
-	static const uint8_t key[16] = "message ids";
 	bool in = false, quoted = false;
-	uint64_t hash;
+	uint64_t hash = 0;
 	struct buf id;
-	size_t at = 0;
+	size_t at = 0, n;
 	char c;
 
 	buf_init(&id, rest->n);
 	for (; rest->n; *rest = str_from(*rest, 1)) {
 		c = rest->p[0];
 		if (c == '<' && !quoted) {
+			n = simple_id(str_from(*rest, 1));
+			if (n) {
+				hash = hash_id(str_mem(rest->p + 1, n));
+				*rest = str_from(*rest, n + 2);
+				break;
+			}
 			in = true;
 			at = 0;
 			buf_reset(&id);
@@ -230,8 +292,11 @@ next_id(struct str *rest)
 			quoted = !quoted;
 		} else if (c == '>' && !quoted) {
 			in = false;
-			if (at > 1 && at < id.n)
+			if (at > 1 && at < id.n) {
+				hash = hash_id(buf_str(&id));
+				*rest = str_from(*rest, 1);
 				break;
+			}
 		} else {
 			if (c == '\\' && quoted && rest->n > 1)
 				*rest = str_from(*rest, 1);
@@ -239,12 +304,6 @@ next_id(struct str *rest)
 			if (c == '@' && !quoted)
 				at = id.n;
 		}
-	}
-	hash = 0;
-	if (rest->n) {
-		*rest = str_from(*rest, 1);
-		hash = enc_siphash(key, id.p, id.n);
-		hash += hash == 0;
 	}
 	buf_fini(&id);
 	return hash;
@@ -263,42 +322,33 @@ take_refs(struct builder *k, struct str value, size_t max)
  */
 
 static void
-take_searched(struct builder *k, int field, struct str value)
-{
-	struct buf *out = &k->text[field];
-
-	if (k->seen[field])
-		buf_add_byte(out, '\0');
-	if (value.n > KEYS_TEXT_MAX)
-		out->overflown = true;
-	if (has_addresses(field))
-		take_addresses(k, field, value);
-	else if (value.n <= KEYS_TEXT_MAX)
-		fold_value(out, value);
-	if (field == KEYS_SUBJECT && !k->seen[field])
-		take_base(k, value);
-	if (field == KEYS_MESSAGE_ID && !k->seen[field])
-		k->id = next_id(&value);
-	k->seen[field] = true;
-}
-
-static void
 take_fields(struct builder *k, struct str header)
 {
 	struct str date = STR_NULL, references = STR_NULL, reply = STR_NULL;
+	struct str id;
+	struct values *values;
 	struct imf_field f;
 	int field;
 
 	while (imf_next(&header, &f)) {
 		field = imap_keys_field_of(f.name);
-		if (field >= 0)
-			take_searched(k, field, f.value);
-		else if (!date.p && str_ieq(f.name, STR("Date")))
+		if (field >= 0) {
+			values = &k->values[field];
+			if (values->n < VALUES_MAX)
+				values->v[values->n] = f.value;
+			values->n++;
+		} else if (!date.p && str_ieq(f.name, STR("Date"))) {
 			date = f.value;
-		else if (!references.p && str_ieq(f.name, STR("References")))
+		} else if (!references.p &&
+			   str_ieq(f.name, STR("References"))) {
 			references = f.value;
-		else if (!reply.p && str_ieq(f.name, STR("In-Reply-To")))
+		} else if (!reply.p && str_ieq(f.name, STR("In-Reply-To"))) {
 			reply = f.value;
+		}
+	}
+	if (k->values[KEYS_MESSAGE_ID].n) {
+		id = k->values[KEYS_MESSAGE_ID].v[0];
+		k->id = next_id(&id);
 	}
 	k->dated = date.p && imf_date(date, &k->day, &k->moment) == 0;
 	/* RFC 5256 3, REFERENCES 1 A: without any, the one answered. */
@@ -311,15 +361,6 @@ take_fields(struct builder *k, struct str header)
  */
 
 static void
-put16(struct buf *out, size_t v)
-{
-	uint8_t b[2];
-
-	enc_put16(b, (uint16_t)v);
-	buf_add(out, b, sizeof(b));
-}
-
-static void
 put64(struct buf *out, uint64_t v)
 {
 	uint8_t b[8];
@@ -328,56 +369,75 @@ put64(struct buf *out, uint64_t v)
 	buf_add(out, b, sizeof(b));
 }
 
+/* Append the field; what its length is to say. */
 static size_t
-length_of(const struct builder *k, int field)
+put_field(struct builder *k, int field)
 {
-	if (buf_overflown(&k->text[field]))
+	buf_reset(&k->text);
+	if (field < KEYS_SEARCHED)
+		make_searched(k, field);
+	else if (field == KEYS_BASE)
+		make_base(k);
+	else
+		make_sorted(k, field);
+	if (buf_overflown(&k->text))
 		return TOO_LONG;
-	if (field < KEYS_SEARCHED && !k->seen[field])
+	if (field < KEYS_SEARCHED && !k->values[field].n)
 		return ABSENT;
-	return k->text[field].n;
+	if (field >= KEYS_SEARCHED && k->text.n > KEYS_SORT_MAX)
+		k->text.n = KEYS_SORT_MAX; /* needs no end */
+	buf_add_str(k->out, buf_str(&k->text));
+	return k->text.n;
 }
 
 static void
-put_blob(struct buf *out, const struct builder *k)
+put_blob(struct builder *k)
 {
 	size_t refs = k->nrefs, i, n;
-	uint8_t day[4];
+	struct buf *out = k->out;
+	char head[LENGTHS] = { VERSION };
 
-	buf_add_byte(out, VERSION);
-	buf_add_byte(out, (char)((k->dated ? HAS_DATE : 0) |
-				 (k->reply ? IS_REPLY : 0)));
-	enc_put32(day, (uint32_t)(int32_t)k->day);
-	buf_add(out, day, sizeof(day));
-	put64(out, (uint64_t)k->moment);
-	for (i = 0; i < KEYS_FIELDS; i++)
-		put16(out, length_of(k, (int)i));
+	buf_add(out, head, sizeof(head));
+	for (i = 0; i < KEYS_FIELDS; i++) {
+		n = put_field(k, (int)i);
+		enc_put16(head + HEAD + 2 * i, (uint16_t)n);
+	}
 	if (refs > KEYS_REFS_MAX)
 		refs = KEYS_REFS_MAX;
-	put16(out, refs);
-	for (i = 0; i < KEYS_FIELDS; i++) {
-		n = length_of(k, (int)i);
-		if (n < TOO_LONG)
-			buf_add(out, k->text[i].p, n);
-	}
 	put64(out, k->id);
 	for (i = k->nrefs - refs; i < k->nrefs; i++)
 		put64(out, k->refs[i % KEYS_REFS_MAX]);
+	head[1] = (char)((k->dated ? HAS_DATE : 0) | (k->reply ? IS_REPLY : 0));
+	enc_put32(head + 2, (uint32_t)(int32_t)k->day);
+	enc_put64(head + 6, (uint64_t)k->moment);
+	enc_put16(head + LENGTHS - 2, (uint16_t)refs);
+	if (!buf_overflown(out))
+		memcpy(out->p + k->start, head, sizeof(head));
 }
 
 void
 imap_keys_build(struct buf *out, struct str header)
 {
-	struct builder k = { 0 };
+	struct builder k;
 	size_t i;
 
-	for (i = 0; i < KEYS_FIELDS; i++)
-		buf_init(&k.text[i],
-			 i < KEYS_SEARCHED ? KEYS_TEXT_MAX : UNCUT_MAX);
+	k.out = out;
+	k.start = out->n;
+	for (i = 0; i < KEYS_SEARCHED; i++) {
+		k.values[i].n = 0;
+		k.first[i] = (struct imf_addr){ 0 };
+	}
+	k.reply = false;
+	k.id = k.nrefs = 0;
+	k.day = k.moment = 0;
+	pool_init(&k.pool, ADDRS_MAX);
+	buf_init(&k.text, UNCUT_MAX);
+	buf_init(&k.decoded, UNCUT_MAX);
 	take_fields(&k, header);
-	put_blob(out, &k);
-	for (i = 0; i < KEYS_FIELDS; i++)
-		buf_fini(&k.text[i]);
+	put_blob(&k);
+	pool_fini(&k.pool);
+	buf_fini(&k.text);
+	buf_fini(&k.decoded);
 }
 
 bool

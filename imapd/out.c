@@ -8,17 +8,17 @@ enum { QUOTED_MAX = 1000 };
 static int
 count_quoted(struct str s)
 {
+	bool odd = false;
 	int n = 0;
 	size_t i;
 
 	if (s.n > QUOTED_MAX)
 		return -1;
 	for (i = 0; i < s.n; i++) {
-		if ((unsigned char)s.p[i] - 0x20u > 0x5eu)
-			return -1;
+		odd |= (unsigned char)s.p[i] - 0x20u > 0x5eu;
 		n += s.p[i] == '"' || s.p[i] == '\\';
 	}
-	return n;
+	return odd ? -1 : n;
 }
 
 static void

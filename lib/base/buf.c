@@ -37,7 +37,7 @@ buf_shrink(struct buf *b, size_t keep)
 }
 
 char *
-buf_reserve(struct buf *b, size_t n)
+buf_grow(struct buf *b, size_t n)
 {
 	size_t need, size;
 	char *p;
@@ -52,8 +52,8 @@ buf_reserve(struct buf *b, size_t n)
 	while (size < need)
 		size = size > SIZE_MAX / 2 ? need : size * 2;
 	if (size > b->limit)
-		size = b->limit ? b->limit : 1;
-	p = realloc(b->p, size);
+		size = b->limit;
+	p = realloc(b->p, size ? size : 1);
 	if (!p) {
 		b->overflown = true;
 		return NULL;
@@ -61,19 +61,6 @@ buf_reserve(struct buf *b, size_t n)
 	b->p = p;
 	b->size = size;
 	return b->p + b->n;
-}
-
-int
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	char *to = buf_reserve(b, n);
-
-	if (!to)
-		return -1;
-	if (n)
-		memcpy(to, p, n);
-	b->n += n;
-	return 0;
 }
 
 int
@@ -86,12 +73,6 @@ int
 buf_add_c(struct buf *b, const char *cstring)
 {
 	return buf_add(b, cstring, strlen(cstring));
-}
-
-int
-buf_add_byte(struct buf *b, char c)
-{
-	return buf_add(b, &c, 1);
 }
 
 int

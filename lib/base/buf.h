@@ -15,7 +15,7 @@
 struct buf {
 	char *p;
 	size_t n;     /* bytes in use */
-	size_t size;  /* bytes allocated */
+	size_t size;  /* bytes that may be used, never more than limit */
 	size_t limit; /* never more than this in use */
 	bool overflown;
 };
@@ -28,10 +28,36 @@ void buf_reset(struct buf *b);
 /* As buf_reset(), and give memory above keep bytes back. */
 void buf_shrink(struct buf *b, size_t keep);
 
-int buf_add(struct buf *b, const void *p, size_t n);
+/* Room for n more bytes; NULL if the limit forbids it.  After writing m <= n
+ * bytes there the caller adds m to b->n. */
+char *buf_grow(struct buf *b, size_t n); /* the same */
+static inline char *
+buf_reserve(struct buf *b, size_t n)
+{
+	return n <= b->size - b->n && b->p ? b->p + b->n : buf_grow(b, n);
+}
+
+static inline int
+buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = buf_reserve(b, n);
+
+	if (!to)
+		return -1;
+	if (n)
+		memcpy(to, p, n);
+	b->n += n;
+	return 0;
+}
+
+static inline int
+buf_add_byte(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
 int buf_add_str(struct buf *b, struct str s);
 int buf_add_c(struct buf *b, const char *cstring);
-int buf_add_byte(struct buf *b, char c);
 int buf_addf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap)
@@ -39,9 +65,6 @@ int buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 /* Decimal without stdio: for the hot paths. */
 int buf_add_u64(struct buf *b, uint64_t v);
 
-/* Room for n more bytes; NULL if the limit forbids it.  After writing m <= n
- * bytes there the caller adds m to b->n. */
-char *buf_reserve(struct buf *b, size_t n);
 /* Drop the first n bytes (n <= b->n). */
 void buf_drop(struct buf *b, size_t n);
 

@@ -1,24 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "base/str.h"
 
-char
-ascii_lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
-char
-ascii_upper(char c)
-{
-	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
-}
-
-bool
-str_eq(struct str a, struct str b)
-{
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 int
 str_cmp(struct str a, struct str b)
 {
@@ -46,27 +28,20 @@ str_icmp(struct str a, struct str b)
 }
 
 bool
-str_ieq(struct str a, struct str b)
+str_ieq_bytes(const char *a, const char *b, size_t n)
 {
-	return a.n == b.n && str_icmp(a, b) == 0;
-}
+	size_t i;
 
-bool
-str_starts(struct str s, struct str prefix)
-{
-	return str_eq(str_head(s, prefix.n), prefix);
+	for (i = 0; i < n; i++)
+		if (a[i] != b[i] && ascii_lower(a[i]) != ascii_lower(b[i]))
+			return false;
+	return true;
 }
 
 bool
 str_istarts(struct str s, struct str prefix)
 {
 	return str_ieq(str_head(s, prefix.n), prefix);
-}
-
-bool
-str_ends(struct str s, struct str suffix)
-{
-	return s.n >= suffix.n && str_eq(str_from(s, s.n - suffix.n), suffix);
 }
 
 bool
@@ -100,22 +75,6 @@ str_search(struct str s, struct str needle)
 		return 0;
 	p = s.n ? memmem(s.p, s.n, needle.p, needle.n) : NULL;
 	return p ? p - s.p : -1;
-}
-
-struct str
-str_from(struct str s, size_t a)
-{
-	if (!s.p)
-		return STR_NULL;
-	if (a > s.n)
-		a = s.n;
-	return (struct str){ s.p + a, s.n - a };
-}
-
-struct str
-str_head(struct str s, size_t n)
-{
-	return (struct str){ s.p, n < s.n ? n : s.n };
 }
 
 static bool

@@ -18,6 +18,18 @@ struct str {
 /* For printf's "%.*s". */
 #define STR_FMT(s) (int)(s).n, (s).p ? (s).p : ""
 
+static inline char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static inline char
+ascii_upper(char c)
+{
+	return c >= 'a' && c <= 'z' ? (char)(c - 32) : c;
+}
+
 static inline struct str
 str_of(const char *cstring)
 {
@@ -30,14 +42,51 @@ str_mem(const void *p, size_t n)
 	return (struct str){ p, n };
 }
 
-bool str_eq(struct str a, struct str b);
+static inline bool
+str_eq(struct str a, struct str b)
+{
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
 /* ASCII case-insensitive, whatever the locale. */
-bool str_ieq(struct str a, struct str b);
+bool str_ieq_bytes(const char *a, const char *b, size_t n);
+static inline bool
+str_ieq(struct str a, struct str b)
+{
+	return a.n == b.n && str_ieq_bytes(a.p, b.p, a.n);
+}
+
 int str_cmp(struct str a, struct str b);
 int str_icmp(struct str a, struct str b);
-bool str_starts(struct str s, struct str prefix);
+/* The part from offset a (clamped); the first n bytes (clamped). */
+static inline struct str
+str_from(struct str s, size_t a)
+{
+	if (!s.p)
+		return STR_NULL;
+	if (a > s.n)
+		a = s.n;
+	return (struct str){ s.p + a, s.n - a };
+}
+
+static inline struct str
+str_head(struct str s, size_t n)
+{
+	return (struct str){ s.p, n < s.n ? n : s.n };
+}
+
+static inline bool
+str_starts(struct str s, struct str prefix)
+{
+	return str_eq(str_head(s, prefix.n), prefix);
+}
+
+static inline bool
+str_ends(struct str s, struct str suffix)
+{
+	return s.n >= suffix.n && str_eq(str_from(s, s.n - suffix.n), suffix);
+}
+
 bool str_istarts(struct str s, struct str prefix);
-bool str_ends(struct str s, struct str suffix);
 bool str_iends(struct str s, struct str suffix);
 
 /* Index of the first / last byte c, or -1. */
@@ -46,9 +95,6 @@ ptrdiff_t str_rfind(struct str s, char c);
 /* Index of needle in s, or -1. */
 ptrdiff_t str_search(struct str s, struct str needle);
 
-/* The part from offset a (clamped); the first n bytes (clamped). */
-struct str str_from(struct str s, size_t a);
-struct str str_head(struct str s, size_t n);
 /* Without blanks (space, tab, CR, LF) at both ends. */
 struct str str_trim(struct str s);
 
@@ -65,8 +111,5 @@ int str_u64(struct str s, uint64_t max, uint64_t *out);
 /* Copy into a fixed array with a NUL; false (and an empty string) if it does
  * not fit or holds a NUL. */
 bool str_copy(char *dst, size_t size, struct str s);
-
-char ascii_lower(char c);
-char ascii_upper(char c);
 
 #endif

@@ -16,7 +16,7 @@ void
 addrlist_init(struct addrlist *l, struct str value)
 {
 	*l = (struct addrlist){ .value = value };
-	imf_lex_init(&l->x, value, "<>[]:;@,.");
+	imf_lex_init(&l->x, value, IMF_ADDRESS);
 	buf_init(&l->spec, value.n * 2 + 3);
 }
 

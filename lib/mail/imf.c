@@ -26,8 +26,7 @@ is_name(struct str s)
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' ||
-		    (unsigned char)s.p[i] >= 0x7f)
+		if ((unsigned char)s.p[i] - 0x21u > 0x7eu - 0x21u)
 			return false;
 	return s.n > 0;
 }
@@ -175,7 +174,9 @@ imf_content(struct pool *pool, struct str value, struct str *type,
 
 	*params = NULL;
 	*type = STR_NULL;
-	imf_lex_init(&x, value, subtype ? ";=/," : ";=,");
+	imf_lex_init(&x, value,
+		     IMF_SEMICOLON | IMF_EQUALS | IMF_COMMA |
+			     (subtype ? IMF_SLASH : 0));
 	if (imf_lex_no_comment(&x) != IMF_WORD || !is_token(&x))
 		goto out;
 	*type = pool_str(pool, x.word);
@@ -195,7 +196,7 @@ imf_content(struct pool *pool, struct str value, struct str *type,
 	while (t != IMF_END && !(t == IMF_SPECIAL && x.special == ';'))
 		t = imf_lex_no_comment(&x);
 	/* Values may hold "/" and "," unquoted, against the rules. */
-	imf_lex_specials(&x, ";=");
+	x.specials = IMF_SEMICOLON | IMF_EQUALS;
 	for (n = 0; ok && t != IMF_END && n < IMF_PARAMS_MAX; n++) {
 		if (!read_param(&x, pool, &p))
 			break;
@@ -227,7 +228,7 @@ imf_token(struct pool *pool, struct str value)
 	struct str out = STR_NULL;
 	struct imf_lexer x;
 
-	imf_lex_init(&x, value, ";,");
+	imf_lex_init(&x, value, IMF_SEMICOLON | IMF_COMMA);
 	if (imf_lex_no_comment(&x) == IMF_WORD)
 		out = pool_str(pool, x.word);
 	imf_lex_fini(&x);

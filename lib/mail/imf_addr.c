@@ -335,7 +335,7 @@ imf_addrs_new(struct pool *pool, struct str value)
 	if (!l)
 		return NULL;
 	l->pool = pool;
-	imf_lex_init(&l->x, value, "<>[]:;@,.");
+	imf_lex_init(&l->x, value, IMF_ADDRESS);
 	buf_init(&l->phrase.copy, 2 * value.n + 2);
 	buf_init(&l->local.copy, 2 * value.n + 2);
 	buf_init(&l->other.copy, 2 * value.n + 2);

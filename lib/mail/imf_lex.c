@@ -7,40 +7,40 @@ is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+/* What ends an atom: these always, the others where they are specials. */
+enum { ALWAYS = 32 };
+static const uint8_t ends[256] = {
+	[' '] = ALWAYS,
+	['\t'] = ALWAYS,
+	['\r'] = ALWAYS,
+	['\n'] = ALWAYS,
+	['"'] = ALWAYS,
+	['('] = ALWAYS,
+	[';'] = IMF_ADDRESS | IMF_SEMICOLON,
+	[','] = IMF_ADDRESS | IMF_COMMA,
+	['='] = IMF_EQUALS,
+	['/'] = IMF_SLASH,
+	['<'] = IMF_ADDRESS,
+	['>'] = IMF_ADDRESS,
+	['['] = IMF_ADDRESS,
+	[']'] = IMF_ADDRESS,
+	[':'] = IMF_ADDRESS,
+	['@'] = IMF_ADDRESS,
+	['.'] = IMF_ADDRESS,
+};
+
 static bool
-stops(const struct imf_lexer *x, char c)
+stops(unsigned specials, char c)
 {
-	unsigned char u = (unsigned char)c;
-
-	return x->stops[u >> 6] >> (u & 63) & 1;
-}
-
-static void
-set_stop(struct imf_lexer *x, char c)
-{
-	unsigned char u = (unsigned char)c;
-
-	x->stops[u >> 6] |= 1ull << (u & 63);
+	return ends[(unsigned char)c] & (specials | ALWAYS);
 }
 
 void
-imf_lex_specials(struct imf_lexer *x, const char *specials)
+imf_lex_init(struct imf_lexer *x, struct str in, unsigned specials)
 {
-	const char *p;
-
-	memset(x->stops, 0, sizeof(x->stops));
-	for (p = " \t\r\n\"("; *p; p++)
-		set_stop(x, *p);
-	for (p = specials; *p; p++)
-		set_stop(x, *p);
-}
-
-void
-imf_lex_init(struct imf_lexer *x, struct str in, const char *specials)
-{
-	*x = (struct imf_lexer){ .in = in.p ? in : STR("") };
+	*x = (struct imf_lexer){ .in = in.p ? in : STR(""),
+				 .specials = specials };
 	buf_init(&x->own, in.n + 1);
-	imf_lex_specials(x, specials);
 }
 
 void
@@ -125,6 +125,7 @@ enum imf_token_kind
 imf_lex(struct imf_lexer *x)
 {
 	const char *p = x->in.p, *end = p + x->in.n;
+	unsigned specials = x->specials;
 
 	x->spaced = x->quoted = x->broken = x->owned = false;
 	x->word = STR_NULL;
@@ -144,16 +145,16 @@ imf_lex(struct imf_lexer *x)
 		lex_delimited(x, '(', ')');
 		return IMF_COMMENT;
 	}
-	if (*p == '[' && stops(x, '[')) {
+	if (*p == '[' && x->specials & IMF_ADDRESS) {
 		lex_literal(x);
 		return IMF_WORD;
 	}
-	if (stops(x, *p)) {
+	if (stops(x->specials, *p)) {
 		x->special = *p;
 		x->in = str_from(x->in, 1);
 		return IMF_SPECIAL;
 	}
-	while (p < end && !stops(x, *p))
+	while (p < end && !stops(specials, *p))
 		p++;
 	x->word = str_head(x->in, (size_t)(p - x->in.p));
 	x->in = str_mem(p, (size_t)(end - p));

@@ -10,9 +10,18 @@
  */
 enum imf_token_kind {
 	IMF_END,
-	IMF_SPECIAL, /* one of specials */
+	IMF_SPECIAL, /* one of those the lexer was told of */
 	IMF_WORD,    /* atom, quoted string or domain literal, as text */
 	IMF_COMMENT,
+};
+
+/* What are specials, as bits. */
+enum imf_specials {
+	IMF_SEMICOLON = 1,
+	IMF_EQUALS = 2,
+	IMF_SLASH = 4,
+	IMF_COMMA = 8,
+	IMF_ADDRESS = 16, /* < > [ ] : ; @ , and the dot */
 };
 
 struct imf_lexer {
@@ -21,7 +30,7 @@ struct imf_lexer {
 	 * where that is possible, else it lies in own until the next token. */
 	struct str word;
 	struct buf own;
-	uint64_t stops[4]; /* bytes that end an atom, as bits */
+	unsigned specials; /* enum imf_specials */
 	bool owned;	   /* the word lies in own */
 	bool spaced;	   /* blanks stood before this token */
 	bool quoted;	   /* the word was a quoted string */
@@ -29,10 +38,8 @@ struct imf_lexer {
 	char special;
 };
 
-void imf_lex_init(struct imf_lexer *x, struct str in, const char *specials);
+void imf_lex_init(struct imf_lexer *x, struct str in, unsigned specials);
 void imf_lex_fini(struct imf_lexer *x);
-/* From here on these are the specials. */
-void imf_lex_specials(struct imf_lexer *x, const char *specials);
 enum imf_token_kind imf_lex(struct imf_lexer *x);
 enum imf_token_kind imf_lex_no_comment(struct imf_lexer *x);
 

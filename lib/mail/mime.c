@@ -66,7 +66,7 @@ take_languages(struct mime_parser *p, struct mime_part *part, struct str value)
 	bool due = true;
 	size_t n = 0;
 
-	imf_lex_init(&x, value, ";,");
+	imf_lex_init(&x, value, IMF_SEMICOLON | IMF_COMMA);
 	while ((t = imf_lex_no_comment(&x)) != IMF_END && n < IMF_PARAMS_MAX) {
 		if (t == IMF_SPECIAL && x.special == ';')
 			break;
@@ -410,6 +410,16 @@ try_delimiter(struct mime_parser *p, struct str line, struct str text,
 	return true;
 }
 
+/* A line that says nothing, or that has been looked at. */
+static void
+pass_line(struct mime_parser *p, uint64_t len, unsigned eol)
+{
+	p->raw += len;
+	p->size += len + (eol == 1);
+	p->lines += eol > 0;
+	p->eol = p->line_eol = eol;
+}
+
 /*
  * A line of len bytes, eol of them its end (0 at the end of the file).  line:
  * its beginning; text: the last of cur's header, before it, which the line
@@ -428,13 +438,11 @@ on_line(struct mime_parser *p, struct str line, uint64_t len, unsigned eol,
 		header_ends(p, text, raw, size, p->lines + 1);
 		cut = true;
 	}
-	p->raw = raw;
-	p->size = size;
-	p->lines += eol > 0;
+	pass_line(p, len, eol);
 	/* A delimiter that follows at once has no line end of its own: this one
 	 * is the other delimiter's, or the header's. */
-	p->eol = cut || p->cur->in_header ? 0 : eol;
-	p->line_eol = eol;
+	if (cut || p->cur->in_header)
+		p->eol = 0;
 	return cut;
 }
 
@@ -506,6 +514,11 @@ mime_feed(struct mime_parser *p, struct str s)
 		} else {
 			len = (size_t)(lf + 1 - at);
 			eol = len > 1 && lf[-1] == '\r' ? 2 : 1;
+			if (*at != '-' && !p->cur->in_header) {
+				pass_line(p, len, eol);
+				at = lf + 1;
+				continue;
+			}
 			cut = on_line(p, str_mem(at, len), len, eol,
 				      str_mem(head, (size_t)(at - head)));
 		}

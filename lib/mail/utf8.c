@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: ISC */
 #include "mail/utf8.h"
 
+size_t
+utf8_ascii(struct str s)
+{
+	uint64_t eight;
+	size_t n = 0;
+
+	for (; n + 8 <= s.n; n += 8) {
+		memcpy(&eight, s.p + n, 8);
+		if (eight & 0x8080808080808080u)
+			break;
+	}
+	while (n < s.n && (unsigned char)s.p[n] < 0x80)
+		n++;
+	return n;
+}
+
 int32_t
 utf8_next(struct str *s)
 {
@@ -39,9 +55,11 @@ utf8_next(struct str *s)
 bool
 utf8_is_valid(struct str s)
 {
-	while (s.n)
-		if (utf8_next(&s) < 0)
+	while (s.n) {
+		s = str_from(s, utf8_ascii(s));
+		if (s.n && utf8_next(&s) < 0)
 			return false;
+	}
 	return true;
 }
 
@@ -76,10 +94,5 @@ utf8_add(struct buf *out, uint32_t c)
 bool
 utf8_is_ascii(struct str s)
 {
-	size_t i;
-
-	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] > 127)
-			return false;
-	return true;
+	return utf8_ascii(s) == s.n;
 }

@@ -9,6 +9,8 @@
 int32_t utf8_next(struct str *s);
 bool utf8_is_valid(struct str s);
 bool utf8_is_ascii(struct str s);
+/* So many bytes at its start are. */
+size_t utf8_ascii(struct str s);
 /* c must be a character. */
 int utf8_add(struct buf *out, uint32_t c);
 

@@ -263,6 +263,18 @@ decode_words(struct buf *out, struct str s)
 	buf_fini(&r.bytes);
 }
 
+/* It may have one. */
+static bool
+has_word(struct str s)
+{
+	const char *p = s.n ? s.p : "", *end = p + s.n;
+
+	for (; (p = memchr(p, '=', (size_t)(end - p))); p++)
+		if (p + 1 < end && p[1] == '?')
+			return true;
+	return false;
+}
+
 void
 text_decode_header(struct buf *out, struct str value)
 {
@@ -270,7 +282,7 @@ text_decode_header(struct buf *out, struct str value)
 
 	value = str_trim(value);
 	if (str_find(value, '\n') < 0) {
-		if (str_search(value, STR("=?")) < 0)
+		if (!has_word(value))
 			add_lenient(out, value);
 		else
 			decode_words(out, value);
@@ -320,29 +332,38 @@ text_fold_char(char to[TEXT_FOLDED_MAX], int32_t c)
 	return out;
 }
 
-static size_t
-ascii_run(struct str s)
+/* Of ASCII; eight at a time. */
+static void
+upper(char *to, const char *p, size_t n)
 {
-	size_t n = 0;
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	uint64_t v, small;
+	size_t i;
 
-	while (n < s.n && (unsigned char)s.p[n] < 0x80)
-		n++;
-	return n;
+	for (i = 0; i + 8 <= n; i += 8) {
+		memcpy(&v, p + i, 8);
+		/* The upper bit of each byte from 'a' to 'z'. */
+		small = (v + ones * (0x80 - 'a')) & ~(v + ones * (0x7f - 'z')) &
+			(ones * 0x80);
+		v -= small >> 2;
+		memcpy(to + i, &v, 8);
+	}
+	for (; i < n; i++)
+		to[i] = ascii_upper(p[i]);
 }
 
 void
 text_fold(struct buf *out, struct str s)
 {
-	size_t n, i;
+	size_t n;
 	char *to;
 
 	while (s.n) {
-		n = ascii_run(s);
+		n = utf8_ascii(s);
 		to = buf_reserve(out, n + TEXT_FOLDED_MAX);
 		if (!to)
 			return;
-		for (i = 0; i < n; i++)
-			to[i] = ascii_upper(s.p[i]);
+		upper(to, s.p, n);
 		s = str_from(s, n);
 		if (s.n)
 			n += text_fold_char(to + n, text_next(&s));
