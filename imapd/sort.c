@@ -7,10 +7,13 @@
 enum {
 	BYTES_MAX = 1 << 28,
 	ROW_MAX = SORT_CRITERIA_MAX * 1024,
+	NUMBER = 2,   /* bytes of that before a row */
 	STEP = 16384, /* messages of a portion */
 };
 
-_Static_assert(ROW_MAX / SORT_CRITERIA_MAX > KEYS_SORT_MAX, "a text fits");
+_Static_assert(ROW_MAX / SORT_CRITERIA_MAX > KEYS_SORT_MAX + NUMBER &&
+		       ROW_MAX <= UINT16_MAX,
+	       "a text fits");
 
 static const struct {
 	const char *name;
@@ -82,7 +85,6 @@ void
 imap_sorter_fini(struct imap_sorter *s)
 {
 	free(s->v);
-	free(s->rows);
 	free(s->tmp);
 	free(s->tied);
 	buf_fini(&s->bytes);
@@ -104,13 +106,14 @@ static char *
 put_text(char *to, struct str s, bool reverse)
 {
 	size_t n = s.n < KEYS_SORT_MAX ? s.n : KEYS_SORT_MAX, i;
+	char *nul;
 
 	if (n)
 		memcpy(to, s.p, n);
-	for (i = 0; i < n; i++)
-		if (!to[i])
-			to[i] = 1;
-	to[n++] = '\0';
+	to[n] = '\0';
+	while ((nul = memchr(to, '\0', n + 1)) != to + n)
+		*nul = 1;
+	n++;
 	for (i = 0; reverse && i < n; i++)
 		to[i] = (char)~to[i];
 	return to + n;
@@ -167,40 +170,38 @@ static bool
 grow(struct imap_sorter *s)
 {
 	size_t size = s->size ? 2 * s->size : 1024;
-	struct imap_sort_row *rows;
 	struct imap_sort_item *v;
 
 	if (s->n < s->size)
 		return true;
 	v = realloc(s->v, size * sizeof(*v));
-	if (v)
-		s->v = v;
-	rows = realloc(s->rows, size * sizeof(*rows));
-	if (rows)
-		s->rows = rows;
-	if (v && rows)
-		s->size = size;
-	return v && rows;
+	if (!v)
+		return false;
+	s->v = v;
+	s->size = size;
+	return true;
 }
 
 int
 imap_sorter_add(struct imap_sorter *s, const struct imap_sort_program *p,
 		uint32_t number, const struct imap_sort_values *m)
 {
-	char *row = buf_reserve(&s->bytes, ROW_MAX), *to = row;
+	char *at = buf_reserve(&s->bytes, ROW_MAX), *row = at + NUMBER, *to;
+	uint16_t rest;
 	size_t i, n;
 
-	if (!row || !grow(s))
+	if (!at || !grow(s))
 		return -1;
-	for (i = 0; i < p->n; i++)
+	for (to = row, i = 0; i < p->n; i++)
 		to = put_criterion(to, &p->v[i], m);
 	n = (size_t)(to - row);
-	s->v[s->n] = (struct imap_sort_item){ part_of(str_mem(row, n)), number,
-					      (uint32_t)s->n };
-	s->rows[s->n++] = (struct imap_sort_row){ (uint32_t)s->bytes.n + 8,
-						  n > 8 ? (uint32_t)n - 8 : 0 };
-	if (n > 8)
-		s->bytes.n += n;
+	s->v[s->n++] = (struct imap_sort_item){ part_of(str_mem(row, n)),
+						number, (uint32_t)s->bytes.n };
+	rest = n > 8 ? (uint16_t)(n - 8) : 0;
+	memcpy(at, &rest, NUMBER);
+	if (rest)
+		memmove(row, row + 8, rest);
+	s->bytes.n += NUMBER + rest;
 	return 0;
 }
 
@@ -240,14 +241,49 @@ merge(struct imap_sort_item *to, const struct imap_sort_item *a, size_t na,
 	memcpy(to, na ? a : b, (na + nb) * sizeof(*to));
 }
 
+/* Byte by byte, the last one first. */
+static void
+sort_many(struct imap_sort_item *v, size_t n, struct imap_sort_item *tmp)
+{
+	struct imap_sort_item *from = v, *to = tmp, *t;
+	uint32_t starts[8][256] = { { 0 } }, *start, sum, count;
+	unsigned byte, b;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		for (byte = 0; byte < 8; byte++)
+			starts[byte][v[i].part >> 8 * byte & 255]++;
+	for (byte = 0; byte < 8; byte++) {
+		start = starts[byte];
+		if (start[v[0].part >> 8 * byte & 255] == n)
+			continue; /* all have the same */
+		for (sum = 0, b = 0; b < 256; b++) {
+			count = start[b];
+			start[b] = sum;
+			sum += count;
+		}
+		for (i = 0; i < n; i++)
+			to[start[from[i].part >> 8 * byte & 255]++] = from[i];
+		t = from;
+		from = to;
+		to = t;
+	}
+	if (from != v)
+		memcpy(v, from, n * sizeof(*v));
+}
+
 /* Stable; tmp has room for as many. */
 static void
 sort_parts(struct imap_sort_item *v, size_t n, struct imap_sort_item *tmp)
 {
-	enum { RUN = 16 };
+	enum { RUN = 16, MANY = 2048 };
 	struct imap_sort_item *from = v, *to = tmp, *t;
 	size_t width, i, mid, end;
 
+	if (n >= MANY) {
+		sort_many(v, n, tmp);
+		return;
+	}
 	for (i = 0; i < n; i += RUN)
 		insert(v + i, n - i < RUN ? n - i : RUN);
 	for (width = RUN; width < n; width *= 2) {
@@ -264,20 +300,29 @@ sort_parts(struct imap_sort_item *v, size_t n, struct imap_sort_item *tmp)
 		memcpy(v, from, n * sizeof(*v));
 }
 
+static struct str
+row_of(const struct imap_sorter *s, const struct imap_sort_item *it)
+{
+	const char *at = s->bytes.p + it->row;
+	uint16_t n;
+
+	memcpy(&n, at, NUMBER);
+	return str_mem(at + NUMBER, n);
+}
+
 /* The parts behind depth bytes; false: there are none. */
 static bool
 next_parts(const struct imap_sorter *s, struct imap_sort_item *v, size_t n,
 	   size_t depth)
 {
-	const struct imap_sort_row *r = &s->rows[v[0].row];
+	struct str row = row_of(s, &v[0]);
 	size_t i;
 
-	if (depth >= r->n) /* as all of them: they were equal up to there */
+	if (depth >= row.n) /* as all of them: they were equal up to there */
 		return false;
 	for (i = 0; i < n; i++) {
-		r = &s->rows[v[i].row];
-		v[i].part = part_of(
-			str_mem(s->bytes.p + r->at + depth, r->n - depth));
+		row = row_of(s, &v[i]);
+		v[i].part = part_of(str_mem(row.p + depth, row.n - depth));
 	}
 	return true;
 }

@@ -38,14 +38,11 @@ bool imap_sort_parse(struct imap_in *in, struct imap_sort_program *out);
  */
 struct imap_sort_item {
 	uint64_t part; /* at first the first eight */
-	uint32_t number, row;
-};
-struct imap_sort_row {
-	uint32_t at, n; /* in bytes, behind the first eight */
+	uint32_t number;
+	uint32_t row; /* the others: in bytes, behind their number (2) */
 };
 struct imap_sorter {
 	struct imap_sort_item *v;
-	struct imap_sort_row *rows;
 	size_t n, size;
 	struct buf bytes;
 	/* while it is sorted */
