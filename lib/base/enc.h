@@ -10,6 +10,9 @@
 uint32_t enc_crc32c(uint32_t crc, const void *p, size_t n);
 /* The same, on machines without an instruction for it. */
 uint32_t enc_crc32c_table(uint32_t crc, const void *p, size_t n);
+/* Another check of as many bits: of thirds, which are counted at the same time,
+ * then of the three.  For what is read often and is some hundred bytes long. */
+uint32_t enc_crc32c_thirds(uint32_t crc, const void *p, size_t n);
 
 /* SipHash-2-4 (Aumasson and Bernstein, 2012) with a 16-byte key. */
 uint64_t enc_siphash(const uint8_t key[16], const void *p, size_t n);

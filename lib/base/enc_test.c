@@ -39,6 +39,33 @@ test_crc32c(void **state)
 				 enc_crc32c(i, b + i, sizeof(b) - i));
 }
 
+/* Each bit counts, and it is what it is said to be. */
+static void
+test_crc32c_thirds(void **state)
+{
+	uint8_t b[77], sums[12];
+	uint32_t crc;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(b); i++)
+		b[i] = (uint8_t)(i * 37);
+	crc = enc_crc32c_thirds(5, b, sizeof(b));
+	for (i = 0; i < 3; i++)
+		enc_put32(sums + 4 * i, enc_crc32c_table(0, b + 24 * i, 24));
+	assert_int_equal(enc_crc32c_table(enc_crc32c_table(5, sums, 12), b + 72,
+					  sizeof(b) - 72),
+			 crc);
+	for (i = 0; i < 8 * sizeof(b); i++) {
+		b[i / 8] ^= (uint8_t)(1 << i % 8);
+		assert_int_not_equal(enc_crc32c_thirds(5, b, sizeof(b)), crc);
+		b[i / 8] ^= (uint8_t)(1 << i % 8);
+	}
+	assert_int_equal(enc_crc32c_thirds(5, b, sizeof(b)), crc);
+	assert_int_not_equal(enc_crc32c_thirds(5, b, sizeof(b) - 1), crc);
+	assert_int_not_equal(enc_crc32c_thirds(6, b, sizeof(b)), crc);
+}
+
 /* The reference vectors of SipHash-2-4: key 00..0f, input 00..n-1. */
 static void
 test_siphash(void **state)
@@ -167,9 +194,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_crc32c),	 cmocka_unit_test(test_siphash),
-		cmocka_unit_test(test_hex),	 cmocka_unit_test(test_base64),
-		cmocka_unit_test(test_integers), cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_crc32c),
+		cmocka_unit_test(test_crc32c_thirds),
+		cmocka_unit_test(test_siphash),
+		cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_integers),
+		cmocka_unit_test(test_equal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

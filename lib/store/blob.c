@@ -11,7 +11,7 @@
 #include "store/blob.h"
 #include "store/index.h"
 
-static const char header_magic[8] = "PHBLOB1\n";
+static const char header_magic[8] = "PHBLOB2\n";
 static const char record_magic[4] = "PHBB";
 
 /* --- the format ----------------------------------------------------------- */
@@ -46,7 +46,7 @@ record_crc(uint64_t id, const char *head, struct str s)
 	enc_put64(p, id);
 	crc = enc_crc32c(0, p, 8);
 	crc = enc_crc32c(crc, head + 4, 8);
-	return enc_crc32c(crc, s.p, s.n);
+	return enc_crc32c_thirds(crc, s.p, s.n);
 }
 
 void

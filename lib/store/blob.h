@@ -7,9 +7,10 @@
 /*
  * A file of blobs: what sessions computed of messages' texts, by UID.
  *
- *   header  "PHBLOB1\n" u64 id, u32 crc
- *   record  "PHBB" u32 uid, u32 length, u32 crc (of id, uid, length, blob),
- * blob
+ *   header  "PHBLOB2\n" u64 id, u32 crc
+ *   record  "PHBB" u32 uid, u32 length, u32 crc, blob
+ *
+ * The crc is that of id, uid and length, with the blob in thirds.
  *
  * Append-only; nothing is synced, anything may be missing: what is not whole is
  * not there.  Several processes append under a lock on the file.  A bad record

@@ -116,6 +116,7 @@ fill(struct message_reader *r, struct err *err)
 	r->raw += (uint64_t)got;
 	r->at = 0;
 	r->n = (size_t)got;
+	r->has_nul = memchr(r->buf, '\0', r->n);
 	return 1;
 }
 
@@ -195,7 +196,8 @@ reader_get(struct message_reader *r, char *p, size_t n, struct err *err)
 		if (lf)
 			part = (size_t)(lf - from);
 		memcpy(p + out, from, part);
-		replace_nul(p + out, part);
+		if (r->has_nul)
+			replace_nul(p + out, part);
 		if (part)
 			r->last = from[part - 1];
 		out += part;

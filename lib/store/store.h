@@ -155,6 +155,7 @@ struct message_reader {
 	uint64_t end; /* stop at this offset */
 	char last;    /* byte before what comes next */
 	bool lf_due;  /* the CR of a line end is out, its LF is not */
+	bool has_nul; /* what is in buf */
 	char *buf;
 	size_t at, n;
 };
