@@ -4,6 +4,7 @@
 
 #include "base/fsx.h"
 #include "base/log.h"
+#include "frame/sasl_client.h"
 #include "net/line.h"
 #include "session.h"
 
@@ -249,9 +250,16 @@ cmd_dele(struct session *s, const struct pop3_command *c)
 static void
 cmd_capa(struct session *s)
 {
+	struct buf sasl;
+
+	buf_init(&sasl, 512);
+	/* As login has said: else the client would not be here. */
+	(void)!sasl_announce(&sasl, s->p->conf.mechanisms, true, s->who.secured,
+			     "");
 	conn_write(s->conn, STR("+OK\r\n"));
-	pop3_capa_put(conn_out(s->conn), &s->p->conf.capa);
+	pop3_capa_put(conn_out(s->conn), &s->p->conf.capa, buf_str(&sasl));
 	conn_write(s->conn, STR(".\r\n"));
+	buf_fini(&sasl);
 }
 
 /* RFC 1939 6: UPDATE. */

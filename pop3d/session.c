@@ -33,6 +33,7 @@ pop3_conf_init(struct pop3_conf *c, const struct params *p)
 		.uidl_format = params_str(p, "pop3_uidl_format"),
 		.update.flags = !params_bool(p, "pop3_no_flag_updates"),
 	};
+	c->mechanisms = params_str(p, "auth_mechanisms");
 	pop3_capa_init(&c->capa, p);
 	c->update.expire_s = (uint64_t)c->capa.expire_days * 86400;
 }

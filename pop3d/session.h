@@ -27,6 +27,7 @@ struct pop3_conf {
 	struct str uidl_format;
 	struct maildrop_policy update;
 	struct pop3_capa capa;
+	struct str mechanisms;
 };
 
 /* The clients of this process. */

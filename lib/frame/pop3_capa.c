@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "frame/pop3_capa.h"
+#include "frame/sasl_client.h"
 
 enum { DAY = 86400 };
 
@@ -11,7 +12,7 @@ pop3_capa_init(struct pop3_capa *c, const struct params *p)
 }
 
 void
-pop3_capa_put(struct buf *out, const struct pop3_capa *c)
+pop3_capa_put(struct buf *out, const struct pop3_capa *c, struct str mechanisms)
 {
 	(void)!buf_add_c(out, "TOP\r\nUIDL\r\nRESP-CODES\r\n"
 			      "AUTH-RESP-CODE\r\nPIPELINING\r\n"
@@ -22,4 +23,9 @@ pop3_capa_put(struct buf *out, const struct pop3_capa *c)
 		(void)!buf_add_c(out, "EXPIRE NEVER\r\n");
 	if (c->login_delay)
 		(void)!buf_addf(out, "LOGIN-DELAY %u\r\n", c->login_delay);
+	/* RFC 2449 6.2, 6.3: in both states. */
+	if (sasl_is_offered(mechanisms, STR("PLAIN")))
+		(void)!buf_add_c(out, "USER\r\n");
+	if (mechanisms.n)
+		(void)!buf_addf(out, "SASL %.*s\r\n", STR_FMT(mechanisms));
 }

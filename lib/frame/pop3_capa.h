@@ -14,7 +14,9 @@ struct pop3_capa {
 
 /* From pop3_expire and pop3_login_delay. */
 void pop3_capa_init(struct pop3_capa *c, const struct params *p);
-/* Lines, without the first and the last. */
-void pop3_capa_put(struct buf *out, const struct pop3_capa *c);
+/* Lines, without the first and the last.  mechanisms: of sasl_announce(), for
+ * this connection. */
+void pop3_capa_put(struct buf *out, const struct pop3_capa *c,
+		   struct str mechanisms);
 
 #endif

@@ -51,7 +51,7 @@ const struct param authd_params[] = {
 	  .kind = PARAM_LIST,
 	  .def = "PLAIN LOGIN SCRAM-SHA-1 SCRAM-SHA-256",
 	  .users = SVC_BIT(SVC_AUTHD) | SVC_BIT(SVC_LOGIN) |
-		   SVC_BIT(SVC_SUBMITD),
+		   SVC_BIT(SVC_SUBMITD) | SVC_BIT(SVC_SPAWNER),
 	  .text = "The SASL mechanisms offered to people's programs, of PLAIN, "
 		  "LOGIN, SCRAM-SHA-1, SCRAM-SHA-256, and the forms of the "
 		  "latter two that bind the login to its TLS connection, "

@@ -54,13 +54,9 @@ cmd_capa(struct session *s)
 	buf_init(&sasl, LOGIN_LINE_MAX);
 	session_mechanisms(s, "", &sasl);
 	conn_write(s->conn, STR("+OK\r\n"));
-	pop3_capa_put(conn_out(s->conn), &s->w->conf.pop3);
+	pop3_capa_put(conn_out(s->conn), &s->w->conf.pop3, buf_str(&sasl));
 	if (session_offers_tls(s) && !s->utf8)
 		conn_write(s->conn, STR("STLS\r\n"));
-	if (session_takes_passwords(s))
-		conn_write(s->conn, STR("USER\r\n"));
-	if (sasl.n)
-		conn_writef(s->conn, "SASL %.*s\r\n", STR_FMT(buf_str(&sasl)));
 	conn_write(s->conn, STR(".\r\n"));
 	buf_fini(&sasl);
 }

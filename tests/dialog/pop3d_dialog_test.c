@@ -50,7 +50,8 @@ configure(struct bed *b, struct str line)
 				"mail_max_userip_connections = 0\n"
 				"pop3_uidl_format = %08Xu%08Xv\n"
 				"pop3_no_flag_updates = 0\n"
-				"pop3_expire = 0\npop3_login_delay = 0\n");
+				"pop3_expire = 0\npop3_login_delay = 0\n"
+				"auth_mechanisms = PLAIN LOGIN SCRAM-SHA-1\n");
 	(void)!buf_add_str(&text, line);
 	(void)!buf_add_byte(&text, '\n');
 	params_fini(&b->params);
