@@ -397,15 +397,11 @@ open_new(struct store *st, const char *name, struct err *err)
 	return mb;
 }
 
-struct mailbox *
-mailbox_open(struct store *st, struct str name, struct err *err)
+static struct mailbox *
+open_and_refresh(struct store *st, const char *clean, struct err *err)
 {
-	char clean[STORE_NAME_MAX + 1];
-	struct mailbox *mb;
+	struct mailbox *mb = store_find_open(st, clean);
 
-	if (store_name_check(name, clean, err) < 0)
-		return NULL;
-	mb = store_find_open(st, clean);
 	if (mb && !is_current(mb)) {
 		store_forget(mb);
 		mb = NULL;
@@ -419,6 +415,26 @@ mailbox_open(struct store *st, struct str name, struct err *err)
 		return NULL;
 	}
 	return mb;
+}
+
+struct mailbox *
+mailbox_open(struct store *st, struct str name, struct err *err)
+{
+	char clean[STORE_NAME_MAX + 1];
+	struct mailbox *mb;
+	int tries;
+
+	if (store_name_check(name, clean, err) < 0)
+		return NULL;
+	/* While it was read it may have been found damaged, and begun anew. */
+	for (tries = 0; tries < 3; tries++) {
+		mb = open_and_refresh(st, clean, err);
+		if (!mb || !mb->deleted)
+			return mb;
+		mailbox_release(mb);
+	}
+	err_set(err, ERR_TEMP, EAGAIN, "%s keeps changing", clean);
+	return NULL;
 }
 
 void

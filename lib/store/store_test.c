@@ -92,6 +92,36 @@ test_no_uid_twice(void **state)
 	assert_int_equal(count(mb), 3);
 	mailbox_release(mb);
 }
+/* The snapshot looks good at first, and is not: who opens the folder sees all
+ * of it nevertheless. */
+static void
+test_damage_found_late(void **state)
+{
+	struct env *e = *state;
+	struct mailbox *mb;
+	uint32_t validity;
+	struct stat sb;
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < 300; i++) {
+		snprintf(path, sizeof(path), "Maildir/cur/%zu.x:2,", 1000 + i);
+		put(e, path, "x\n");
+	}
+	mb = box(e, "INBOX");
+	validity = validity_of(mb);
+	mailbox_release(mb);
+	reopen(e);
+	assert_int_equal(fsx_fstatat(e->root, "Maildir/posthouse.index", &sb),
+			 0);
+	spoil(e, "posthouse.index", (size_t)sb.st_size / 2, "damage");
+	put(e, "Maildir/posthouse.log", "no such thing as a header");
+	mb = box(e, "INBOX");
+	assert_false(mailbox_deleted(mb));
+	assert_true(validity_of(mb) > validity);
+	assert_int_equal(count(mb), 300);
+	mailbox_release(mb);
+}
 static void
 test_foreign_changes(void **state)
 {
@@ -388,6 +418,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(test_uids_last),
 		ROW(test_no_uid_twice),
+		ROW(test_damage_found_late),
 		ROW(test_foreign_changes),
 		ROW(test_torn_delivery),
 		ROW(test_uids_agree),
