@@ -23,8 +23,9 @@ show(char *out, size_t size, const struct users_line *joe,
 	if (identity_of(u.user, &u, joe, conf, &id, &err) < 0)
 		snprintf(out, size, "%s", err.text);
 	else
-		snprintf(out, size, "%u %u %s [%s]", id.uid, id.gid, id.home,
-			 id.mail);
+		assert_in_range(snprintf(out, size, "%u %u %s [%s]", id.uid,
+					 id.gid, id.home, id.mail),
+				1, size - 1);
 }
 
 static void

@@ -64,15 +64,6 @@ imf_next(struct str *rest, struct imf_field *f)
 	return false;
 }
 
-bool
-imf_find(struct str header, struct str name, struct imf_field *f)
-{
-	while (imf_next(&header, f))
-		if (str_ieq(f->name, name))
-			return true;
-	return false;
-}
-
 /* What of value fits into to[value.n]: all but the line ends. */
 static size_t
 unfold(char *to, struct str value)

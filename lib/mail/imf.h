@@ -20,8 +20,6 @@ struct imf_field {
 /* Cut the next field off *rest (a header block); false at its end or at the
  * empty line. A line that is no field is skipped. */
 bool imf_next(struct str *rest, struct imf_field *f);
-/* The first field of that name. */
-bool imf_find(struct str header, struct str name, struct imf_field *f);
 
 /* Append without line ends (RFC 5322 2.2.3) and blanks around it. */
 void imf_unfold(struct buf *out, struct str value);
