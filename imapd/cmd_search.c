@@ -7,27 +7,20 @@
 
 enum { PUT_BATCH = 1000, TAKE_BATCH = 256 };
 
-struct found {
-	struct imap_range *v; /* ascending and disjoint */
-	size_t n, size;
-};
-
 struct search_job {
 	struct search sr;
 	struct searcher a;
-	bool failed;		    /* no memory */
-	struct found numbers, uids; /* uids: to be saved, if not the same */
-	uint32_t count, min, max;   /* as said */
-	uint32_t min_uid, max_uid;
-	uint64_t modseq, min_modseq, max_modseq; /* the highest; of them */
+	bool failed;			   /* no memory */
+	struct search_found numbers, uids; /* uids: to be saved */
+	struct search_result result;
 	/* the answer */
 	bool saying;
 	size_t at;
 	uint32_t next; /* in range at; 0: its first */
 };
 
-static bool
-found_add(struct found *f, uint32_t n)
+bool
+imap_found_add(struct search_found *f, uint32_t n)
 {
 	struct imap_range *p;
 	size_t size;
@@ -57,83 +50,84 @@ take(struct imap_session *s, struct search_job *j)
 	const struct message *m = imap_view_at(&s->view, j->a.slot);
 	uint32_t number = s->uid ? j->a.uid : j->a.seq;
 	uint64_t modseq = m ? m->modseq : 0;
+	struct search_result *r = &j->result;
 
-	if (j->count++ == 0) {
-		j->min = number;
-		j->min_uid = j->a.uid;
-		j->min_modseq = modseq;
+	if (r->count++ == 0) {
+		r->min = number;
+		r->min_uid = j->a.uid;
+		r->min_modseq = modseq;
 	}
-	j->max = number;
-	j->max_uid = j->a.uid;
-	j->max_modseq = modseq;
-	if (modseq > j->modseq)
-		j->modseq = modseq;
-	if (j->sr.ret & RETURN_ALL && !found_add(&j->numbers, number))
+	r->max = number;
+	r->max_uid = j->a.uid;
+	r->max_modseq = modseq;
+	if (modseq > r->modseq)
+		r->modseq = modseq;
+	if (j->sr.ret & RETURN_ALL && !imap_found_add(&j->numbers, number))
 		j->failed = true;
-	if (j->sr.ret & RETURN_SAVE && !found_add(&j->uids, j->a.uid))
+	if (j->sr.ret & RETURN_SAVE && !imap_found_add(&j->uids, j->a.uid))
 		j->failed = true;
 }
 
 /* RFC 5182 2.4: with MIN or MAX and nothing else only these are saved. */
-static int
-save(struct imap_session *s, struct search_job *j)
+int
+imap_search_save(struct imap_session *s, const struct search *sr,
+		 const struct search_result *r, const struct search_found *uids)
 {
-	struct imap_range few[2] = { { j->min_uid, j->min_uid },
-				     { j->max_uid, j->max_uid } };
-	unsigned ret = j->sr.ret;
-	size_t n = 2, first = 0;
+	struct imap_range few[2], swap;
+	unsigned ret = sr->ret;
+	size_t n = 0;
 
 	if (ret & (RETURN_ALL | RETURN_COUNT) ||
 	    !(ret & (RETURN_MIN | RETURN_MAX)))
-		return imap_view_save(&s->view, j->uids.v, j->uids.n);
-	if (!(ret & RETURN_MIN))
-		first = 1;
-	if (!(ret & RETURN_MAX) || j->min_uid == j->max_uid)
-		n = first + 1;
-	if (j->count == 0)
-		n = first;
-	return imap_view_save(&s->view, few + first, n - first);
+		return imap_view_save(&s->view, uids->v, uids->n);
+	if (ret & RETURN_MIN && r->min_uid)
+		few[n++] = (struct imap_range){ r->min_uid, r->min_uid };
+	if (ret & RETURN_MAX && r->max_uid && (!n || r->max_uid != few[0].lo))
+		few[n++] = (struct imap_range){ r->max_uid, r->max_uid };
+	if (n == 2 && few[0].lo > few[1].lo) {
+		swap = few[0];
+		few[0] = few[1];
+		few[1] = swap;
+	}
+	return imap_view_save(&s->view, few, n);
 }
 
 /* RFC 7162 3.1.5, 3.1.10 */
 static uint64_t
-modseq_of(const struct search_job *j)
+modseq_of(const struct search *sr, const struct search_result *r)
 {
-	unsigned ret = j->sr.ret;
+	unsigned ret = sr->ret;
 
 	if (ret & (RETURN_ALL | RETURN_COUNT) ||
 	    !(ret & (RETURN_MIN | RETURN_MAX)))
-		return j->modseq;
+		return r->modseq;
 	if (!(ret & RETURN_MAX))
-		return j->min_modseq;
+		return r->min_modseq;
 	if (!(ret & RETURN_MIN))
-		return j->max_modseq;
-	return j->min_modseq > j->max_modseq ? j->min_modseq : j->max_modseq;
+		return r->max_modseq;
+	return r->min_modseq > r->max_modseq ? r->min_modseq : r->max_modseq;
 }
 
 /* --- the answer ------------------------------------------------------------
  */
 
-static void
-say_begin(struct imap_session *s, struct search_job *j)
+void
+imap_say_esearch(struct imap_session *s, const struct search *sr,
+		 const struct search_result *r)
 {
 	struct buf *out = imap_out(s);
 
-	j->saying = true;
-	if (!j->sr.extended) {
-		buf_add_c(out, "* SEARCH");
-		return;
-	}
 	buf_addf(out, "* ESEARCH (TAG \"%s\")%s", s->tag, s->uid ? " UID" : "");
-	if (j->count && j->sr.ret & RETURN_MIN)
-		buf_addf(out, " MIN %u", j->min);
-	if (j->count && j->sr.ret & RETURN_MAX)
-		buf_addf(out, " MAX %u", j->max);
-	if (j->sr.ret & RETURN_COUNT)
-		buf_addf(out, " COUNT %u", j->count);
-	if (j->count && j->sr.has_modseq)
-		buf_addf(out, " MODSEQ %llu", (unsigned long long)modseq_of(j));
-	if (j->count && j->sr.ret & RETURN_ALL)
+	if (r->count && sr->ret & RETURN_MIN)
+		buf_addf(out, " MIN %u", r->min);
+	if (r->count && sr->ret & RETURN_MAX)
+		buf_addf(out, " MAX %u", r->max);
+	if (sr->ret & RETURN_COUNT)
+		buf_addf(out, " COUNT %u", r->count);
+	if (r->count && sr->has_modseq)
+		buf_addf(out, " MODSEQ %llu",
+			 (unsigned long long)modseq_of(sr, r));
+	if (r->count && sr->ret & RETURN_ALL)
 		buf_add_c(out, " ALL ");
 }
 
@@ -157,14 +151,9 @@ say_range(struct search_job *j, struct buf *out)
 {
 	const struct imap_range *r = &j->numbers.v[j->at];
 
-	if (j->at)
+	if (j->at++)
 		buf_add_byte(out, ',');
-	buf_add_u64(out, r->lo);
-	if (r->hi != r->lo) {
-		buf_add_byte(out, ':');
-		buf_add_u64(out, r->hi);
-	}
-	j->at++;
+	imap_put_range(out, r->lo, r->hi);
 }
 
 static enum imap_done
@@ -181,8 +170,9 @@ say(struct imap_session *s, struct search_job *j)
 	}
 	if (j->at < j->numbers.n)
 		return IMAP_MORE;
-	if (!j->sr.extended && j->count && j->sr.has_modseq)
-		buf_addf(out, " (MODSEQ %llu)", (unsigned long long)j->modseq);
+	if (!j->sr.extended && j->result.count && j->sr.has_modseq)
+		buf_addf(out, " (MODSEQ %llu)",
+			 (unsigned long long)j->result.modseq);
 	buf_add_c(out, "\r\n");
 	imap_reply(s, "OK Search completed");
 	return IMAP_DONE;
@@ -191,7 +181,8 @@ say(struct imap_session *s, struct search_job *j)
 static enum imap_done
 finish(struct imap_session *s, struct search_job *j)
 {
-	if (!j->failed && j->sr.ret & RETURN_SAVE && save(s, j) < 0)
+	if (!j->failed && j->sr.ret & RETURN_SAVE &&
+	    imap_search_save(s, &j->sr, &j->result, &j->uids) < 0)
 		j->failed = true;
 	if (j->failed) {
 		imap_search_failed(s, &j->sr, "LIMIT");
@@ -201,7 +192,11 @@ finish(struct imap_session *s, struct search_job *j)
 		imap_reply(s, "OK Search completed, result saved");
 		return IMAP_DONE;
 	}
-	say_begin(s, j);
+	if (j->sr.extended)
+		imap_say_esearch(s, &j->sr, &j->result);
+	else
+		buf_add_c(imap_out(s), "* SEARCH");
+	j->saying = true;
 	return IMAP_MORE;
 }
 

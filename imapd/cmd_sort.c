@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
-/* SORT and THREAD (RFC 5256, 5957). */
+/* SORT and THREAD (RFC 5256, 5957), ESORT (RFC 5267 3). */
+#include <stdlib.h>
+
 #include "commands.h"
 #include "search.h"
 #include "sort.h"
@@ -13,11 +15,12 @@ struct sort_job {
 	bool failed; /* no memory */
 	enum { GATHER, ORDER, SAY } phase;
 	size_t at;
-	uint64_t modseq; /* the highest of those found */
-	/* one of them */
+	struct imap_threader threader;
+	/* SORT */
 	struct imap_sort_program program;
 	struct imap_sorter sorter;
-	struct imap_threader threader;
+	struct search_result result;
+	struct search_found uids; /* to be saved */
 };
 
 static uint32_t
@@ -36,13 +39,14 @@ take_to_sort(struct imap_session *s, struct sort_job *j)
 
 	if (!m)
 		return;
-	if (m->modseq > j->modseq)
-		j->modseq = m->modseq;
 	if ((p->needs_arrival && !searcher_arrival(&j->a, &v.arrival)) ||
 	    (p->needs_size && !searcher_size(&j->a, &v.size)) ||
 	    (p->needs_keys && !searcher_sent(&j->a, &v.sent)))
 		return;
-	if (imap_sorter_add(&j->sorter, p, number_of(s, j), &v) < 0)
+	if (m->modseq > j->result.modseq)
+		j->result.modseq = m->modseq;
+	if (imap_sorter_add(&j->sorter, p, number_of(s, j), &v) < 0 ||
+	    (j->sr.ret & RETURN_SAVE && !imap_found_add(&j->uids, m->uid)))
 		j->failed = true;
 }
 
@@ -83,20 +87,40 @@ gather(struct imap_session *s, struct sort_job *j,
 /* --- SORT ------------------------------------------------------------------
  */
 
+/* A range goes up (RFC 3501 9): it says only what is one behind the other so.
+ */
+static void
+say_range(struct sort_job *j, struct buf *out)
+{
+	const struct imap_sort_item *v = j->sorter.v;
+	uint32_t lo = v[j->at].number, hi = lo;
+
+	if (j->at)
+		buf_add_byte(out, ',');
+	while (++j->at < j->sorter.n && v[j->at].number == hi + 1)
+		hi++;
+	imap_put_range(out, lo, hi);
+}
+
 static enum imap_done
 say_sorted(struct imap_session *s, struct sort_job *j)
 {
+	size_t i, n = j->sr.ret & RETURN_ALL ? j->sorter.n : 0;
 	struct buf *out = imap_out(s);
-	size_t i;
 
-	for (i = 0; i < PUT_BATCH && j->at < j->sorter.n; i++) {
+	for (i = 0; i < PUT_BATCH && j->at < n; i++) {
+		if (j->sr.extended) {
+			say_range(j, out);
+			continue;
+		}
 		buf_add_byte(out, ' ');
 		buf_add_u64(out, j->sorter.v[j->at++].number);
 	}
-	if (j->at < j->sorter.n)
+	if (j->at < n)
 		return IMAP_MORE;
-	if (j->sorter.n && j->sr.has_modseq) /* RFC 7162 3.1.6 */
-		buf_addf(out, " (MODSEQ %llu)", (unsigned long long)j->modseq);
+	if (!j->sr.extended && n && j->sr.has_modseq) /* RFC 7162 3.1.6 */
+		buf_addf(out, " (MODSEQ %llu)",
+			 (unsigned long long)j->result.modseq);
 	buf_add_c(out, "\r\n");
 	imap_reply(s, "OK Sort completed");
 	return IMAP_DONE;
@@ -117,16 +141,61 @@ ordered(struct imap_session *s, struct sort_job *j, int rc, const char *answer)
 	return IMAP_MORE;
 }
 
+static void
+look_at(struct imap_session *s, uint32_t number, uint32_t *uid,
+	uint64_t *modseq)
+{
+	struct imap_view *v = &s->view;
+	const struct message *m =
+		s->uid ? mailbox_find(v->mb, number)
+		       : imap_view_at(v, imap_view_slot(v, number));
+
+	*uid = m ? m->uid : 0;
+	*modseq = m ? m->modseq : 0;
+}
+
+/* RFC 5267 3.1: they are in order. */
+static enum imap_done
+extended(struct imap_session *s, struct sort_job *j)
+{
+	const struct imap_sort_item *v = j->sorter.v;
+	struct search_result *r = &j->result;
+
+	r->count = (uint32_t)j->sorter.n;
+	if (r->count) {
+		r->min = v[0].number;
+		r->max = v[r->count - 1].number;
+		look_at(s, r->min, &r->min_uid, &r->min_modseq);
+		look_at(s, r->max, &r->max_uid, &r->max_modseq);
+	}
+	if (j->sr.ret & RETURN_SAVE &&
+	    imap_search_save(s, &j->sr, r, &j->uids) < 0) {
+		imap_search_failed(s, &j->sr, "LIMIT");
+		return IMAP_DONE;
+	}
+	if (j->sr.ret == RETURN_SAVE) { /* RFC 5182 2.1: no answer */
+		imap_reply(s, "OK Sort completed, result saved");
+		return IMAP_DONE;
+	}
+	imap_say_esearch(s, &j->sr, r);
+	return IMAP_MORE;
+}
+
 static enum imap_done
 step_sort(struct imap_session *s)
 {
 	struct sort_job *j = s->job;
+	enum imap_done done;
 
 	if (j->phase == SAY)
 		return say_sorted(s, j);
-	if (j->phase == ORDER)
-		return ordered(s, j, imap_sorter_step(&j->sorter), "* SORT");
-	return gather(s, j, take_to_sort);
+	if (j->phase == GATHER)
+		return gather(s, j, take_to_sort);
+	done = ordered(s, j, imap_sorter_step(&j->sorter),
+		       j->sr.extended ? "" : "* SORT");
+	if (j->phase == SAY && j->sr.extended)
+		done = extended(s, j);
+	return done;
 }
 
 static void
@@ -136,6 +205,7 @@ end_sort(struct imap_session *s)
 
 	searcher_fini(&j->a);
 	imap_sorter_fini(&j->sorter);
+	free(j->uids.v);
 	imap_threader_fini(&j->threader);
 }
 
@@ -144,7 +214,8 @@ imap_cmd_sort(struct imap_session *s, struct imap_in *in)
 {
 	struct sort_job *j = pool_alloc(&s->pool, sizeof(*j));
 
-	if (!j || !imap_space(in) || !imap_sort_parse(in, &j->program)) {
+	if (!j || !imap_search_return(in, &j->sr) || !imap_space(in) ||
+	    !imap_sort_parse(in, &j->program)) {
 		imap_reply_bad(s, in);
 		return;
 	}

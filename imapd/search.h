@@ -64,6 +64,7 @@ struct search_key {
 };
 
 /* RFC 4731 3.1, RFC 5182 2 */
+/* RFC 5267 3.1: with SORT, MIN and MAX are the first and the last. */
 enum search_return {
 	RETURN_MIN = 1,
 	RETURN_MAX = 2,
@@ -84,7 +85,7 @@ struct search {
 	struct str charset; /* .p NULL: UTF-8 */
 };
 
-/* [RETURN (...)] of SEARCH. */
+/* [RETURN (...)] of SEARCH and SORT. */
 bool imap_search_return(struct imap_in *in, struct search *out);
 /* [CHARSET name] keys: what stands behind SEARCH [RETURN (...)]; call it after
  * imap_search_return() or with *out zeroed. False with bad_charset set: the
@@ -143,10 +144,30 @@ bool searcher_sent(struct searcher *a, int64_t *t);
 
 /* --- cmd_search.c: also for SORT and THREAD --------------------------------
  */
+struct search_found {	      /* numbers */
+	struct imap_range *v; /* ascending and disjoint; free() */
+	size_t n, size;
+};
+/* n is above all that are there; false: no memory. */
+bool imap_found_add(struct search_found *f, uint32_t n);
 /* Read the program and begin; false: the reply is set. */
 bool imap_search_begin(struct imap_session *s, struct imap_in *in,
 		       struct search *sr, struct searcher *a,
 		       bool (*parse)(struct imap_in *, struct search *));
+/* What RETURN asks for: of the messages, in the order of the answer. */
+struct search_result {
+	uint32_t count;
+	uint32_t min, max;	   /* the first and the last, as said */
+	uint32_t min_uid, max_uid; /* 0: there is none, or no more */
+	uint64_t modseq, min_modseq, max_modseq; /* the highest; of them */
+};
+/* "* ESEARCH" up to the numbers of ALL, which follow if there are any. */
+void imap_say_esearch(struct imap_session *s, const struct search *sr,
+		      const struct search_result *r);
+/* For SAVE; uids: all, ascending and disjoint.  -1: no memory. */
+int imap_search_save(struct imap_session *s, const struct search *sr,
+		     const struct search_result *r,
+		     const struct search_found *uids);
 /* NO, for want of memory; code: the response code. */
 void imap_search_failed(struct imap_session *s, const struct search *sr,
 			const char *code);

@@ -40,6 +40,7 @@ TESTED = {
     "WITHIN": "test_search.test_every_word",
     "I18NLEVEL=1": "test_search.test_as_dovecot_has_it",
     "SORT": "test_sort.test_as_dovecot_has_it",
+    "ESORT": "test_sort.test_esort",
     "SORT=DISPLAY": "test_sort.test_as_dovecot_has_it",
     "THREAD=REFERENCES": "test_sort.test_threads_by_the_rfc",
     "THREAD=ORDEREDSUBJECT": "test_sort.test_threads_by_the_rfc",

@@ -10,6 +10,7 @@ import pytest
 
 import imapwire
 import search_corpus as sc
+from test_search import esearch
 
 MESSAGES = 250
 SUBJECTS = ("plans", "Lunch", "[list] plans", "=?utf-8?q?Gr=C3=BC=C3=9Fe?=",
@@ -340,6 +341,67 @@ def sort_programs():
             CRITERIA) for _ in range(rng.randrange(2, 4))) + ")"
 
 
+def expand(text):
+    """The numbers of a set, in its order."""
+    out = []
+    for part in text.split(","):
+        lo, _, hi = part.partition(":")
+        out += range(int(lo), int(hi or lo) + 1)
+    return out
+
+
+def esort(client, command):
+    found = esearch(client, command)
+    if found and "ALL" in found:
+        found["ALL"] = expand(found["ALL"])
+    return found
+
+
+@pytest.mark.dev
+def test_esort(serve):
+    """RFC 5267 3.1: MIN and MAX are the first and the last in the order."""
+    # by size: 3, 4, 5, 1, 2
+    c, _ = serve([b"Subject: x\n\n" + b"x" * n for n in (50, 60, 10, 20, 30)],
+                 1)
+    order = {"ALL": [3, 4, 5, 1, 2]}
+    assert esearch(c, "SORT RETURN () (SIZE) UTF-8 ALL") == {"ALL": "3:5,1:2"}
+    ends = {"MIN": "3", "MAX": "2"}
+    count = {"COUNT": "5"}
+    for opts, want in (("", order), ("ALL", order), ("MIN MAX", ends),
+                       ("COUNT", count), ("max", {"MAX": "2"}),
+                       ("COUNT ALL MIN MAX", {**ends, **count, **order})):
+        assert esort(c, f"SORT RETURN ({opts}) (SIZE) UTF-8 ALL") == want
+        assert esort(c, f"UID SORT RETURN ({opts}) (SIZE) UTF-8 ALL") == \
+            {**want, "UID": True}
+    assert esort(c, "SORT RETURN (MIN COUNT ALL) (SIZE) UTF-8 DRAFT") == \
+        {"COUNT": "0"}
+    # RFC 5182: a set has no order
+    for opts, want in (("SAVE", "1:5"), ("SAVE ALL", "1:5"), ("SAVE MIN", "3"),
+                       ("SAVE MAX", "2"), ("SAVE MIN MAX", "2:3"),
+                       ("SAVE COUNT MIN", "1:5")):
+        got = esort(c, f"SORT RETURN ({opts}) (SIZE) UTF-8 ALL")
+        assert (got is None) == (opts == "SAVE")
+        assert esearch(c, "SEARCH RETURN (ALL) $") == {"ALL": want}, opts
+    c.ok("SORT RETURN (SAVE MIN) (SIZE) UTF-8 DRAFT")
+    assert esearch(c, "SEARCH RETURN (ALL) $") == {}
+    # RFC 7162 3.1.10: the mod-sequence of what is said
+    c.ok("STORE 4 +FLAGS (\\Flagged)")
+    c.ok("STORE 2 +FLAGS (\\Flagged)")
+    mods = {n: int(esearch(c, f"SEARCH RETURN (MIN) {n} MODSEQ 1")["MODSEQ"])
+            for n in (3, 4, 2)}
+    assert mods[3] < mods[4] < mods[2]
+    for opts, n in (("MIN", 3), ("MAX", 2), ("MIN MAX", 2), ("ALL", 2)):
+        got = esort(c, f"SORT RETURN ({opts}) (SIZE) UTF-8 MODSEQ 1")
+        assert int(got["MODSEQ"]) == mods[n], opts
+    for bad in ("RETURN (SIZE) UTF-8 ALL", "RETURN (FIRST) (SIZE) UTF-8 ALL",
+                "RETURN () UTF-8 ALL", "RETURN (ALL)(SIZE) UTF-8 ALL"):
+        assert c.command(f"SORT {bad}").startswith("BAD"), bad
+    assert c.command("THREAD RETURN (ALL) REFERENCES UTF-8 ALL").startswith(
+        "BAD")
+    # and without RETURN as before
+    assert sorted_numbers(c, "(SIZE) UTF-8 ALL") == order["ALL"]
+
+
 @pytest.mark.parametrize("seed", [11, 12])
 def test_as_dovecot_has_it(serve, tmp_path, seed):
     letters = thread_corpus(seed)
@@ -359,5 +421,7 @@ def test_as_dovecot_has_it(serve, tmp_path, seed):
                 sorted_numbers(d.client, f"{p} UTF-8 ALL"), p
             assert sorted_numbers(c, f"{p} US-ASCII 5:30 NOT 7") == \
                 sorted_numbers(d.client, f"{p} US-ASCII 5:30 NOT 7"), p
+            program = f"SORT RETURN (MIN MAX COUNT ALL) {p} UTF-8 5:90"
+            assert esort(c, program) == esort(d.client, program), p
     finally:
         d.stop()
