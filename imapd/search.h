@@ -57,8 +57,9 @@ struct search_key {
 	int64_t day;  /* since 1970 */
 	uint64_t modseq;
 	struct imap_set set;
-	struct str name; /* of a header field, of a keyword */
-	int field;	 /* the same as an imap_keys_field, or -1 */
+	struct str name;	    /* of a header field, of a keyword */
+	int field;		    /* the same as an imap_keys_field, or -1 */
+	struct header_text *header; /* of that field; NULL: no message has it */
 	struct text_needle needle;
 	uint32_t scanned; /* UID of the message that needle.found is of */
 };
@@ -116,10 +117,11 @@ struct searcher {
 	enum search_cost level; /* what may be looked at */
 	bool gone;		/* cannot be read: it matches nothing */
 	bool read;		/* a file was */
-	bool has_keys, has_header;
+	bool has_keys, has_header, has_texts;
 	struct imap_keys keys;
 	struct buf blob;   /* of keys, if it was made now */
 	struct buf header; /* as it stands in the file */
+	struct map texts;  /* of its fields, by name in lower case */
 	struct search_body *body;
 	struct search_key **wanted; /* to be looked for in the body */
 	size_t nwanted;
@@ -171,6 +173,18 @@ int imap_search_save(struct imap_session *s, const struct search *sr,
 /* NO, for want of memory; code: the response code. */
 void imap_search_failed(struct imap_session *s, const struct search *sr,
 			const char *code);
+
+/* --- search_header.c -------------------------------------------------------
+ * The fields that keys ask for, in a map by name. */
+/* The key's field is one of them: k->header.  -1: no memory. */
+int search_header_want(struct map *texts, struct pool *pool,
+		       struct search_key *k);
+void search_header_fini(struct map *texts);
+/* Decode all that stand in this header.  known: the record of the same message,
+ * which answers for the fields it has; NULL: none. */
+void search_header_read(struct map *texts, struct str header,
+			const struct imap_keys *known);
+bool search_header_has(const struct search_key *k);
 
 /* --- search_body.c ---------------------------------------------------------
  * Look through the text of a message: the bodies of its text parts, the headers

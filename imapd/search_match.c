@@ -41,23 +41,30 @@ resolve_set(struct search_key *k, struct imap_view *v)
 	}
 }
 
-static void
+static int
 resolve(struct searcher *a, struct search_key *k)
 {
 	struct imap_view *v = &a->s->view;
 
 	for (; k; k = k->next) {
+		if (k->kind == SEARCH_HEADER &&
+		    search_header_want(&a->texts, &a->s->pool, k) < 0)
+			return -1;
 		if (k->kind == SEARCH_SEQ || k->kind == SEARCH_UID)
 			resolve_set(k, v);
 		else if (k->kind == SEARCH_KEYWORD)
 			k->num = mailbox_keyword_find(v->mb, k->name);
 		if (k->kind == SEARCH_AND || k->kind == SEARCH_OR ||
-		    k->kind == SEARCH_NOT)
-			resolve(a, k->a);
-		else
+		    k->kind == SEARCH_NOT) {
+			if (resolve(a, k->a) < 0)
+				return -1;
+		} else {
 			a->costs |= 1u << k->cost;
-		resolve(a, k->b);
+		}
+		if (resolve(a, k->b) < 0)
+			return -1;
 	}
+	return 0;
 }
 
 /* Only messages of this set can match: one that stands alone at the top. */
@@ -83,10 +90,11 @@ searcher_init(struct searcher *a, struct imap_session *s, struct search *sr)
 	buf_init(&a->blob, KEYS_MAX);
 	buf_init(&a->header, MIME_HEADER_MAX);
 	a->wanted = pool_alloc(&s->pool, (sr->keys + 1) * sizeof(*a->wanted));
-	if (!a->wanted)
+	if (!a->wanted || resolve(a, sr->top) < 0) {
+		search_header_fini(&a->texts);
 		return -1;
+	}
 	a->now = (int64_t)(clock_wall_us() / 1000000);
-	resolve(a, sr->top);
 	if (a->costs & 1u << COST_BODY) /* where what is wanted is found out */
 		a->costs |= 1u << COST_HEADER;
 	imap_walk_begin(&a->walk, &s->view, narrowest(a));
@@ -100,6 +108,7 @@ searcher_fini(struct searcher *a)
 	a->body = NULL;
 	buf_fini(&a->blob);
 	buf_fini(&a->header);
+	search_header_fini(&a->texts);
 }
 
 /* --- a message -------------------------------------------------------------
@@ -306,24 +315,14 @@ by_stat(struct searcher *a, const struct search_key *k)
 static bool
 by_header(struct searcher *a, const struct search_key *k)
 {
-	struct str rest;
-	struct imf_field f;
-	bool found = false;
-	struct buf text;
-
-	if (!need_header(a))
-		return false;
-	buf_init(&text, 4 * MIME_HEADER_MAX);
-	for (rest = buf_str(&a->header); !found && imf_next(&rest, &f);) {
-		if (!str_ieq(f.name, k->name))
-			continue;
-		buf_reset(&text);
-		imap_keys_text(&text, k->field, f.value);
-		/* RFC 3501 6.4.4: an empty text asks for the field. */
-		found = str_search(buf_str(&text), k->needle.folded) >= 0;
+	if (!a->has_texts) {
+		if (!need_header(a))
+			return false;
+		search_header_read(&a->texts, buf_str(&a->header),
+				   a->has_keys ? &a->keys : NULL);
+		a->has_texts = true;
 	}
-	buf_fini(&text);
-	return found;
+	return search_header_has(k);
 }
 
 static bool
@@ -476,7 +475,8 @@ begin(struct searcher *a)
 	a->slot = a->walk.slot;
 	a->seq = a->walk.seq;
 	a->level = COST_INDEX;
-	a->gone = a->has_keys = a->has_header = a->read = false;
+	a->gone = a->has_keys = a->read = false;
+	a->has_header = a->has_texts = false;
 	m = message_of(a);
 	a->uid = m ? m->uid : 0;
 	a->busy = m != NULL;

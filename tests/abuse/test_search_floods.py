@@ -90,6 +90,13 @@ def test_many_texts_in_large_mail(serve):
     assert [b"* SEARCH\r\n"] in c.untagged
 
 
+def test_many_keys_of_many_fields(serve):
+    """Each field is decoded once, not for each of the keys."""
+    s = serve([b"To:a@b\nX-To:a\n" * 90000 + b"\nx\n"])
+    run(s, b"SEARCH " + b"OR HEADER X-To zzq OR HEADER To zzq " * 240 + b"TO y",
+        b"SEARCH " + b"OR HEADER Cc zzq " * 490 + b"HEADER X-To ab")
+
+
 def test_many_addresses(serve):
     """100,000 recipients, and as many fields."""
     wide = b"To: " + b", ".join(b"a%d@example.com" % n
