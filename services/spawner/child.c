@@ -17,9 +17,8 @@
 
 /* --- descriptors and signals --------------------------------------------- */
 
-/* Everything above standard error but these. */
-static int
-close_others(int *keep, size_t n, struct err *err)
+int
+child_close_others(int *keep, size_t n, struct err *err)
 {
 	unsigned from = STDERR_FILENO + 1;
 	size_t i, k;
@@ -44,8 +43,8 @@ close_others(int *keep, size_t n, struct err *err)
 	return 0;
 }
 
-static void
-reset_signals(void)
+void
+child_reset_signals(void)
 {
 	sigset_t none;
 	int i;
@@ -218,11 +217,11 @@ child_main(const struct child_spec *spec, const struct child_env *env,
 	size_t n = 1;
 	int rc;
 
-	reset_signals();
+	child_reset_signals();
 	prctl(PR_SET_NAME, svc->name, 0, 0, 0);
 	log_open(env->log, svc->name);
 	e.root = e.mbox = -1;
-	if (close_others(keep, sizeof(keep) / sizeof(keep[0]), &err) == 0)
+	if (child_close_others(keep, sizeof(keep) / sizeof(keep[0]), &err) == 0)
 		e.root = enter(spec, env, &e.mbox, &err);
 	if (e.root < 0) {
 		log_warn("%s", err.text);

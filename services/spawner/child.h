@@ -42,6 +42,11 @@ enum { EX_NO_MAILBOX = 73 };
 void child_main(const struct child_spec *spec, const struct child_env *env,
 		int spawner, int birth) __attribute__((noreturn));
 
+/* Close everything above standard error but these n (-1: none), whose order
+ * changes. */
+ERR_WARN_UNUSED int child_close_others(int *keep, size_t n, struct err *err);
+void child_reset_signals(void);
+
 /* The part that opens the mailbox, as the user already: the directory that
  * becomes the root, or -1 with err.  For SVC_MBOX *mbox is the file, otherwise
  * -1. */

@@ -160,6 +160,23 @@ set_service(struct daemon *d, uint8_t service, user_entry_fn *entry,
 	};
 }
 
+/* What children need of our descriptors: logs, and where mail is. */
+static void
+sow(struct app *a)
+{
+	struct spawner *s = &a->spawner;
+	int keep[SVC_COUNT + TREES_MAX + 2];
+	size_t n = 0, i;
+
+	for (i = 0; i < SVC_COUNT; i++)
+		if (s->procs.env[i].entry)
+			keep[n++] = s->procs.env[i].log;
+	for (i = 0; i < s->ntrees; i++)
+		keep[n++] = s->trees[i].fd;
+	keep[n++] = s->spool.fd;
+	procs_seed(&s->procs, keep, n);
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -181,6 +198,7 @@ start(struct daemon *d, struct err *err)
 	s->authd = asker_new(d, SVC_AUTHD, NULL, NULL, s);
 	if (!s->authd)
 		return err_sys(err, ENOMEM, "authd");
+	sow(d->app);
 	return 0;
 }
 
@@ -200,6 +218,7 @@ reload(struct daemon *d)
 			 "restart");
 	buf_fini(&now);
 	s->procs.limit = (unsigned)params_num(&d->params, "user_process_limit");
+	sow(a);
 }
 
 static void

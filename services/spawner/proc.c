@@ -260,12 +260,46 @@ proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
 	return p;
 }
 
+static void
+drop_seed(struct procs *ps)
+{
+	if (ps->seed >= 0)
+		close(ps->seed);
+	ps->seed = -1;
+}
+
+static pid_t
+fork_child(struct proc *p, int spawner, int birth)
+{
+	struct procs *ps = p->all;
+	const struct child_env *env = &ps->env[p->spec.service];
+	pid_t pid;
+	int saved;
+
+	if (ps->seed >= 0) {
+		pid = seed_fork(ps->seed, ps->child, &p->spec, env, spawner,
+				birth);
+		if (pid >= 0)
+			return pid;
+		saved = errno;
+		log_warn("the seed of users' processes does not fork: %m");
+		drop_seed(ps);
+		errno = saved;
+		if (saved != EPIPE) /* it may have heard of it */
+			return -1;
+	}
+	log_flush(); /* or both would send what waits */
+	pid = fork();
+	if (pid == 0)
+		ps->child(&p->spec, env, spawner, birth);
+	return pid;
+}
+
 /* 0 with p->pid, p->asker and p->birth; -1: errno. */
 static int
 proc_fork(struct proc *p)
 {
 	struct procs *ps = p->all;
-	const struct child_env *env = &ps->env[p->spec.service];
 	int pair[2], birth[2], saved;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -277,10 +311,7 @@ proc_fork(struct proc *p)
 		errno = saved;
 		return -1;
 	}
-	log_flush(); /* or both would send what waits */
-	p->pid = fork();
-	if (p->pid == 0)
-		ps->child(&p->spec, env, pair[1], birth[1]);
+	p->pid = fork_child(p, pair[1], birth[1]);
 	saved = errno;
 	close(pair[1]);
 	close(birth[1]);
@@ -399,7 +430,9 @@ procs_get(struct procs *ps, const struct child_spec *spec,
 int
 procs_init(struct procs *ps, struct loop *l, struct err *err)
 {
-	*ps = (struct procs){ .loop = l, .child = child_main, .limit = 1 };
+	*ps = (struct procs){
+		.loop = l, .child = child_main, .limit = 1, .seed = -1
+	};
 	list_init(&ps->list);
 	ps->on_child = evsignal_new(l->base, SIGCHLD, on_child, ps);
 	if (!ps->on_child || event_add(ps->on_child, NULL) < 0)
@@ -408,10 +441,20 @@ procs_init(struct procs *ps, struct loop *l, struct err *err)
 }
 
 void
+procs_seed(struct procs *ps, int *keep, size_t n)
+{
+	drop_seed(ps);
+	ps->seed = seed_start(keep, n);
+	if (ps->seed < 0)
+		log_warn("no seed of users' processes: %m");
+}
+
+void
 procs_fini(struct procs *ps)
 {
 	struct err err;
 
+	drop_seed(ps);
 	ps->limit = 0; /* nobody starts another one now */
 	while (!list_empty(&ps->list)) {
 		struct proc *p = LIST_OF(ps->list.next, struct proc, link);

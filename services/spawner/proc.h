@@ -5,6 +5,7 @@
 #include "brake.h"
 #include "child.h"
 #include "frame/asker.h"
+#include "seed.h"
 
 /*
  * The users' processes that run: one for each service, user and mailbox.  A
@@ -50,8 +51,8 @@ struct procs {
 	struct event *on_child;
 	struct child_env env[SVC_COUNT];
 	/* Replaced in tests: runs the process in the child's place. */
-	void (*child)(const struct child_spec *spec,
-		      const struct child_env *env, int spawner, int birth);
+	seed_child_fn *child;
+	int seed; /* -1: spawner forks itself */
 };
 
 ERR_WARN_UNUSED int procs_init(struct procs *ps, struct loop *l,
@@ -63,6 +64,9 @@ void procs_fini(struct procs *ps);
  * loop, or at once.  tree and home of spec must outlive the fork only. */
 void procs_get(struct procs *ps, const struct child_spec *spec,
 	       struct proc_waiter *w);
+/* Fork from a copy of this process from now on, a new one if there is one: it
+ * is to know new parameters.  keep: descriptors that children need. */
+void procs_seed(struct procs *ps, int *keep, size_t n);
 /* The process turned out to be dead or stuck: no new work for it. */
 void proc_retire(struct proc *p);
 

@@ -17,9 +17,11 @@ def test_status(instance):
             shown.setdefault(row[0], []).append(int(row[2]))
             assert row[3] == "ready"
     running = instance.pids()
-    for name in ("logd", "smtpd", "qmgr", "router", "authd", "login",
-                 "spawner"):
+    for name in ("logd", "smtpd", "qmgr", "router", "authd", "login"):
         assert sorted(shown[name]) == sorted(running[name])
+    # And the seed of users' processes, which is spawner's.
+    assert len(running["spawner"]) == 2
+    assert set(shown["spawner"]) < set(running["spawner"])
     assert rows[-1] == ["running"]
 
 
@@ -41,8 +43,11 @@ def test_reload(instance):
     before = instance.pids()
     r = instance.reload()
     assert r.stdout.splitlines()[-1] == "reloaded"
-    for name in ("logd", "qmgr", "router", "authd", "spawner"):
-        assert instance.pids()[name] == before[name]
+    after = instance.pids()
+    for name in ("logd", "qmgr", "router", "authd"):
+        assert after[name] == before[name]
+    # It stays, but makes a new seed of itself, with the new parameters.
+    assert len(set(after["spawner"]) & set(before["spawner"])) == 1
 
 
 def test_stop(make_instance):

@@ -333,3 +333,17 @@ def test_mail_by_others_without_inotify(make_instance):
         # There are some again, and it is noticed.
         ph.wait_for(lambda: max(seconds(a) for _ in range(3)) < 0.5,
                     "mail to be seen at once")
+
+
+def test_without_the_seed(make_instance):
+    """spawner's copy, from which users' processes are forked, may go."""
+    i = make_instance()
+    imap(i, "bob").logout()
+    seed = max(i.pids()["spawner"], key=lambda p: pathlib.Path(
+        f"/proc/{p}/stat").read_text().split()[21].zfill(20) + f"{p:09}")
+    ph.os.kill(seed, ph.signal.SIGKILL)
+    ph.wait_for(lambda: len(i.pids()["spawner"]) == 1, "the seed to be gone")
+    assert imap(i).select("INBOX")[0] == "OK"
+    assert "the seed of users' processes does not fork" in i.log_text()
+    i.reload()
+    assert len(i.pids()["spawner"]) == 2
