@@ -156,6 +156,7 @@ static int
 start(struct imap_user *u, const struct user_entry *e, struct err *err)
 {
 	u->name = e->user;
+	log_set_user("imap", e->user);
 	u->max_sessions = (size_t)params_num(e->params, "imap_session_limit");
 	u->max_userip =
 		(size_t)params_num(e->params, "mail_max_userip_connections");

@@ -183,7 +183,7 @@ mark_sent(struct maildrop *m, uint32_t *uids)
 		if (m->v[i].sent && !m->v[i].deleted)
 			uids[n++] = m->v[i].uid;
 	if (n && mailbox_change(m->mb, uids, n, &c, &err) < 0)
-		log_warn("pop3: flags: %s", LOGQ(str_of(err.text)));
+		log_warn("flags: %s", LOGQ(str_of(err.text)));
 }
 
 int

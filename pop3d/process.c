@@ -145,6 +145,7 @@ pop3d_entry(const struct user_entry *e)
 	p.pop3d.root = e->root;
 	list_init(&p.pop3d.sessions);
 	/* Without a store each client is told so. */
+	log_set_user("pop3", e->user);
 	p.pop3d.store = store_open(e->root, e->mail,
 				   params_str(e->params, "myhostname").p, &err);
 	if (!p.pop3d.store)

@@ -16,6 +16,7 @@ static struct {
 	int fd;
 	bool debug;
 	char name[32];
+	char prefix[500]; /* log_set_user() */
 	size_t n;
 	unsigned lines; /* in frame */
 	unsigned lost;	/* lines that could not be sent, not told yet */
@@ -28,6 +29,13 @@ log_open(int fd, const char *name)
 {
 	out.fd = fd;
 	snprintf(out.name, sizeof(out.name), "%s", name);
+}
+
+void
+log_set_user(const char *service, const char *user)
+{
+	snprintf(out.prefix, sizeof(out.prefix), "%s(%s): ", service,
+		 LOGQ(str_of(user)));
 }
 
 void
@@ -106,6 +114,22 @@ log_flush(void)
 	pthread_mutex_unlock(&out.lock);
 }
 
+/* The length of the text with it. */
+static size_t
+add_prefix(char text[LOG_TEXT_MAX], size_t len)
+{
+	size_t n = strlen(out.prefix);
+
+	if (n == 0 || strncmp(text, out.prefix, n) == 0)
+		return len;
+	if (len + n >= LOG_TEXT_MAX)
+		len = LOG_TEXT_MAX - 1 - n;
+	memmove(text + n, text, len);
+	memcpy(text, out.prefix, n);
+	text[n + len] = '\0';
+	return n + len;
+}
+
 void
 log_line(enum log_level level, const char *id, const char *fmt, ...)
 {
@@ -122,6 +146,7 @@ log_line(enum log_level level, const char *id, const char *fmt, ...)
 	if (n < 0)
 		return;
 	len = (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1;
+	len = add_prefix(text, len);
 	if (out.fd < 0) {
 		fprintf(stderr, "%s%s%s%s%s\n", out.name,
 			out.name[0] ? ": " : "", idlen ? id : "",

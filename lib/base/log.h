@@ -14,6 +14,9 @@ enum log_level { LOG_DEBUG_, LOG_INFO_, LOG_WARN_, LOG_ERROR_ };
  */
 void log_open(int fd, const char *name);
 void log_set_debug(bool on);
+/* The process serves one user: "SERVICE(USER): " stands before each line that
+ * does not begin so itself. */
+void log_set_user(const char *service, const char *user);
 void log_flush(void);
 
 /* id: the queue id the line is about, or NULL; Postfix-style lines begin with
