@@ -44,6 +44,9 @@ import_init(struct import *im, struct mail *m, const char *name,
 		return -1;
 	(void)snprintf(path, sizeof(path), ".%s",
 		       strcmp(name, "INBOX") == 0 ? "" : name);
+	/* Of a folder that a power cut left half made. */
+	if (maildir_create(m->root, path, err) < 0)
+		return -1;
 	im->dir = fsx_open(m->root, path, O_RDONLY | O_DIRECTORY, 0);
 	return im->dir < 0 ? err_sys(err, errno, "%s", name) : 0;
 }

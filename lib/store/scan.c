@@ -209,6 +209,7 @@ split_twin(struct scan *s, const char *name, uint64_t disk, struct err *err)
 	    fsx_rename_new(dir, name, dir, to) == 0) {
 		watch_own(mb, disk, name, false);
 		watch_own(mb, disk, to, true);
+		mb->unsynced |= names_in(disk);
 		log_info("%s: %s cannot keep its name, it is %s now", mb->name,
 			 LOGQ(str_of(name)), to);
 		rc = maildir_parse(buf_str(&b), &p) < 0
@@ -240,6 +241,7 @@ make_regular(struct mailbox *mb, const char *name, const struct maildir_name *p,
 		return false;
 	watch_own(mb, disk, name, false);
 	watch_own(mb, disk, want, true);
+	mb->unsynced |= names_in(disk);
 	return true;
 }
 
@@ -340,6 +342,7 @@ rescue(struct mailbox *mb, const struct message *m)
 	if (fsx_rename_new(mb->tmp, tmp, dir, name) < 0)
 		return false;
 	watch_own(mb, m->disk, name, true);
+	mb->unsynced |= names_in(m->disk);
 	return true;
 }
 
@@ -719,6 +722,7 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 {
 	struct mailbox *mb = s->mb;
 	struct index_stamp old;
+	bool renamed;
 	size_t i;
 
 	if (sort_found(s, err) < 0 || unite_twins(s, err) < 0)
@@ -735,9 +739,11 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 		return -1;
 	if (stamp)
 		index_set_stamp(mb->ix, stamp);
-	/* What the log says of names must not outlive the names. */
+	/* What the log says of names must not outlive the names; nor its stamp
+	 * those that we have changed ourselves behind it. */
+	renamed = s->nmoved || mb->unsynced;
 	mb->unsynced = NAMES_NEW | NAMES_CUR;
-	if (s->nmoved && mailbox_sync_names(mb, false, err) < 0)
+	if (renamed && mailbox_sync_names(mb, false, err) < 0)
 		return -1;
 	return mailbox_commit(mb, s->nfound > 0, err);
 }
