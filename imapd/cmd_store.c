@@ -12,15 +12,15 @@ struct store_job {
 	struct imap_flags flags;
 	struct flag_change change;
 	bool silent, conditional;
-	uint64_t since; /* of a conditional one */
 	struct imap_walk walk;
 	struct imap_set_text modified; /* those that failed the condition */
 	bool gone;
 	/* a portion: changed, and answered up to at */
 	size_t n, at;
 	uint32_t *uids, *seqs;
-	size_t *slots;
+	size_t *slots; /* REFUSED: it stays as it is */
 };
+#define REFUSED SIZE_MAX
 
 /* --- arguments -------------------------------------------------------------
  */
@@ -35,7 +35,7 @@ read_modifier(struct imap_in *in, struct store_job *j)
 	j->conditional = imap_word(in, "UNCHANGEDSINCE");
 	if (!j->conditional)
 		return imap_fail(in, "Unknown modifier");
-	return imap_space(in) && imap_modseq(in, true, &j->since) &&
+	return imap_space(in) && imap_modseq(in, true, &j->change.since) &&
 	       imap_char(in, ')') && imap_space(in);
 }
 
@@ -72,16 +72,12 @@ collect(struct imap_session *s, struct store_job *j)
 {
 	struct imap_view *v = &s->view;
 	const struct message *m;
-	uint32_t number;
 
 	j->n = j->at = 0;
 	while (j->n < PORTION && imap_walk_next(&j->walk, v)) {
 		m = imap_view_at(v, j->walk.slot);
 		if (!m) {
 			j->gone = true;
-		} else if (j->conditional && m->modseq > j->since) {
-			number = s->uid ? m->uid : j->walk.seq;
-			imap_set_text_add(&j->modified, number, number);
 		} else {
 			j->uids[j->n] = m->uid;
 			j->seqs[j->n] = j->walk.seq;
@@ -103,12 +99,26 @@ answer(struct imap_session *s, struct store_job *j)
 	if (!what)
 		j->at = j->n;
 	for (i = 0; i < ANSWERS && j->at < j->n; i++, j->at++) {
+		if (j->slots[j->at] == REFUSED)
+			continue;
 		m = imap_view_at(&s->view, j->slots[j->at]);
 		if (m)
 			imap_say_message(s, j->seqs[j->at], m, what);
 		else
 			j->gone = true;
 	}
+}
+
+/* While the mailbox is locked: nobody else has a say in between. */
+static void
+refuse(void *arg, size_t i)
+{
+	struct imap_session *s = arg;
+	struct store_job *j = s->job;
+	uint32_t number = s->uid ? j->uids[i] : j->seqs[i];
+
+	imap_set_text_add(&j->modified, number, number);
+	j->slots[i] = REFUSED;
 }
 
 static void
@@ -184,8 +194,11 @@ imap_cmd_store(struct imap_session *s, struct imap_in *in)
 		imap_reply(s, "NO [LIMIT] Command is too large");
 		return;
 	}
-	if (j->conditional)
+	if (j->conditional) {
 		imap_enable_condstore(s);
+		j->change.refused = refuse;
+		j->change.arg = s;
+	}
 	imap_set_text_init(&j->modified);
 	imap_walk_begin(&j->walk, &s->view, &j->set);
 	imap_job(s, step_store, end_store, j);

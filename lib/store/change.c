@@ -144,6 +144,10 @@ change_locked(struct change *ch, const uint32_t *uids, size_t n,
 		m = index_at(ix, slot);
 		if (m->uid != uids[i] || m->gone)
 			continue;
+		if (ch->c->refused && m->modseq > ch->c->since) {
+			ch->c->refused(ch->c->arg, i);
+			continue;
+		}
 		seen = m->keywords;
 		flags = new_flags(ch->c, m->flags);
 		keywords = new_set(ch, seen);
@@ -241,6 +245,17 @@ expunge_locked(struct mailbox *mb, const uint32_t *uids, size_t n,
 	return rc;
 }
 
+static bool
+any_left(struct mailbox *mb, const uint32_t *uids, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (index_find(mb->ix, uids[i]))
+			return true;
+	return false;
+}
+
 int
 mailbox_expunge(struct mailbox *mb, const uint32_t *uids, size_t n,
 		struct err *err)
@@ -267,6 +282,9 @@ mailbox_expunge(struct mailbox *mb, const uint32_t *uids, size_t n,
 		mb->dirty_new = mb->dirty_cur = true;
 		rc = mailbox_refresh(mb, err);
 	}
+	if (rc == 0 && lost && any_left(mb, uids, n))
+		rc = err_set(err, ERR_TEMP, EBUSY,
+			     "another program keeps renaming the messages");
 	free(slots);
 	mailbox_tell(mb);
 	return rc;

@@ -106,6 +106,44 @@ test_keywords(void **state)
  */
 
 static void
+count_refused(void *arg, size_t i)
+{
+	*(size_t *)arg += i + 1;
+}
+
+/* RFC 7162 3.1.3, of what another process has changed. */
+static void
+test_unchanged_since(void **state)
+{
+	struct env *e = *state;
+	struct store *other;
+	struct mailbox *mb, *theirs;
+	uint32_t uids[2] = { 1, 2 };
+	size_t refused = 0;
+	struct flag_change c = { .how = FLAGS_ADD,
+				 .flags = MAILDIR_SEEN,
+				 .refused = count_refused,
+				 .arg = &refused };
+
+	put(e, "Maildir/cur/1000.a:2,", "x\n");
+	put(e, "Maildir/cur/1001.b:2,", "x\n");
+	mb = box(e, "INBOX");
+	c.since = nth(mb, 1)->modseq;
+	other = store_open(e->root, "Maildir", "host.example", &e->err);
+	assert_non_null(other);
+	theirs = mailbox_open(other, STR("INBOX"), &e->err);
+	assert_non_null(theirs);
+	flag(e, theirs, 2, FLAGS_ADD, MAILDIR_FLAGGED);
+	assert_int_equal(mailbox_change(mb, uids, 2, &c, &e->err), 0);
+	assert_int_equal(refused, 2);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_SEEN);
+	assert_int_equal(nth(mb, 1)->flags, MAILDIR_FLAGGED);
+	mailbox_release(theirs);
+	store_close(other);
+	mailbox_release(mb);
+}
+
+static void
 test_names_follow(void **state)
 {
 	struct env *e = *state;
@@ -170,9 +208,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_copy),	     ROW(test_multiappend),
-		ROW(test_keywords),  ROW(test_names_follow),
-		ROW(test_due_twice),
+		ROW(test_copy),		ROW(test_multiappend),
+		ROW(test_keywords),	ROW(test_unchanged_since),
+		ROW(test_names_follow), ROW(test_due_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -385,16 +385,41 @@ has_below(const struct folder_list *l, const char *name)
 	return false;
 }
 
+/* What is no mail is not ours to remove. */
+static int
+check_subs(struct store *st, const char *path, struct err *err)
+{
+	int fd = fsx_open(st->mail, path, O_RDONLY | O_DIRECTORY, 0), rc = 0;
+	struct fsx_dir *d = fd < 0 ? NULL : fsx_opendir(fd, ".");
+	unsigned char type;
+	const char *name;
+	struct stat sb;
+
+	if (!d)
+		rc = err_sys(err, errno, "%s", path);
+	while (rc == 0 && (name = fsx_readdir(d, &type))) {
+		if (type == DT_UNKNOWN && fsx_fstatat(fd, name, &sb) == 0 &&
+		    S_ISDIR(sb.st_mode))
+			type = DT_DIR;
+		if (type == DT_DIR && !store_is_known_sub(name))
+			rc = err_set(err, ERR_PERM, EPERM,
+				     "Its directory contains another one that "
+				     "is not of a mailbox");
+	}
+	if (d)
+		fsx_closedir(d);
+	if (fd >= 0)
+		fsx_close(fd);
+	return rc;
+}
+
 int
 store_delete(struct store *st, struct str name, struct err *err)
 {
-	static const char *const subs[] = { "cur", "new", "tmp" };
 	char clean[STORE_NAME_MAX + 1], path[STORE_NAME_MAX + 2], gone[64];
 	struct folder_list all;
 	struct mailbox *mb;
-	size_t i;
 	bool below;
-	int fd;
 
 	if (store_name_check(name, clean, err) < 0)
 		return -1;
@@ -411,6 +436,8 @@ store_delete(struct store *st, struct str name, struct err *err)
 				       "Mailbox has inferior names");
 		return err_set(err, ERR_PERM, ENOENT, "No such mailbox");
 	}
+	if (check_subs(st, path, err) < 0)
+		return -1;
 	/* One rename: it is there, or it is gone. */
 	snprintf(gone, sizeof(gone), "posthouse.gone.%016llx",
 		 (unsigned long long)rand_u64());
@@ -422,14 +449,7 @@ store_delete(struct store *st, struct str name, struct err *err)
 		store_forget(mb);
 	if (sync_mail(st, err) < 0 || uses_set(st, clean, 0, err) < 0)
 		return -1;
-	fd = fsx_open(st->mail, gone, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return 0; /* swept at the next start */
-	for (i = 0; i < 3; i++)
-		store_empty_dir(fd, subs[i]);
-	store_empty_dir(fd, NULL);
-	fsx_close(fd);
-	(void)!fsx_rmdir(st->mail, gone);
+	store_remove_dir(st, gone); /* or at the next start */
 	return 0;
 }
 

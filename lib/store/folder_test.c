@@ -60,6 +60,28 @@ test_folders(void **state)
 	assert_true(v2 > v1);
 	mailbox_release(mb);
 }
+/* What other programs have in a folder's directory. */
+static void
+test_delete_foreign(void **state)
+{
+	struct env *e = *state;
+
+	assert_int_equal(store_create(e->st, STR("A"), &e->err), 0);
+	assert_int_equal(
+		mkdirat(e->root, "Maildir/.A/courierimapkeywords", 0700), 0);
+	put(e, "Maildir/.A/courierimapkeywords/:list", "x\n");
+	assert_int_equal(mkdirat(e->root, "Maildir/.A/precious", 0700), 0);
+	assert_int_equal(store_delete(e->st, STR("A"), &e->err), -1);
+	assert_int_equal(e->err.code, EPERM);
+	assert_true(store_exists(e->st, STR("A")));
+	assert_int_equal(unlinkat(e->root, "Maildir/.A/precious", AT_REMOVEDIR),
+			 0);
+	assert_int_equal(store_delete(e->st, STR("A"), &e->err), 0);
+	assert_false(there(e, "Maildir/.A"));
+	reopen(e);
+	assert_true(!there(e, "Maildir/.A"));
+}
+
 static void
 test_rename_inbox(void **state)
 {
@@ -130,6 +152,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW(test_folders),
+		ROW(test_delete_foreign),
 		ROW(test_rename_inbox),
 		ROW(test_status),
 	};

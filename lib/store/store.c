@@ -13,30 +13,48 @@
 static const char validity_file[] = "posthouse.uidvalidity";
 static const char trash_prefix[] = "posthouse.gone.";
 
+/* Courier's has a file for each message with keywords. */
+static const char *const known_subs[] = { "cur", "new", "tmp",
+					  "courierimapkeywords", NULL };
+
+bool
+store_is_known_sub(const char *name)
+{
+	size_t i;
+
+	for (i = 0; known_subs[i]; i++)
+		if (strcmp(name, known_subs[i]) == 0)
+			return true;
+	return false;
+}
+
+void
+store_remove_dir(struct store *st, const char *name)
+{
+	int fd = fsx_open(st->mail, name, O_RDONLY | O_DIRECTORY, 0);
+	size_t i;
+
+	if (fd < 0)
+		return;
+	for (i = 0; known_subs[i]; i++)
+		store_empty_dir(fd, known_subs[i]);
+	store_empty_dir(fd, NULL);
+	fsx_close(fd);
+	(void)!fsx_rmdir(st->mail, name);
+}
+
 /* A folder that was renamed away to be deleted, when the power went. */
 static void
 clean_up(struct store *st)
 {
-	static const char *const subs[] = { "cur", "new", "tmp", NULL };
 	struct fsx_dir *d = fsx_opendir(st->mail, ".");
 	const char *name;
-	size_t i;
-	int fd;
 
 	if (!d)
 		return;
-	while ((name = fsx_readdir(d, NULL))) {
-		if (!str_starts(str_of(name), str_of(trash_prefix)))
-			continue;
-		fd = fsx_open(st->mail, name, O_RDONLY | O_DIRECTORY, 0);
-		if (fd < 0)
-			continue;
-		for (i = 0; subs[i]; i++)
-			store_empty_dir(fd, subs[i]);
-		store_empty_dir(fd, NULL);
-		fsx_close(fd);
-		(void)!fsx_rmdir(st->mail, name);
-	}
+	while ((name = fsx_readdir(d, NULL)))
+		if (str_starts(str_of(name), str_of(trash_prefix)))
+			store_remove_dir(st, name);
 	fsx_closedir(d);
 }
 

@@ -209,6 +209,11 @@ struct flag_change {
 			   does not know */
 	const struct str *keywords; /* names; new ones are made */
 	size_t nkeywords;
+	/* Not NULL: those with a modseq > since stay as they are, and it is
+	 * called with their place in uids (RFC 7162 3.1.3). */
+	void (*refused)(void *arg, size_t i);
+	void *arg;
+	uint64_t since;
 };
 ERR_WARN_UNUSED int mailbox_change(struct mailbox *mb, const uint32_t *uids,
 				   size_t n, const struct flag_change *c,
@@ -318,7 +323,9 @@ ERR_WARN_UNUSED int store_name_check(struct str name, char *out,
 
 bool store_exists(struct store *st, struct str name);
 /* All durable on return.  err->code: EEXIST, ENOENT, EPERM (INBOX),
- * ENOTEMPTY (a mere level with folders below). */
+ * ENOTEMPTY (a mere level with folders below).  Nor is a folder deleted whose
+ * directory contains one of a foreign program (EPERM); what Courier left is
+ * removed. */
 ERR_WARN_UNUSED int store_create(struct store *st, struct str name,
 				 struct err *err);
 /* uses: of FOLDER_USES; it goes along with a rename. */

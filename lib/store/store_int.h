@@ -63,6 +63,10 @@ struct mailbox {
 void store_dir_of(const char *name, char *out);
 /* Remove the files of dir/sub and sub itself; of dir alone for NULL. */
 void store_empty_dir(int dir, const char *sub);
+/* Remove a folder's directory, which is one of st->mail, and its files. */
+void store_remove_dir(struct store *st, const char *name);
+/* A directory of a folder that a folder has: ours, or of other servers. */
+bool store_is_known_sub(const char *name);
 /* The folder is not what it was: nobody finds it any more, sessions are told,
  * and it is freed with its last user. */
 void store_forget(struct mailbox *mb);
