@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the directories hold, merged into the index: read, or told by events.
+ * What the directories hold, merged into the index: read, or told by events
+ * (scan_events.c).
  * The index is locked all the while, so that no other process of ours gives
  * a UID to the same file.  lib/store/README.md says which races there are.
  */
@@ -12,292 +13,12 @@
 #include "base/fsx.h"
 #include "base/log.h"
 #include "store/adopt.h"
-#include "store/store_int.h"
+#include "store/scan_int.h"
 
 enum {
 	NAMES_MAX = 1 << 30, /* bytes of names of new files */
-	ROUNDS = 4,	     /* of looking again for what is renamed */
 	AHEAD = 8,	     /* names fetched from memory before their time */
 };
-
-/* A file that is no message yet. */
-struct found {
-	uint64_t secs; /* that its name begins with */
-	size_t at;     /* of its base in the names */
-	uint64_t disk;
-	uint64_t wsize; /* MESSAGE_UNKNOWN */
-	uint8_t basen;
-};
-
-struct moved {
-	size_t slot;
-	uint64_t disk;
-};
-
-struct scan {
-	struct mailbox *mb;
-	size_t slots;	   /* of the index when this began */
-	uint8_t *seen;	   /* a bit a slot */
-	uint32_t *shifted; /* of a slot: its place in moved, from 1; NULL: none
-			      is there */
-	struct buf names;
-	struct found *found;
-	size_t nfound, found_size;
-	struct moved *moved;
-	size_t nmoved, moved_size;
-	size_t *gone;
-	size_t ngone, gone_size;
-	uint64_t in_new; /* known messages seen in new/ */
-};
-
-static bool
-has(const struct scan *s, size_t slot)
-{
-	return s->seen[slot / 8] >> slot % 8 & 1;
-}
-
-static void
-set_seen(struct scan *s, size_t slot)
-{
-	s->seen[slot / 8] |= (uint8_t)(1 << slot % 8);
-}
-
-/* Room for one more. */
-static int
-grow(void *array, size_t n, size_t *size, size_t each, struct err *err)
-{
-	void **v = array, *p;
-	size_t want;
-
-	if (n < *size)
-		return 0;
-	want = *size ? *size * 2 : 64;
-	p = reallocarray(*v, want, each);
-	if (!p)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	*v = p;
-	*size = want;
-	return 0;
-}
-
-/* --- one file --------------------------------------------------------------
- */
-
-/*
- * A delivery of ours that a power cut tore: shorter than its name says.  It
- * will be written again; until then it is not there.
- */
-static bool
-is_torn(struct mailbox *mb, const char *name, const struct maildir_name *p)
-{
-	ptrdiff_t dot = str_find(p->base, '.');
-	struct stat st;
-
-	if (!p->has_size || dot < 0 || str_from(p->base, (size_t)dot).n < 3 ||
-	    p->base.p[dot + 1] != 'P')
-		return false;
-	return fsx_fstatat(mb->new, name, &st) == 0 &&
-	       (uint64_t)st.st_size < p->size;
-}
-
-static uint64_t
-seconds_of(struct str base)
-{
-	uint64_t v = 0;
-	size_t i;
-
-	for (i = 0; i < base.n && i < 18; i++) {
-		if (base.p[i] < '0' || base.p[i] > '9')
-			break;
-		v = v * 10 + (uint64_t)(base.p[i] - '0');
-	}
-	return v;
-}
-
-static int
-add_found(struct scan *s, const struct maildir_name *p, uint64_t disk,
-	  struct err *err)
-{
-	if (grow(&s->found, s->nfound, &s->found_size, sizeof(*s->found), err) <
-	    0)
-		return -1;
-	s->found[s->nfound] = (struct found){
-		.secs = seconds_of(p->base),
-		.at = s->names.n,
-		.disk = disk,
-		.wsize = p->has_wsize ? p->wsize : MESSAGE_UNKNOWN,
-		.basen = (uint8_t)p->base.n,
-	};
-	if (buf_add_str(&s->names, p->base) < 0)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	s->nfound++;
-	return 0;
-}
-
-/* It is called so now, whatever it was a moment ago. */
-static int
-add_moved(struct scan *s, size_t slot, uint64_t disk, struct err *err)
-{
-	if (!s->shifted)
-		s->shifted = calloc(s->slots, sizeof(*s->shifted));
-	if (!s->shifted)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	if (s->shifted[slot]) {
-		s->moved[s->shifted[slot] - 1].disk = disk;
-		return 0;
-	}
-	if (grow(&s->moved, s->nmoved, &s->moved_size, sizeof(*s->moved), err) <
-	    0)
-		return -1;
-	s->moved[s->nmoved++] = (struct moved){ slot, disk };
-	s->shifted[slot] = (uint32_t)s->nmoved;
-	return 0;
-}
-
-static bool
-is_there(struct mailbox *mb, const struct message *m)
-{
-	char name[MAILDIR_NAME_MAX + 1];
-	int dir = message_file(mb, m, name);
-	struct stat st;
-
-	errno = ENOENT;
-	return *name && fsx_fstatat(dir, name, &st) == 0;
-}
-
-/* The name under which a message was seen that has another one in the index;
- * NULL: none. */
-static const struct moved *
-find_moved(const struct scan *s, size_t slot)
-{
-	return s->shifted && s->shifted[slot] ? &s->moved[s->shifted[slot] - 1]
-					      : NULL;
-}
-
-/* Is that file (still) there? */
-static bool
-is_there_moved(struct scan *s, const struct moved *v)
-{
-	char name[MAILDIR_NAME_MAX + 1];
-	struct stat st;
-
-	return file_name(index_base(s->mb->ix, index_at(s->mb->ix, v->slot)),
-			 v->disk, name) &&
-	       fsx_fstatat(file_dir(s->mb, v->disk), name, &st) == 0;
-}
-
-/*
- * Two files of one base: the second is a message of its own under a new base,
- * so that no mail hides.  So is one whose name has no room for flags.
- */
-static int
-split_twin(struct scan *s, const char *name, uint64_t disk, struct err *err)
-{
-	struct mailbox *mb = s->mb;
-	int dir = file_dir(mb, disk), rc = 0;
-	char to[MAILDIR_NAME_MAX + 1];
-	struct maildir_name p;
-	struct stat st;
-	struct buf b;
-
-	if (fsx_fstatat(dir, name, &st) < 0)
-		return 0; /* it was the one that was renamed */
-	buf_init(&b, MAILDIR_NAME_MAX + 1);
-	maildir_base_random(&b, str_of(mb->st->host), (uint64_t)st.st_size, 0);
-	b.n = (size_t)str_search(buf_str(&b), STR(",W="));
-	if (file_name(buf_str(&b), disk, to) &&
-	    fsx_rename_new(dir, name, dir, to) == 0) {
-		watch_own(mb, disk, name, false);
-		watch_own(mb, disk, to, true);
-		mb->unsynced |= names_in(disk);
-		log_info("%s: %s cannot keep its name, it is %s now", mb->name,
-			 LOGQ(str_of(name)), to);
-		rc = maildir_parse(buf_str(&b), &p) < 0
-			     ? 0
-			     : add_found(s, &p, disk, err);
-	}
-	buf_fini(&b);
-	return rc;
-}
-
-/*
- * The name in the one form that what the index keeps can be turned into.
- * Files that others have named otherwise ("x" or "x:2,SF" in cur/) are
- * renamed.  False: that did not work, look again later.
- */
-static bool
-make_regular(struct mailbox *mb, const char *name, const struct maildir_name *p,
-	     uint64_t disk)
-{
-	char want[MAILDIR_NAME_MAX + 1];
-	int dir = file_dir(mb, disk);
-
-	errno = ENAMETOOLONG;
-	if (!file_name(p->base, disk, want))
-		return false;
-	if (strcmp(name, want) == 0)
-		return true;
-	if (fsx_rename_new(dir, name, dir, want) < 0)
-		return false;
-	watch_own(mb, disk, name, false);
-	watch_own(mb, disk, want, true);
-	mb->unsynced |= names_in(disk);
-	return true;
-}
-
-/* A message's file has one name; but one that is renamed while we look is seen
- * twice. */
-static int
-known_file(struct scan *s, size_t slot, const char *name, uint64_t disk,
-	   struct err *err)
-{
-	const struct message *m = index_at(s->mb->ix, slot);
-	const struct moved *v = has(s, slot) ? find_moved(s, slot) : NULL;
-
-	if (v && v->disk == disk)
-		return 0;
-	if (v && is_there_moved(s, v))
-		return split_twin(s, name, disk, err);
-	if (m->disk != disk && is_there(s->mb, m))
-		return split_twin(s, name, disk, err);
-	if (m->disk == disk && !find_moved(s, slot))
-		s->in_new += disk & MESSAGE_IN_NEW && !has(s, slot);
-	else if (add_moved(s, slot, disk, err) < 0)
-		return -1;
-	set_seen(s, slot);
-	return 0;
-}
-
-/* A file that is, or was just now, in the directory. */
-static int
-one_file(struct scan *s, const char *name, bool in_new, struct err *err)
-{
-	struct mailbox *mb = s->mb;
-	struct maildir_name p;
-	uint64_t disk;
-	ssize_t slot;
-
-	if (maildir_parse(str_of(name), &p) < 0)
-		return 0;
-	disk = p.flags | (in_new ? MESSAGE_IN_NEW : 0);
-	slot = index_by_base(mb->ix, p.base);
-	if (slot < 0 && in_new && is_torn(mb, name, &p)) {
-		log_debug("%s: new/%s is torn, skipped", mb->name,
-			  LOGQ(str_of(name)));
-		return 0;
-	}
-	if (!make_regular(mb, name, &p, disk)) {
-		if (errno == EEXIST || errno == ENAMETOOLONG)
-			return split_twin(s, name, disk, err);
-		if (errno != ENOENT)
-			log_warn("%s: %s cannot be a message's name", mb->name,
-				 LOGQ(str_of(name)));
-		return 0;
-	}
-	if (slot < 0 || (size_t)slot >= s->slots)
-		return add_found(s, &p, disk, err);
-	return known_file(s, (size_t)slot, name, disk, err);
-}
 
 /* --- reading ---------------------------------------------------------------
  */
@@ -319,7 +40,7 @@ read_dir(struct scan *s, bool in_new, struct err *err)
 		s->mb->cur_reads++;
 	while (rc == 0 && (errno = 0, name = fsx_readdir(d, &type)))
 		if (type == DT_REG || type == DT_UNKNOWN)
-			rc = one_file(s, name, in_new, err);
+			rc = scan_one_file(s, name, in_new, err);
 	if (rc == 0 && errno)
 		rc = err_sys(err, errno, "%s", in_new ? "new" : "cur");
 	fsx_closedir(d);
@@ -357,13 +78,13 @@ look_for_missing(struct scan *s, bool only_new, bool sure, struct err *err)
 	size_t i;
 
 	for (i = s->slots; i-- > 0;) {
-		if (has(s, i))
+		if (scan_has(s, i))
 			continue;
 		m = index_at(mb->ix, i);
 		if (m->gone || (only_new && !(m->disk & MESSAGE_IN_NEW)))
 			continue;
-		if (is_there(mb, m)) {
-			set_seen(s, i);
+		if (scan_is_there(mb, m)) {
+			scan_set_seen(s, i);
 			continue;
 		}
 		if (errno != ENOENT)
@@ -372,13 +93,11 @@ look_for_missing(struct scan *s, bool only_new, bool sure, struct err *err)
 		if (!sure)
 			continue;
 		if (rescue(mb, m)) {
-			set_seen(s, i);
+			scan_set_seen(s, i);
 			continue;
 		}
-		if (grow(&s->gone, s->ngone, &s->gone_size, sizeof(*s->gone),
-			 err) < 0)
+		if (scan_note_gone(s, i, err) < 0)
 			return -1;
-		s->gone[s->ngone++] = i;
 	}
 	return missing;
 }
@@ -412,100 +131,6 @@ read_both(struct scan *s, struct err *err)
 	if (read_dir(s, true, err) < 0 || read_dir(s, false, err) < 0)
 		return -1;
 	return look_for_missing(s, false, true, err) < 0 ? -1 : 0;
-}
-
-/* --- events ----------------------------------------------------------------
- */
-
-/* When this returns, who was changing the directory before is done and has
- * told it: readdir waits for the directory's lock. */
-static void
-barrier(int dir)
-{
-	struct fsx_dir *d = fsx_opendir(dir, ".");
-
-	if (!d)
-		return;
-	(void)fsx_readdir(d, NULL);
-	fsx_closedir(d);
-}
-
-static int
-one_event(struct scan *s, bool in_new, bool came, struct str name,
-	  struct err *err)
-{
-	struct mailbox *mb = s->mb;
-	char text[MAILDIR_NAME_MAX + 1], known[MAILDIR_NAME_MAX + 1];
-	const struct moved *v;
-	struct maildir_name p;
-	struct stat st;
-	ssize_t slot;
-
-	if (!str_copy(text, sizeof(text), name) || maildir_parse(name, &p) < 0)
-		return 0;
-	if (came) {
-		if (fsx_fstatat(in_new ? mb->new : mb->cur, text, &st) < 0 ||
-		    !S_ISREG(st.st_mode))
-			return 0; /* gone again: told by another event */
-		return one_file(s, text, in_new, err);
-	}
-	slot = index_by_base(mb->ix, p.base);
-	if (slot < 0 || (size_t)slot >= s->slots)
-		return 0;
-	(void)message_file(mb, index_at(mb->ix, (size_t)slot), known);
-	v = has(s, (size_t)slot) ? find_moved(s, (size_t)slot) : NULL;
-	if (strcmp(known, text) != 0 && (!v || is_there_moved(s, v)))
-		return 0;
-	s->seen[slot / 8] &= (uint8_t) ~(1 << slot % 8);
-	if (grow(&s->gone, s->ngone, &s->gone_size, sizeof(*s->gone), err) < 0)
-		return -1;
-	s->gone[s->ngone++] = (size_t)slot;
-	return 0;
-}
-
-/* Of those that went, keep the ones that came nowhere. */
-static void
-keep_gone(struct scan *s)
-{
-	const struct message *m;
-	size_t i, keep = 0;
-
-	for (i = 0; i < s->ngone; i++) {
-		m = index_at(s->mb->ix, s->gone[i]);
-		if (!has(s, s->gone[i]) && !m->gone && !is_there(s->mb, m))
-			s->gone[keep++] = s->gone[i];
-	}
-	s->ngone = keep;
-}
-
-static int
-take_events(struct scan *s, struct err *err)
-{
-	struct mailbox *mb = s->mb;
-	bool in_new, came;
-	struct str rest, name;
-	struct buf all;
-	int round, rc = 0;
-
-	for (round = 0; rc == 0 && round < ROUNDS; round++) {
-		all = mb->events;
-		buf_init(&mb->events, all.limit);
-		rest = buf_str(&all);
-		while (rc == 0 && watch_next(&rest, &in_new, &came, &name))
-			rc = one_event(s, in_new, came, name, err);
-		buf_fini(&all);
-		keep_gone(s);
-		if (s->ngone) {
-			/* Of a rename, the other half may not be told yet. */
-			barrier(mb->new);
-			barrier(mb->cur);
-		}
-		watch_drain(mb->st);
-		if (mb->events.n == 0)
-			break;
-	}
-	keep_gone(s);
-	return rc;
 }
 
 /* --- what was found --------------------------------------------------------
@@ -590,9 +215,9 @@ unite_twins(struct scan *s, struct err *err)
 			continue;
 		}
 		if (file_name(base_of(s, &f), f.disk, name))
-			rc = split_twin(s, name, f.disk, err);
+			rc = scan_split_twin(s, name, f.disk, err);
 	}
-	/* What split_twin() put behind them. */
+	/* What scan_split_twin() put behind them. */
 	for (i = n; i < s->nfound; i++)
 		s->found[keep++] = s->found[i];
 	s->nfound = keep;
@@ -761,7 +386,7 @@ merge_locked(struct scan *s, struct err *err)
 	if (!s->seen)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	if (!mb->dirty_new && !cur)
-		return take_events(s, err) < 0 ? -1 : apply(s, NULL, err);
+		return scan_take_events(s, err) < 0 ? -1 : apply(s, NULL, err);
 	/* What events say is seen in the directory as well. */
 	mb->dirty_new = mb->dirty_cur = false;
 	buf_reset(&mb->events);
@@ -819,9 +444,9 @@ scan_settle(struct mailbox *mb)
 	if (!stamps_differ(&seen, &now))
 		return true;
 	if (!same_new(&seen, &now))
-		barrier(mb->new);
+		scan_barrier(mb->new);
 	if (!same_cur(&seen, &now))
-		barrier(mb->cur);
+		scan_barrier(mb->cur);
 	watch_drain(mb->st);
 	if (mb->dirty_new || mb->dirty_cur || mb->events.n)
 		return false;

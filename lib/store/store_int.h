@@ -55,6 +55,7 @@ struct mailbox {
 	/* directories (NAMES_*) that are to be synced: before the log speaks of
 	 * what was done there, and before their times count as seen */
 	unsigned unsynced, unsettled;
+	bool tmp_swept;	  /* tmp_sweep() */
 	uint32_t claimed; /* new mail below this UID moves to cur/ */
 };
 
@@ -130,6 +131,11 @@ ERR_WARN_UNUSED int scan_merge(struct mailbox *mb, struct err *err);
  * behind them.  False: not yet, try again in STAMP_MS. */
 enum { STAMP_MS = 20 };
 bool scan_settle(struct mailbox *mb);
+
+/* --- tmp.c */
+/* Once for each opening: what others left there long ago goes.  The index is
+ * what the disk is. */
+void tmp_sweep(struct mailbox *mb);
 
 /* --- use.c */
 /* Add to each folder of the list what it is for. */

@@ -292,6 +292,7 @@ rest(struct mailbox *mb)
 	if (mb->deleted)
 		return;
 	compact(mb);
+	tmp_sweep(mb);
 	(void)scan_settle(mb);
 	work_flush(mb);
 	index_checkpoint(mb->ix);
@@ -403,6 +404,7 @@ work_finish(struct mailbox *mb, bool wait)
 	sweep_all(mb);
 	if (mb->deleted)
 		return;
+	tmp_sweep(mb);
 	if (!scan_settle(mb) && wait) {
 		nanosleep(&moment, NULL);
 		(void)scan_settle(mb);
