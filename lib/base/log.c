@@ -34,7 +34,7 @@ log_open(int fd, const char *name)
 void
 log_set_user(const char *service, const char *user)
 {
-	snprintf(out.prefix, sizeof(out.prefix), "%s(%s): ", service,
+	snprintf(out.prefix, sizeof(out.prefix), "%s(%s)", service,
 		 LOGQ(str_of(user)));
 }
 
@@ -122,12 +122,14 @@ add_prefix(char text[LOG_TEXT_MAX], size_t len)
 
 	if (n == 0 || strncmp(text, out.prefix, n) == 0)
 		return len;
-	if (len + n >= LOG_TEXT_MAX)
-		len = LOG_TEXT_MAX - 1 - n;
-	memmove(text + n, text, len);
+	if (len + n + 2 >= LOG_TEXT_MAX)
+		len = LOG_TEXT_MAX - 3 - n;
+	memmove(text + n + 2, text, len);
 	memcpy(text, out.prefix, n);
-	text[n + len] = '\0';
-	return n + len;
+	memcpy(text + n, ": ", 2);
+	n += 2 + len;
+	text[n] = '\0';
+	return n;
 }
 
 void

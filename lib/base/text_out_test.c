@@ -144,6 +144,15 @@ test_log_channel(void **state)
 	log_flush();
 	assert_true(recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT) > 0);
 	assert_true(recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT) < 0);
+	/* Of one user. */
+	log_set_user("imap", "u");
+	log_info("x");
+	log_info("imap(u)<1>: y");
+	log_flush();
+	n = recv(fds[1], frame, sizeof(frame), MSG_DONTWAIT);
+	assert_int_equal(n, 4 + 10 + 4 + 13);
+	assert_memory_equal(frame + 4, "imap(u): x", 10);
+	assert_memory_equal(frame + 18, "imap(u)<1>: y", 13);
 	log_open(-1, "");
 	close(fds[0]);
 	close(fds[1]);
