@@ -391,6 +391,22 @@ look_behind(struct str in, uint64_t at, struct ilog_parsed *out)
 	return res;
 }
 
+size_t
+ilog_whole(struct str in)
+{
+	size_t n = 0;
+	uint32_t body;
+
+	while (in.n - n >= ILOG_RECORD &&
+	       memcmp(in.p + n, record_magic, 4) == 0) {
+		body = enc_get32(in.p + n + 4);
+		if (body > ILOG_BODY_MAX || body > in.n - n - ILOG_RECORD)
+			break;
+		n += ILOG_RECORD + body;
+	}
+	return n;
+}
+
 enum ilog_result
 ilog_parse(struct str in, uint64_t at, ilog_record_fn *fn, void *arg,
 	   struct ilog_parsed *out)

@@ -108,6 +108,9 @@ struct ilog_parsed {
 	/* Not OK: no UID from here on was ever given. */
 	uint64_t uidnext;
 };
+/* So many bytes at the start of in are records, as far as their lengths say;
+ * the rest may be the beginning of one. */
+size_t ilog_whole(struct str in);
 /* Records, of which the first is at offset `at` of the file; the fields of
  * *out are set by the caller to what is known before. */
 enum ilog_result ilog_parse(struct str in, uint64_t at, ilog_record_fn *fn,

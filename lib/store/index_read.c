@@ -8,8 +8,14 @@
 #include "base/log.h"
 #include "store/index_int.h"
 
-/* UIDs that may have been given since a snapshot was written. */
-enum { SALVAGE_SKIP = 1 << 20 };
+enum {
+	/* UIDs that may have been given since a snapshot was written. */
+	SALVAGE_SKIP = 1 << 20,
+	/* The log is read in pieces; what follows something bad is looked at as
+	 * a whole, if it is not longer. */
+	PIECE = 4 << 20,
+	REST_MAX = 256 << 20,
+};
 
 bool
 index_on_record(void *arg, const struct ilog_record *r)
@@ -36,6 +42,49 @@ read_bytes(int fd, uint64_t from, uint64_t size, char **p, struct err *err)
 	free(*p);
 	*p = NULL;
 	return -1;
+}
+
+/*
+ * What the log says from an offset to its size, into the replay's state; *out
+ * as for ilog_parse().  -1: err.
+ */
+static int
+read_records(struct index *ix, uint64_t at, uint64_t size,
+	     struct index_replay *replay, struct ilog_parsed *out,
+	     enum ilog_result *res, struct err *err)
+{
+	uint64_t n = size - at;
+	bool all = n <= PIECE;
+	char *p;
+
+	*res = ILOG_OK;
+	out->end = at;
+	while (at < size) {
+		if (all && size - at > REST_MAX) {
+			log_warn("%s: %s: nothing is to be read of its last "
+				 "%llu bytes",
+				 ix->name, ILOG_NAME,
+				 (unsigned long long)(size - at));
+			out->uidnext += (size - at) / ILOG_MESSAGE_MIN + 1;
+			*res = ILOG_DAMAGED;
+			return 0;
+		}
+		n = all || size - at < PIECE ? size - at : PIECE;
+		if (read_bytes(ix->fd, at, at + n, &p, err) < 0)
+			return -1;
+		if (at + n < size)
+			n = ilog_whole(str_mem(p, n));
+		*res = n ? ilog_parse(str_mem(p, n), at, index_on_record,
+				      replay, out)
+			 : ILOG_OK;
+		free(p);
+		if (at + n == size || replay->nomem)
+			return 0;
+		/* Bad, or zeros: what is behind says how bad. */
+		all = *res != ILOG_OK || n == 0;
+		at = out->end;
+	}
+	return 0;
 }
 
 /* Cut off what is no whole record at the end, and say durably how many UIDs
@@ -167,16 +216,15 @@ index_read_tail(struct index *ix, uint64_t size, struct err *err)
 	size_t slots = ix->s.slots;
 	uint64_t gone = ix->s.t.gone, old = ix->end;
 	enum ilog_result res;
-	char *p;
+	int rc;
 
-	if (read_bytes(ix->fd, ix->end, size, &p, err) < 0)
-		return -1;
 	ix->s.ops = ix->opened ? ix->ops : NULL;
-	res = ilog_parse(str_mem(p, size - ix->end), ix->end, index_on_record,
-			 &replay, &parsed);
+	rc = read_records(ix, ix->end, size, &replay, &parsed, &res, err);
 	ix->s.ops = NULL;
-	free(p);
-	ix->broken |= replay.nomem;
+	/* What a first piece said is in the state. */
+	ix->broken |= rc < 0 || replay.nomem;
+	if (rc < 0)
+		return -1;
 	if (replay.nomem)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	if (res == ILOG_DAMAGED)
@@ -200,29 +248,26 @@ read_whole(struct index *ix, uint64_t size, struct state *s,
 	   struct ilog_parsed *parsed, struct err *err)
 {
 	struct index_replay replay = { .s = s };
+	char head[ILOG_HEADER];
 	struct ilog_header h;
 	enum ilog_result res;
-	char *p;
-	int rc = 1;
 
 	if (size < ILOG_HEADER || size > ILOG_MAX)
 		return 1;
-	if (read_bytes(ix->fd, 0, size, &p, err) < 0)
+	if (fsx_pread_all(ix->fd, head, sizeof(head), 0, err) < 0)
 		return -1;
-	if (ilog_get_header(str_mem(p, size), &h)) {
-		state_from_header(s, &h);
-		ix->id = h.id;
-		parsed->uidnext = h.uidnext;
-		res = ilog_parse(str_mem(p + ILOG_HEADER, size - ILOG_HEADER),
-				 ILOG_HEADER, index_on_record, &replay, parsed);
-		rc = res == ILOG_DAMAGED;
-		if (replay.nomem)
-			rc = err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-		else if (res == ILOG_OK)
-			parsed->uidnext = s->t.uidnext;
-	}
-	free(p);
-	return rc;
+	if (!ilog_get_header(str_mem(head, sizeof(head)), &h))
+		return 1;
+	state_from_header(s, &h);
+	ix->id = h.id;
+	parsed->uidnext = h.uidnext;
+	if (read_records(ix, ILOG_HEADER, size, &replay, parsed, &res, err) < 0)
+		return -1;
+	if (replay.nomem)
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	if (res == ILOG_OK)
+		parsed->uidnext = s->t.uidnext;
+	return res == ILOG_DAMAGED;
 }
 
 /* --- from the snapshot, with the rest of the log --------------------------
