@@ -84,8 +84,9 @@ class Writer(threading.Thread):
         self.done = 0
 
     def mine(self, k):
-        """Who may remove a message: one of three."""
-        return k % 3 == self.share
+        """Who may remove a message: one of three, and not before its author
+        has noted that it is there."""
+        return k % 3 == self.share and self.oracle.there[k] == {True}
 
     def run(self):
         try:
