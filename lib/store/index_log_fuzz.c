@@ -91,8 +91,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	state_init(&s);
 	state_from_header(&s, &(struct ilog_header){ 7, 1, 1, 0, 9 });
 	parsed = (struct ilog_parsed){ .uidnext = 1 };
-	if (ilog_parse(buf_str(&b), ILOG_HEADER, on_record, &s, &parsed) ==
-	    ILOG_OK)
+	/* In two pieces, as the file is read. */
+	at = ilog_whole(str_head(buf_str(&b), n));
+	BUG_ON(at > n);
+	if (ilog_parse(str_head(buf_str(&b), at), ILOG_HEADER, on_record, &s,
+		       &parsed) == ILOG_OK &&
+	    ilog_parse(str_from(buf_str(&b), at), parsed.end, on_record, &s,
+		       &parsed) == ILOG_OK)
 		check(&s);
 	state_fini(&s);
 	buf_fini(&b);
