@@ -486,7 +486,7 @@ stream(struct imap_session *s, struct fetch_job *j)
 	struct buf *out = imap_out(s);
 	size_t want = j->left < STREAM ? (size_t)j->left : STREAM;
 	char *to = buf_reserve(out, want);
-	struct err err = { 0 };
+	struct err err;
 	ssize_t n;
 
 	if (!to) { /* out of memory, which the conn will see */
@@ -514,7 +514,7 @@ work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 	const struct fetch_item *it = &j->items.v[j->item];
 	bool decoded = j->stage > ITEMS && it->kind == FETCH_BINARY &&
 		       j->place.encoding != ENCODING_NONE;
-	struct err err = { 0 };
+	struct err err;
 	int rc;
 
 	switch (j->stage) {
