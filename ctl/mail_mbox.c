@@ -7,62 +7,22 @@
 
 #include "base/clock.h"
 #include "base/fsx.h"
-#include "mail/mbox.h"
 #include "mail/uidl.h"
 #include "mail_import.h"
+#include "store/mbox_read.h"
 
 enum { BATCH = 100 };
-
-/* The file, line by line; a line that is longer than the buffer comes in
- * parts. */
-struct reader {
-	int fd;
-	uint64_t at; /* offset of what is to come */
-	size_t n;    /* bytes of it in p */
-	char p[65536];
-};
-
-/* The next line with its LF, or part of one; n 0 at the end. */
-static int
-next_line(struct reader *r, struct str *line, struct err *err)
-{
-	const char *lf = memchr(r->p, '\n', r->n);
-	ssize_t n;
-
-	if (!lf && r->n < sizeof(r->p)) {
-		n = fsx_pread(r->fd, r->p + r->n, sizeof(r->p) - r->n,
-			      (off_t)(r->at + r->n));
-		if (n < 0)
-			return err_sys(err, errno, "the mbox");
-		lf = memchr(r->p + r->n, '\n', (size_t)n);
-		r->n += (size_t)n;
-	}
-	*line = str_mem(r->p, lf ? (size_t)(lf - r->p) + 1 : r->n);
-	return 0;
-}
-
-/* Behind what next_line() gave. */
-static void
-consume(struct reader *r, size_t n)
-{
-	memmove(r->p, r->p + n, r->n - n);
-	r->n -= n;
-	r->at += n;
-}
 
 /* --- one message ---------------------------------------------------------- */
 
 struct message_out {
 	struct import *im;
-	struct mbox_info info;
-	struct buf keywords;
 	int64_t time;
 	int tmp, fd; /* its file; -1 */
 	char name[MAILDIR_NAME_MAX + 1];
 	struct buf b; /* to be written */
 	uint64_t size, wsize;
 	char last;
-	unsigned held; /* an empty line that may be the separator */
 };
 
 static int
@@ -76,40 +36,29 @@ flush(struct message_out *o, struct err *err)
 	return 0;
 }
 
-/* CR LF becomes LF, as everywhere in the store. */
 static int
-put(struct message_out *o, struct str s, struct err *err)
+put(void *arg, struct str s, struct err *err)
 {
-	for (; o->held; o->held--) {
-		buf_add_byte(&o->b, '\n');
-		o->size++;
-		o->wsize += 2;
-	}
-	if (str_ends(s, STR("\r\n"))) {
-		buf_add(&o->b, s.p, s.n - 2);
-		buf_add_byte(&o->b, '\n');
-		o->size += s.n - 1;
-		o->wsize += s.n;
-	} else {
-		buf_add_str(&o->b, s);
-		o->size += s.n;
-		o->wsize += s.n + (str_ends(s, STR("\n")) ? 1 : 0);
-	}
+	struct message_out *o = arg;
+
+	o->size += s.n;
+	o->wsize += s.n + maildir_count_lf(s.p, s.n, &o->last);
+	buf_add_str(&o->b, s);
 	return o->b.n > 65536 ? flush(o, err) : 0;
 }
 
 static int
-begin(struct message_out *o, int64_t time, struct err *err)
+begin(void *arg, struct str from, int64_t time, struct err *err)
 {
+	struct message_out *o = arg;
 	struct buf name;
 	bool ok;
 
-	o->info = (struct mbox_info){ .length = -1 };
-	buf_reset(&o->keywords);
+	(void)from;
 	buf_reset(&o->b);
 	o->time = time;
 	o->size = o->wsize = 0;
-	o->held = 0;
+	o->last = '\0';
 	buf_init(&name, MAILDIR_NAME_MAX);
 	maildir_base_random(&name, str_of(o->im->m->host), 0, 0);
 	ok = !buf_overflown(&name) &&
@@ -122,9 +71,10 @@ begin(struct message_out *o, int64_t time, struct err *err)
 }
 
 static int
-keep_keywords(struct message_out *o, struct adopt_message *a, struct err *err)
+keep_keywords(struct message_out *o, struct str keywords,
+	      struct adopt_message *a, struct err *err)
 {
-	struct str text = pool_str(&o->im->pool, buf_str(&o->keywords));
+	struct str text = pool_str(&o->im->pool, keywords);
 	struct str word, rest = text, *v;
 	size_t n = 0;
 
@@ -141,8 +91,10 @@ keep_keywords(struct message_out *o, struct adopt_message *a, struct err *err)
 }
 
 static int
-end(struct message_out *o, struct err *err)
+end(void *arg, const struct mbox_info *info, struct str keywords,
+    struct err *err)
 {
+	struct message_out *o = arg;
 	struct timespec ts[2] = { { .tv_nsec = UTIME_OMIT },
 				  { .tv_sec = o->time } };
 	struct import_item *it = NULL;
@@ -153,7 +105,7 @@ end(struct message_out *o, struct err *err)
 		rc = err_sys(err, errno, "tmp/%s", o->name);
 	fsx_close(o->fd);
 	o->fd = -1;
-	if (o->info.internal || rc < 0) {
+	if (info->internal || rc < 0) {
 		(void)!fsx_unlink(o->tmp, o->name);
 	} else {
 		(void)snprintf(base, sizeof(base), "%s,S=%llu,W=%llu", o->name,
@@ -163,144 +115,32 @@ end(struct message_out *o, struct err *err)
 		if (!it)
 			return -1;
 		it->a.in_tmp = true;
-		it->a.flags = o->info.flags;
-		it->a.disk = o->info.flags || o->info.old ? o->info.flags
-							  : MESSAGE_IN_NEW;
+		it->a.flags = info->flags;
+		it->a.disk =
+			info->flags || info->old ? info->flags : MESSAGE_IN_NEW;
 		it->a.wsize = o->wsize;
-		it->a.uid = o->info.uid;
-		rc = keep_keywords(o, &it->a, err);
+		it->a.uid = info->uid;
+		rc = keep_keywords(o, keywords, &it->a, err);
 	}
-	if (o->info.uidvalidity && !o->im->uidvalidity) {
-		o->im->uidvalidity = o->info.uidvalidity;
-		o->im->uidnext = o->info.last_uid + 1;
+	if (info->uidvalidity && !o->im->uidvalidity) {
+		o->im->uidvalidity = info->uidvalidity;
+		o->im->uidnext = info->last_uid + 1;
 	}
 	return rc;
-}
-
-/* --- all of them ---------------------------------------------------------- */
-
-/* The header; line by line, with what is not the message's left out. */
-static int
-copy_header(struct reader *r, struct message_out *o, struct err *err)
-{
-	enum mbox_field last = MBOX_NONE;
-	struct str line, text;
-	bool part = false, drop = false;
-
-	while (next_line(r, &line, err) == 0) {
-		text = line;
-		while (text.n && (text.p[text.n - 1] == '\n' ||
-				  text.p[text.n - 1] == '\r'))
-			text.n--;
-		if (line.n == 0)
-			return 0;
-		if (!part && text.n)
-			drop = mbox_header_line(text, &last, &o->info,
-						&o->keywords);
-		if ((part || text.n == 0 || !drop) && !(part && drop) &&
-		    put(o, line, err) < 0)
-			return -1;
-		consume(r, line.n);
-		if (!part && text.n == 0)
-			return 0;
-		part = o->b.n && text.n == line.n;
-	}
-	return -1;
-}
-
-/* Does Content-Length lead to a From_ line, or to the end? */
-static bool
-length_is_good(struct reader *r, int64_t length)
-{
-	char p[MBOX_LINE_MAX];
-	struct str s, line;
-	struct stat st;
-	ssize_t n;
-	int64_t t;
-
-	if (length < 0 || fsx_fstat(r->fd, &st) < 0 ||
-	    (uint64_t)length > (uint64_t)st.st_size - r->at)
-		return false;
-	n = fsx_pread(r->fd, p, sizeof(p), (off_t)r->at + length);
-	if (n < 0)
-		return false;
-	s = str_mem(p, (size_t)n);
-	if (str_starts(s, STR("\n")))
-		s = str_from(s, 1);
-	return s.n == 0 ||
-	       (str_cut(&s, '\n', &line) && mbox_from_line(line, &t));
-}
-
-/* Up to the next From_ line behind an empty one. */
-static int
-copy_body(struct reader *r, struct message_out *o, struct err *err)
-{
-	uint64_t until = r->at; /* no From_ line before */
-	bool start = true;	/* of a line */
-	struct str line;
-	int64_t t;
-
-	if (length_is_good(r, o->info.length))
-		until += (uint64_t)o->info.length;
-	while (next_line(r, &line, err) == 0) {
-		if (line.n == 0)
-			return 0;
-		if (r->at < until)
-			line = str_head(line, (size_t)(until - r->at));
-		else if (start && (o->held || r->at == until) &&
-			 mbox_from_line(str_trim(line), &t))
-			return 0;
-		if (start && str_trim(line).n == 0 && line.n <= 2 &&
-		    str_ends(line, STR("\n"))) {
-			if (o->held && put(o, STR(""), err) < 0)
-				return -1;
-			o->held = 1;
-		} else if (put(o, line, err) < 0) {
-			return -1;
-		}
-		start = str_ends(line, STR("\n"));
-		consume(r, line.n);
-		/* An empty line that Content-Length counts is the body's. */
-		if (r->at == until && put(o, STR(""), err) < 0)
-			return -1;
-	}
-	return -1;
 }
 
 static int
 read_mbox(struct import *im, struct message_out *o, struct err *err)
 {
-	struct reader *r = calloc(1, sizeof(*r));
-	struct str line;
-	int64_t t;
-	int rc = 0;
+	static const struct mbox_sink sink = { begin, put, end };
+	uint64_t at = 0;
+	int rc = mbox_read(im->m->mbox, &at, &sink, o, err);
 
-	if (!r)
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	r->fd = im->m->mbox;
-	while (rc == 0 && (rc = next_line(r, &line, err)) == 0 && line.n) {
-		if (str_trim(line).n == 0) {
-			consume(r, line.n);
-			continue;
-		}
-		if (!mbox_from_line(str_trim(line), &t)) {
-			rc = err_set(err, ERR_PERM, EINVAL,
-				     "%s: no mbox: no From_ line at byte %llu",
-				     im->m->args->mbox,
-				     (unsigned long long)r->at);
-			break;
-		}
-		consume(r, line.n);
-		rc = begin(o, t, err);
-		if (rc == 0)
-			rc = copy_header(r, o, err);
-		if (rc == 0)
-			rc = copy_body(r, o, err);
-		if (o->fd >= 0 && end(o, err) < 0)
-			rc = -1;
+	if (o->fd >= 0) { /* in the middle of a message */
+		fsx_close(o->fd);
+		(void)!fsx_unlink(o->tmp, o->name);
 	}
-	free(r);
-	return rc;
+	return rc < 0 ? err_prefix(err, "%s", im->m->args->mbox) : 0;
 }
 
 /* --- UIDs that it says ---------------------------------------------------- */
@@ -420,7 +260,6 @@ mail_mbox(struct mail *m, struct err *err)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	o->fd = o->tmp = -1;
 	o->im = &im;
-	buf_init(&o->keywords, 65536);
 	buf_init(&o->b, 1 << 20);
 	if (store_name_check(str_of(folder), clean, err) < 0 ||
 	    import_init(&im, m, clean, err) < 0)
@@ -440,7 +279,6 @@ out:
 	import_clean(&im);
 	if (o->tmp >= 0)
 		fsx_close(o->tmp);
-	buf_fini(&o->keywords);
 	buf_fini(&o->b);
 	free(o);
 	import_fini(&im);

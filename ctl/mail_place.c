@@ -121,8 +121,9 @@ identify(struct ctl *c, const char *user, struct identity *id, struct err *err)
 
 	(void)str_copy(conf.base, sizeof(conf.base),
 		       config_get(&c->conf, "virtual_mailbox_base"));
-	(void)str_copy(conf.system_mail, sizeof(conf.system_mail),
-		       config_get(&c->conf, "home_mailbox"));
+	(void)str_copy(
+		conf.system_mail, sizeof(conf.system_mail),
+		identity_system_mail(config_get(&c->conf, "home_mailbox")));
 	passwd_line(user, &p);
 	rc = edit_open(&users, config_get(&c->conf, "users_file"), 0600, NULL,
 		       err);

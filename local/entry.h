@@ -15,4 +15,8 @@ user_entry_fn deliver_entry;
  * taker.  Lives as deliver does. */
 user_entry_fn mbox_entry;
 
+/* taker: move the messages of an mbox that spawner lends into the Maildir that
+ * is its root; once. */
+user_entry_fn taker_entry;
+
 #endif

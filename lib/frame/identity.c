@@ -16,6 +16,16 @@ identity_static_id(struct str maps)
 	return (uint32_t)v;
 }
 
+struct str
+identity_system_mail(struct str home_mailbox)
+{
+	if (!str_ends(home_mailbox, STR("/")))
+		return STR("Maildir");
+	while (str_ends(home_mailbox, STR("/")))
+		home_mailbox.n--;
+	return home_mailbox;
+}
+
 /* A path below the home: no "..", nothing absolute. */
 static bool
 is_below(struct str path)

@@ -23,6 +23,10 @@ struct identity {
 	char mail[PATH_LEN_MAX + 1];
 };
 
+/* system_mail, from home_mailbox: without "/" at the end; "Maildir" if that is
+ * no Maildir but an mbox, from which mail is taken in there. */
+struct str identity_system_mail(struct str home_mailbox);
+
 /*
  * From the line of the user of this name (lower case) in the users file, and:
  * - without uid and gid, "user@domain" is a virtual user: the static ids, home

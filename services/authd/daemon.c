@@ -12,7 +12,7 @@ static void
 configure(struct authd *a, const struct params *p)
 {
 	struct str base = params_str(p, "virtual_mailbox_base");
-	struct str mail = params_str(p, "home_mailbox");
+	struct str mail = identity_system_mail(params_str(p, "home_mailbox"));
 	struct identity_conf *c = &a->conf;
 
 	c->vmail_uid = identity_static_id(params_str(p, "virtual_uid_maps"));
@@ -21,8 +21,6 @@ configure(struct authd *a, const struct params *p)
 		base.n--;
 	if (!str_copy(c->base, sizeof(c->base), base))
 		log_warn("virtual_mailbox_base is too long");
-	while (mail.n && mail.p[mail.n - 1] == '/')
-		mail.n--;
 	if (!str_copy(c->system_mail, sizeof(c->system_mail), mail))
 		log_warn("home_mailbox is too long");
 	a->verbose = params_bool(p, "auth_verbose");

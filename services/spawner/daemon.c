@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +13,7 @@
 #include "local/entry.h"
 #include "pop3d/entry.h"
 #include "spawner.h"
+#include "take.h"
 
 enum { FIXED_MAX = 16 * 1024 };
 
@@ -75,7 +77,7 @@ add_spool(struct spawner *s, const struct params *p)
 	struct tree *t = &s->spool;
 	struct stat st;
 
-	t->fd = -1;
+	t->fd = s->spool_notify = -1;
 	if (params_str(p, "home_mailbox").n || path.n == 0 ||
 	    !str_copy(t->path, sizeof(t->path), path))
 		return;
@@ -86,6 +88,14 @@ add_spool(struct spawner *s, const struct params *p)
 			 t->path);
 		t->path[0] = '\0';
 		return;
+	}
+	/* As root: the way there may be closed to others. */
+	s->spool_notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (s->spool_notify >= 0 &&
+	    inotify_add_watch(s->spool_notify, t->path,
+			      IN_CLOSE_WRITE | IN_MOVED_TO) < 0) {
+		close(s->spool_notify);
+		s->spool_notify = -1;
 	}
 	if (st.st_mode & S_IWGRP)
 		s->spool_gid = st.st_gid; /* 0, root's, is as none */
@@ -190,8 +200,11 @@ start(struct daemon *d, struct err *err)
 	s->procs.limit = (unsigned)params_num(&d->params, "user_process_limit");
 	set_service(d, SVC_DELIVER, deliver_entry, "log_deliver");
 	set_service(d, SVC_MBOX, mbox_entry, "log_mbox");
+	set_service(d, SVC_TAKER, taker_entry, "log_taker");
 	set_service(d, SVC_IMAPD, imapd_entry, "log_imapd");
 	set_service(d, SVC_POP3D, pop3d_entry, "log_pop3d");
+	if (take_init(s, err) < 0)
+		return -1;
 	fd = daemon_fd(d, "passwd", 0);
 	if (fd >= 0 && (fd = fcntl(fd, F_DUPFD_CLOEXEC, 3)) >= 0)
 		spawner_passwd(s, fd);

@@ -162,6 +162,17 @@ const struct param spawner_params[] = {
 	  .def = "yes",
 	  .users = SPAWNER,
 	  .text = "Deliver to an mbox file only if it belongs to its user." },
+	{ .name = "mbox_take_in",
+	  .kind = PARAM_BOOL,
+	  .def = "yes",
+	  .users = SPAWNER,
+	  .text = "Where mail of system users goes to mbox files (home_mailbox "
+		  "does not end in \"/\"): move what has come into the "
+		  "Maildir Maildir/ below the user's home when the user logs "
+		  "in by IMAP or POP3, and while an IMAP session lasts. Users "
+		  "who never log in keep their mbox. With no, IMAP and POP3 "
+		  "do not show what stands in mbox files, and mutt or mail "
+		  "can read them beside." },
 	{ .name = "user_process_limit",
 	  .kind = PARAM_INT,
 	  .def = "1000",

@@ -137,8 +137,12 @@ on_note(void *arg, const struct msg_def *def, void *msg)
 {
 	struct proc *p = arg;
 
-	if (def == &msg_poke_def && p->spec.service == SVC_DELIVER)
+	if (def != &msg_poke_def)
+		return;
+	if (p->spec.service == SVC_DELIVER)
 		poke(p->all, p, ((struct msg_poke *)msg)->path);
+	else if (p->all->on_delivery)
+		p->all->on_delivery(p->all, p);
 }
 
 static void

@@ -50,6 +50,8 @@ struct procs {
 	struct brake brake; /* for those of users' clients */
 	struct event *on_child;
 	struct child_env env[SVC_COUNT];
+	/* An mbox has new mail; NULL: nobody wants to know. */
+	void (*on_delivery)(struct procs *ps, const struct proc *mbox);
 	/* Replaced in tests: runs the process in the child's place. */
 	seed_child_fn *child;
 	int seed; /* -1: spawner forks itself */

@@ -13,6 +13,7 @@
 #include "place.h"
 #include "spawner.h"
 #include "survey.h"
+#include "take.h"
 
 enum {
 	REDEEM_MS = 10000,
@@ -32,6 +33,7 @@ struct job {
 	struct proc *proc; /* that has been sent the client */
 	struct proc_waiter waiter;
 	unsigned forks;
+	struct take_wait mbox; /* mail in an mbox is taken in first */
 	/* START: */
 	struct pool pool;
 	struct msg_client client; /* .fd: our duplicate until it is taken */
@@ -116,20 +118,30 @@ on_proc(struct proc_waiter *w, struct proc *p, const struct err *err)
 	}
 }
 
+static void
+job_go(struct take_wait *w)
+{
+	struct job *j = LIST_OF(w, struct job, mbox);
+
+	j->forks = 1;
+	j->waiter.fn = on_proc;
+	procs_get(&j->s->procs, &j->spec, &j->waiter);
+}
+
 /* spec.id is known: check it, find its place, find or fork its process. */
 static void
 job_run(struct job *j)
 {
+	bool reader =
+		j->spec.service == SVC_IMAPD || j->spec.service == SVC_POP3D;
 	struct spawner *s = j->s;
 	struct err err;
 
-	if (place_check(s, &j->spec, &err) < 0) {
+	j->mbox.fn = job_go;
+	if (place_check(s, &j->spec, &err) < 0)
 		job_fail(j, &err);
-		return;
-	}
-	j->forks = 1;
-	j->waiter.fn = on_proc;
-	procs_get(&s->procs, &j->spec, &j->waiter);
+	else if (!reader || !take_before(s, &j->spec, &j->mbox))
+		job_go(&j->mbox);
 }
 
 /* The kernel counts by uid, and it is all virtual users' process: said once in
@@ -388,12 +400,14 @@ spawner_init(struct spawner *s, struct loop *l, const struct params *params,
 	s->loop = l;
 	s->params = params;
 	list_init(&s->jobs);
+	list_init(&s->takes);
 	return procs_init(&s->procs, l, err);
 }
 
 void
 spawner_fini(struct spawner *s)
 {
+	take_fini(s);
 	procs_fini(&s->procs);
 	if (s->authd)
 		asker_free(s->authd);

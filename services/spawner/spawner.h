@@ -24,8 +24,11 @@ struct spawner {
 	 * group, if that may write there, is the one of those who deliver. */
 	struct tree spool;
 	uint32_t spool_gid; /* 0: none */
+	int spool_notify;   /* inotify of that directory, or -1 */
 	struct str passwd;  /* mapped */
 	struct list jobs;
+	struct list takes; /* take.c */
+	struct event *look, *spool_watch;
 	uint64_t blind_ms;		 /* when it was last said; 0: never */
 	void (*idle)(struct spawner *s); /* when draining: no job is left */
 	void *arg;

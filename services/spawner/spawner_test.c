@@ -302,6 +302,7 @@ load_params(struct rig *r)
 		 "virtual_gid_maps = static:5000\n"
 		 "home_mailbox = Maildir/\n"
 		 "mail_spool_directory = /nonexistent\n"
+		 "mbox_take_in = 1\n"
 		 "home_parents = %s/home\n"
 		 "first_valid_uid = 1000\nlast_valid_uid = 59999\n"
 		 "first_valid_gid = 1000\nlast_valid_gid = 59999\n",
