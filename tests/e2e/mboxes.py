@@ -65,6 +65,12 @@ class Spool:
 
     # -- what there is
 
+    def pids(self, name):
+        """Of users' processes of this name (instances share their uids)."""
+        spawner, = self.instance.pids()["spawner"]
+        return [pid for pid, n, ppid, _ in ph.processes()
+                if n == name and ppid == spawner]
+
     def file(self, name="carol"):
         return self.path / name
 

@@ -3,16 +3,24 @@
 virtual_mailbox_base; locks, limits, odd files, kill -9."""
 
 import calendar
+import collections
+import concurrent.futures
 import imaplib
 import os
+import pathlib
 import poplib
+import random
 import re
+import signal
+import smtplib
 import stat
+import subprocess
 import time
 
 import mboxes
 import posthouse as ph
 import pytest
+import terminal
 
 
 @pytest.mark.dev
@@ -136,3 +144,240 @@ def test_below_the_home(make_instance):
         (mboxes.UID, mboxes.UID, 0o600)
     assert [f[0] for f in fetch_all(s)] == ["home"]
     assert there.stat().st_size == 0
+
+
+# --- what others do to the file
+
+
+PROCMAIL = """\
+import sys, mboxes
+path, mark, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+for k in range(n):
+    with mboxes.Lock(path) as f:
+        f.seek(0, 2)
+        f.write(b"From p@x  Tue Nov 14 22:13:20 2023\\nSubject: %s-%d\\n\\n"
+                b"%s\\n\\n" % (mark.encode(), k, b"y" * (k * 37 % 5000)))
+"""
+
+
+def others(s, mark, n):
+    """Another program that delivers n messages, with both locks."""
+    return subprocess.Popen(
+        ["/usr/bin/python3", "-c", PROCMAIL, s.file(), mark, str(n)],
+        cwd=pathlib.Path(mboxes.__file__).parent)
+
+
+def procmails(s, mark, n):
+    """procmail, once a message; with its lock file and fcntl."""
+    rc = s.instance.dir / "procmailrc"
+    rc.write_text(f"LOCKSLEEP=1\n:0:\n{s.file()}\n")
+    for k in range(n):
+        ph.run(["procmail", "-m", rc], timeout=60, input=(
+            f"From p@x  Tue Nov 14 22:13:20 2023\nSubject: {mark}-{k}\n\n"
+            "From w\n"))
+
+
+def send_many(s, mark, n):
+    with smtplib.SMTP("127.0.0.1", s.instance.smtp_port) as c:
+        for k in range(n):
+            c.sendmail("s@example.org", ["carol@localhost"],
+                       f"Subject: {mark}-{k}\r\n\r\n" + "From z\r\n" * (k % 9))
+
+
+def everything(s):
+    """The subjects in the mbox and in the Maildir."""
+    return collections.Counter(s.subjects()) + collections.Counter(
+        re.search(rb"^Subject: (.*)$", m, re.M)[1].decode()
+        for m in s.box().messages())
+
+
+@pytest.mark.parametrize("reader", (False, True))
+def test_together_with_other_programs(make_instance, reader):
+    s = mboxes.Spool(make_instance).start()
+    s.send("begin")
+    s.wait(1)
+    if reader:
+        c = imaplib.IMAP4("127.0.0.1", s.instance.imap_port)
+        c.login("carol", mboxes.PASSWORD)
+        c.select()
+    programs = [others(s, f"o{k}", 60) for k in range(2)]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        p = pool.submit(procmails, s, "p", 20)
+        list(pool.map(lambda k: send_many(s, f"s{k}", 60), range(2)))
+        p.result()
+    for p in programs:
+        assert p.wait(60) == 0
+    want = collections.Counter(
+        ["begin"] + [f"p-{k}" for k in range(20)] +
+        [f"{m}-{k}" for m in ("o0", "o1", "s0", "s1") for k in range(60)])
+    ph.wait_for(lambda: everything(s).total() >= want.total(),
+                "all mail", 60)
+    if reader:
+        ph.wait_for(lambda: s.file().stat().st_size == 0, "all to be taken in")
+        c.logout()
+    assert everything(s) == want
+    for m in s.messages():
+        if m["Subject"].startswith("s"):
+            assert m.get_payload() == \
+                ">From z\n" * (int(m["Subject"].split("-")[1]) % 9)
+
+
+def test_kill(make_instance):
+    """kill -9 of those who write and take in: nothing is lost, what was being
+    written may be there twice or in part."""
+    s = mboxes.Spool(make_instance, stale_lock_time="1s",
+                     minimal_backoff_time="1s", maximal_backoff_time="2s",
+                     queue_run_delay="1s").start()
+    s.send("begin")
+    s.wait(1)
+    c = imaplib.IMAP4("127.0.0.1", s.instance.imap_port)
+    c.login("carol", mboxes.PASSWORD)
+    c.select()
+    end = time.monotonic() + 6
+    killed = 0
+
+    def kill():
+        nonlocal killed
+        while time.monotonic() < end:
+            for name in ("mbox", "taker"):
+                for pid in s.pids(name):
+                    try:
+                        os.kill(pid, signal.SIGKILL)
+                        killed += 1
+                    except ProcessLookupError:
+                        pass
+            time.sleep(random.uniform(0.05, 0.4))
+
+    s.instance.expected.append("was killed by signal 9")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        killer = pool.submit(kill)
+        n = 0
+        while time.monotonic() < end:
+            s.send(f"k-{n}", "x" * 2000 + "\r\n")
+            n += 1
+        killer.result()
+    assert killed > 5
+    s.send("end")       # wakes what waits
+
+    def missing():
+        s.instance.posthouse("queue", "release", "ALL", check=False)
+        s.instance.posthouse("queue", "flush", check=False)
+        return {f"k-{k}" for k in range(n)} - set(everything(s))
+
+    ph.wait_for(lambda: not missing(), "all mail", 60, 0.5)
+    c.logout()
+
+
+@pytest.mark.parametrize("odd", ("link", "hard link", "fifo", "directory",
+                                 "stranger"))
+def test_odd_files(make_instance, odd):
+    s = mboxes.Spool(make_instance).start()
+    there = s.file()
+    other = s.path / "other"
+    other.write_text("")
+    os.chown(other, mboxes.UID, mboxes.GROUP)
+    want = "is not a regular file"
+    if odd == "link":
+        there.symlink_to(other)
+    elif odd == "hard link":
+        there.hardlink_to(other)
+        want = "has several names"
+    elif odd == "fifo":
+        os.mkfifo(there)
+    elif odd == "directory":
+        there.mkdir()
+    else:
+        other.rename(there)
+        os.chown(there, mboxes.UID + 1, mboxes.GROUP)
+        there.chmod(0o660)
+        want = "is not owned by the recipient"
+    s.send("odd")
+    s.instance.wait_log(rf"status=deferred \(.*mailbox carol {want}")
+    assert other.read_text() == "" if other.exists() else True
+    assert "dsn=4.2.0" in s.instance.log_text() or \
+        "dsn=4.3.5" in s.instance.log_text()
+
+
+def test_size_limit(make_instance):
+    s = mboxes.Spool(make_instance, mailbox_size_limit="3000",
+                     message_size_limit="2900").start()
+    s.send("fits", "x" * 1000)
+    s.wait(1)
+    size = s.file().stat().st_size
+    s.send("does not", "x" * 1900, sender="")
+    s.instance.wait_log(r"dsn=5\.2\.2, status=bounced .*mailbox_size_limit")
+    assert s.file().stat().st_size == size
+    s.send("small")
+    s.wait(2)
+
+
+def test_lock_is_waited_for(make_instance):
+    s = mboxes.Spool(make_instance, deliver_lock_attempts="3").start()
+    s.send("first")
+    s.wait(1)
+    with mboxes.Lock(s.file()):
+        s.send("waits")
+        time.sleep(0.5)
+        assert s.subjects() == ["first"]
+    s.wait(2)
+    with mboxes.Lock(s.file()):
+        s.send("too long")
+        s.instance.wait_log(r"dsn=4\.2\.0, status=deferred .*locked by another")
+    s.dot = s.path / "carol.lock"
+    assert not s.dot.exists()
+
+
+def test_replaced(make_instance):
+    """A mail program removes the empty file: nothing is deferred."""
+    s = mboxes.Spool(make_instance).start()
+    for k in range(5):
+        s.send(f"r{k}")
+        s.wait(1)
+        s.file().unlink()
+    assert "deferred" not in s.instance.log_text()
+
+
+def test_virtual(make_instance):
+    i = make_instance(start=False)
+    table = i.conf_dir / "vmailbox"
+    table.write_text(table.read_text().replace("/bob/", "/bob"))
+    i.start()
+    with smtplib.SMTP("127.0.0.1", i.smtp_port) as c:
+        for k in range(3):
+            c.sendmail("s@example.org", [i.address("alice"), i.address("bob")],
+                       f"Subject: v{k}\r\n\r\nx\r\n")
+    i.mailbox("alice").wait(3)
+    there = i.dir / "mail" / ph.DOMAIN / "bob"
+    ph.wait_for(lambda: there.is_file() and
+                there.read_text().count("\nSubject: v") == 3, "the mbox")
+    assert there.stat().st_uid == i.vmail_uid
+
+
+# --- people's programs
+
+
+def test_s_nail_and_mutt(make_instance):
+    s = mboxes.Spool(make_instance).start()
+    for k in range(3):
+        s.send(f"read {k}", f"From here {k}\r\n")
+    s.wait(3)
+    r = ph.run(["s-nail", "-n", "-R", "-H", "-f", s.file()])
+    assert [len(re.findall(rf"\bread {k}\b", r.stdout)) for k in range(3)] == \
+        [1, 1, 1], r.stdout
+    # It removes the second, under its own locks, while mail comes.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send_many, s, "more", 20)
+        ph.run(["s-nail", "-n", "-S", "keep", "-f", s.file()],
+               input="delete 2\nquit\n")
+        sending.result()
+    s.wait(22)
+    assert sorted(s.subjects()) == sorted(
+        ["read 0", "read 2"] + [f"more-{k}" for k in range(20)])
+    home = s.instance.dir / "mutt"
+    home.mkdir()
+    with terminal.Terminal(home, "mutt", "-n", "-R", "-e",
+                           f"set folder={home}", "-f", s.file()) as t:
+        t.wait("more-19")
+        assert "Msgs:22" in t.screen()
+        t.key("q")
+        t.wait_end()

@@ -212,7 +212,61 @@ own_list(const struct scene *s)
 	return fd >= 0 && close(fd) == 0;
 }
 
+/* The mbox's process in a spool directory: its own lock, and the mailbox of
+ * dave, which its group could write to. */
+static bool
+own_lock(const struct scene *s)
+{
+	return mknodat(s->root, ".intruder", S_IFREG | 0600, 0) == 0 &&
+	       unlinkat(s->root, ".intruder", 0) == 0;
+}
+
+static bool
+move_other_mailbox(const struct scene *s)
+{
+	return renameat(s->root, "dave", s->root, ".dave") == 0 ||
+	       renameat2(s->root, "dave", s->root, ".dave", 0) == 0 ||
+	       linkat(s->root, "dave", s->root, ".dave", 0) == 0;
+}
+
+static bool
+cut_other_mailbox(const struct scene *s)
+{
+	(void)s;
+	return truncate("dave", 0) == 0 || truncate("/dave", 0) == 0;
+}
+
+static bool
+share_other_mailbox(const struct scene *s)
+{
+	return syscall(SYS_fchmodat, s->root, "dave", 0666) == 0 ||
+	       syscall(SYS_fchownat, s->root, "dave", -1, 0, 0) == 0;
+}
+
+/* Nor what it makes itself: that may have had another's name. */
+static bool
+make_directory(const struct scene *s)
+{
+	return mkdirat(s->root, ".dir", 0700) == 0;
+}
+
+static bool
+open_other_mailbox(const struct scene *s)
+{
+	return openat(s->root, "dave", O_RDONLY | O_CLOEXEC) >= 0;
+}
+
 const struct attempt attempts_files[] = {
+	{ "own_lock", WORKS, CALLS_MBOX, CALLS_FORK, own_lock },
+	{ "move_other_mailbox", HELD, CALLS_MBOX, CALLS_FORK,
+	  move_other_mailbox },
+	{ "cut_other_mailbox", HELD, CALLS_MBOX, CALLS_FORK,
+	  cut_other_mailbox },
+	{ "share_other_mailbox", HELD, CALLS_MBOX, CALLS_FORK,
+	  share_other_mailbox },
+	{ "make_directory", HELD, CALLS_MBOX, CALLS_FORK, make_directory },
+	{ "open_other_mailbox", DEATH, CALLS_MBOX, CALLS_FORK,
+	  open_other_mailbox },
 	{ "leave_root_directory", HELD, 0, CALLS_FORK, leave_root_directory },
 	{ "change_parameters", HELD, 0, 0, change_parameters },
 	{ "read_outside", HELD, CALLS_READ, CALLS_LIBC, read_outside },

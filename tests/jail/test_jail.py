@@ -11,6 +11,7 @@ import poplib
 import re
 import smtplib
 
+import mboxes
 import posthouse
 import pytest
 
@@ -224,3 +225,63 @@ def test_intruder_dies(make_instance, table, attempt):
             if name in DAEMONS),
         f"death by {attempt}: {log()}")
     assert "BREACH" not in log(), re.findall(".*BREACH.*", log())
+
+
+# --- an mbox in the spool directory
+
+
+def with_spool(make_instance, order=""):
+    """A mailbox of dave's, and the processes that carol's mail needs."""
+    s = mboxes.Spool(make_instance, master="intruder/master")
+    s.instance.expected = ["is not in this jail's list", "SIGSYS",
+                           "signal 31", "Bad system call"]
+    s.file("dave").write_text("From a  b\n\nSecret\n")
+    os.chown(s.file("dave"), mboxes.UID + 1, mboxes.GROUP)
+    s.file("dave").chmod(0o660)
+    (s.instance.dir / "master.out").write_text(order + "\n")
+    s.start()
+    s.send("jail")
+    return s
+
+
+def test_intruder_in_an_mbox(make_instance):
+    s = with_spool(make_instance)
+    s.wait(1)
+    with imaplib.IMAP4("127.0.0.1", s.instance.imap_port) as c:
+        c.login("carol", mboxes.PASSWORD)
+        assert c.select()[1] == [b"1"]
+        assert s.pids("mbox") and s.pids("imapd")
+        for pid in s.pids("mbox"):
+            st = status(pid)
+            assert st["Uid"].split() == [str(mboxes.UID)] * 4
+            assert st["Gid"].split() == [str(mboxes.GROUP)] * 4
+            assert st["Groups"].strip() == ""
+            assert int(st["CapPrm"], 16) == int(st["CapEff"], 16) == 0
+            assert st["NoNewPrivs"] == "1" and st["Seccomp"] == "2"
+            assert os.readlink(f"/proc/{pid}/root") == str(s.path)
+        # It has no group but the user's own.
+        for pid in s.pids("imapd"):
+            assert status(pid)["Gid"].split() == [str(mboxes.UID)] * 4
+    log = s.instance.log_text()
+    for name in ("mbox", "taker"):
+        assert f"intruder: {name}: works own_memory" in log
+    assert "intruder: mbox: works own_lock" in log
+    for name in ("move", "cut", "share"):
+        assert f"intruder: mbox: held {name}_other_mailbox" in log
+    for name in ("own_file", "own_list"):
+        assert f"intruder: taker: works {name}" in log
+    for name in ("read_outside_by_dots", "write_outside", "give_away"):
+        assert f"intruder: taker: held {name}" in log
+    assert "BREACH" not in log, re.findall(".*BREACH.*", log)
+    assert "BROKEN" not in log, re.findall(".*BROKEN.*", log)
+    assert s.file("dave").read_text() == "From a  b\n\nSecret\n"
+
+
+@pytest.mark.parametrize("attempt", (
+    "open_other_mailbox", "open_any", "open_to_write", "make_device",
+    "make_pipe_with_name", "link_outside", "make_socket", "run_program"))
+def test_intruder_in_an_mbox_dies(make_instance, attempt):
+    s = with_spool(make_instance, attempt)
+    s.instance.wait_log(rf"intruder: mbox: tries {attempt}")
+    s.instance.wait_log(r"mbox\[\d+\] was killed by signal 31")
+    assert "intruder: mbox: BREACH" not in s.instance.log_text()
