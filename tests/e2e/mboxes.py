@@ -67,9 +67,9 @@ class Spool:
 
     def pids(self, name):
         """Of users' processes of this name (instances share their uids)."""
-        spawner, = self.instance.pids()["spawner"]
+        spawners = self.instance.pids()["spawner"]
         return [pid for pid, n, ppid, _ in ph.processes()
-                if n == name and ppid == spawner]
+                if n == name and ppid in spawners]
 
     def file(self, name="carol"):
         return self.path / name
