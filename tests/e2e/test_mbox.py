@@ -256,7 +256,7 @@ def test_kill(make_instance):
             s.send(f"k-{n}", "x" * 2000 + "\r\n")
             n += 1
         killer.result()
-    assert killed > 5
+    assert killed >= 3
     s.send("end")       # wakes what waits
 
     def missing():
