@@ -39,7 +39,7 @@ static const struct calls {
 	{ CALLS_WRITE,
 	  "openat getdents64 rename renameat renameat2 unlink unlinkat mkdir "
 	  "mkdirat rmdir linkat ftruncate fsync fdatasync fallocate utimensat "
-	  "fchmod fchmodat fstatfs sync_file_range syncfs umask" },
+	  "fstatfs sync_file_range syncfs umask" },
 	{ CALLS_DELIVER,
 	  "openat getdents64 renameat2 mkdirat fsync fdatasync syncfs "
 	  "ftruncate" },
@@ -209,6 +209,29 @@ deny_exec_pages(scmp_filter_ctx ctx, int *rc)
 		  PROT_EXEC, rc);
 	deny_bits(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), 2, PROT_EXEC,
 		  PROT_EXEC, rc);
+}
+
+/* No file that lends its owner's ids to who runs it: other programs may reach
+ * what is made here.  No mode is changed later, either: no such call is on the
+ * lists. */
+static void
+deny_set_ids(scmp_filter_ctx ctx, int *rc)
+{
+	static const struct {
+		const char *call;
+		unsigned mode; /* the argument */
+	} makers[] = {
+		{ "open", 2 },	{ "openat", 3 },  { "creat", 1 },
+		{ "mkdir", 1 }, { "mkdirat", 2 }, { "mknodat", 2 },
+	};
+	static const uint64_t bits[] = { S_ISUID, S_ISGID };
+	size_t i, k;
+
+	for (i = 0; i < sizeof(makers) / sizeof(makers[0]); i++)
+		for (k = 0; k < 2; k++)
+			deny_bits(ctx, SCMP_ACT_KILL_PROCESS,
+				  number(str_of(makers[i].call)),
+				  makers[i].mode, bits[k], bits[k], rc);
 }
 
 /* A process that only reads opens nothing for writing. */
@@ -399,6 +422,7 @@ load_deny_list(const struct jail *j)
 	if (!ctx)
 		return -ENOMEM;
 	deny_exec_pages(ctx, &rc);
+	deny_set_ids(ctx, &rc);
 	if (c & CALLS_READ && !(c & CALLS_WRITE) && !POSTHOUSE_SANITIZED)
 		deny_write_opens(ctx, &rc);
 	if (c & CALLS_DELIVER && !POSTHOUSE_SANITIZED)

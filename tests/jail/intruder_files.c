@@ -123,6 +123,29 @@ make_device(const struct scene *s)
 		       makedev(1, 1)) == 0;
 }
 
+/* Who runs it later has our ids. */
+static bool
+make_set_id_file(const struct scene *s)
+{
+	return openat(s->root, ".set-id", O_WRONLY | O_CREAT | O_EXCL, 06755) >=
+	       0;
+}
+
+static bool
+make_set_id_directory(const struct scene *s)
+{
+	return mkdirat(s->root, ".set-id", 02755) == 0;
+}
+
+static bool
+make_set_id_later(const struct scene *s)
+{
+	int fd = openat(s->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fchmod(fd, 06755) == 0 ||
+	       syscall(SYS_fchmodat, s->root, ".", 06755) == 0;
+}
+
 static bool
 make_pipe_with_name(const struct scene *s)
 {
@@ -286,6 +309,10 @@ const struct attempt attempts_files[] = {
 	{ "give_away", HELD, USER_PROCESS, 0, give_away },
 	{ "link_outside", DEATH, 0, 0, link_outside },
 	{ "make_device", DEATH, 0, 0, make_device },
+	{ "make_set_id_file", DEATH, 0, 0, make_set_id_file },
+	{ "make_set_id_directory", DEATH, 0, 0, make_set_id_directory },
+	{ "make_set_id_later", HELD, CALLS_READ | CALLS_WRITE, 0,
+	  make_set_id_later },
 	{ "make_pipe_with_name", DEATH, 0, 0, make_pipe_with_name },
 	{ "mount_something", DEATH, 0, 0, mount_something },
 	{ "open_how", DEATH, 0, 0, open_how },

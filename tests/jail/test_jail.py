@@ -30,7 +30,8 @@ DEADLY = (
     "signal_by_descriptor", "signal_by_descriptor_of_thread", "limit_other",
     "read_memory_of_other", "new_namespace", "kernel_programs",
     "ring_of_calls", "open_how", "open_any",
-    "link_outside", "make_device", "make_pipe_with_name",
+    "link_outside", "make_device", "make_set_id_file",
+    "make_set_id_directory", "make_pipe_with_name",
     "open_to_write", "child_as_root", "child_as_daemon", "child_in_group",
 )
 
