@@ -343,20 +343,33 @@ proc_fork(struct proc *p)
 	return -1;
 }
 
-/* Processes for the same that were given up and have not ended. */
-static unsigned
-count_stuck(const struct procs *ps, struct str key)
+/* Of the processes for the same that were given up and have not ended, if
+ * there are as many as may be, the one that was asked least lately: it may
+ * answer again.  Else NULL. */
+static struct proc *
+revive(struct procs *ps, struct str key)
 {
-	const struct proc *p;
+	struct proc *p, *first = NULL;
 	struct list *it;
 	unsigned n = 0;
 
 	list_for_each (it, &ps->list) {
 		p = LIST_OF(it, struct proc, link);
-		n += p->state == PROC_GONE && p->asker &&
-		     str_eq(str_mem(p->key, p->keylen), key);
+		if (p->state != PROC_GONE || !p->asker ||
+		    !asker_is_up(p->asker) ||
+		    !str_eq(str_mem(p->key, p->keylen), key))
+			continue;
+		n++;
+		if (!first)
+			first = p;
 	}
-	return n;
+	if (n < STUCK_MAX ||
+	    map_put(&ps->by_key, str_mem(first->key, first->keylen), first) < 0)
+		return NULL;
+	first->state = PROC_RUNNING;
+	list_remove(&first->link);
+	list_append(&ps->list, &first->link);
+	return first;
 }
 
 static struct proc *
@@ -371,12 +384,6 @@ proc_start(struct procs *ps, const struct child_spec *spec, struct str key,
 			"the process of %s ended badly again and again, next "
 			"one in %u s",
 			spec->id.user, (unsigned)((wait + 999) / 1000));
-		return NULL;
-	}
-	if (count_stuck(ps, key) >= STUCK_MAX) {
-		err_set(err, ERR_TEMP, EAGAIN,
-			"%d processes of %s do not answer, no other is started",
-			STUCK_MAX, spec->id.user);
 		return NULL;
 	}
 	if (ps->n >= ps->limit) {
@@ -419,6 +426,8 @@ procs_get(struct procs *ps, const struct child_spec *spec,
 		err_sys(&err, ENOMEM, "process of %s", spec->id.user);
 	} else {
 		p = map_get(&ps->by_key, buf_str(&key));
+		if (!p)
+			p = revive(ps, buf_str(&key));
 		if (!p)
 			p = proc_start(ps, spec, buf_str(&key), &err);
 	}
