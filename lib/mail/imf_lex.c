@@ -124,7 +124,7 @@ lex_literal(struct imf_lexer *x)
 enum imf_token_kind
 imf_lex(struct imf_lexer *x)
 {
-	const char *p = x->in.p, *end = p + x->in.n;
+	const char *p = x->in.p, *end = x->in.n ? p + x->in.n : p;
 	unsigned specials = x->specials;
 
 	x->spaced = x->quoted = x->broken = x->owned = false;
