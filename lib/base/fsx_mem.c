@@ -295,7 +295,7 @@ int
 fsx_open(int dirfd, const char *name, int flags, mode_t mode)
 {
 	struct memfs_op op = { .kind = MEMFS_CREATE };
-	uint32_t node, dir;
+	uint32_t node;
 	char last[256];
 	int code, fd;
 
@@ -308,10 +308,9 @@ fsx_open(int dirfd, const char *name, int flags, mode_t mode)
 	if (node == NONE && (code != ENOENT || !(flags & O_CREAT)))
 		return done(-1, code);
 	if (node == NONE) {
-		dir = walk(dirfd, name, last, &code);
-		if (dir == NONE)
+		op.dir = walk(dirfd, name, last, &code);
+		if (op.dir == NONE)
 			return done(-1, code);
-		op.dir = dir;
 		op.name = last;
 		op.node = node = disk.fs.n;
 		change(op);
@@ -605,22 +604,30 @@ fsx_start_write(int fd)
 	(void)fd; /* a hint promises nothing */
 }
 
+/* A call about one name: its directory and its last part are known. */
+static int
+begin_at(struct memfs_op *op, int dirfd, const char *name, char last[256])
+{
+	int code;
+
+	if (!begin())
+		return -1;
+	op->dir = walk(dirfd, name, last, &code);
+	op->name = last;
+	return op->dir == NONE ? done(-1, code) : 0;
+}
+
 int
 fsx_mkdir(int dirfd, const char *name, mode_t mode)
 {
 	struct memfs_op op = { .kind = MEMFS_MKDIR };
 	char last[256];
-	int code;
 
 	(void)mode;
-	if (!begin())
+	if (begin_at(&op, dirfd, name, last) < 0)
 		return -1;
-	op.dir = walk(dirfd, name, last, &code);
-	if (op.dir == NONE)
-		return done(-1, code);
 	if (strcmp(last, ".") == 0 || memfs_lookup(&disk.fs, op.dir, last))
 		return done(-1, EEXIST);
-	op.name = last;
 	op.node = disk.fs.n;
 	change(op);
 	return done(0, 0);
@@ -640,13 +647,9 @@ unlink_kind(int dirfd, const char *name, bool dir)
 	struct memfs_op op = { .kind = MEMFS_UNLINK };
 	struct memfs_entry *e;
 	char last[256];
-	int code;
 
-	if (!begin())
+	if (begin_at(&op, dirfd, name, last) < 0)
 		return -1;
-	op.dir = walk(dirfd, name, last, &code);
-	if (op.dir == NONE)
-		return done(-1, code);
 	e = memfs_lookup(&disk.fs, op.dir, last);
 	if (!e)
 		return done(-1, ENOENT);
@@ -654,7 +657,6 @@ unlink_kind(int dirfd, const char *name, bool dir)
 		return done(-1, dir ? ENOTDIR : EISDIR);
 	if (dir && disk.fs.v[e->node].n)
 		return done(-1, ENOTEMPTY);
-	op.name = last;
 	op.node = e->node;
 	change(op);
 	return done(0, 0);
@@ -681,11 +683,8 @@ move(int olddir, const char *old, int newdir, const char *name, bool replace,
 	struct memfs_entry *e;
 	int code;
 
-	if (!begin())
+	if (begin_at(&op, olddir, old, from) < 0)
 		return -1;
-	op.dir = walk(olddir, old, from, &code);
-	if (op.dir == NONE)
-		return done(-1, code);
 	op.to_dir = walk(newdir, name, to, &code);
 	if (op.to_dir == NONE)
 		return done(-1, code);
@@ -694,7 +693,6 @@ move(int olddir, const char *old, int newdir, const char *name, bool replace,
 		return done(-1, ENOENT);
 	if (!replace && memfs_lookup(&disk.fs, op.to_dir, to))
 		return done(-1, EEXIST);
-	op.name = from;
 	op.to_name = to;
 	op.node = e->node;
 	change(op);
