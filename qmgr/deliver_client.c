@@ -58,26 +58,26 @@ static void on_timer(evutil_socket_t fd, short what, void *arg);
 /* --- targets -------------------------------------------------------------- */
 
 static struct target *
-target_get(struct qmgr *q, enum open_kind kind, struct str user)
+target_get(struct qmgr *q, enum open_kind kind, struct str name)
 {
 	char key[1 + PATH_LEN_MAX];
 	struct target *t;
 
-	if (user.n > PATH_LEN_MAX)
+	if (name.n > PATH_LEN_MAX)
 		return NULL;
 	key[0] = (char)kind;
-	if (user.n)
-		memcpy(key + 1, user.p, user.n);
-	t = map_get(&q->targets, str_mem(key, 1 + user.n));
+	if (name.n)
+		memcpy(key + 1, name.p, name.n);
+	t = map_get(&q->targets, str_mem(key, 1 + name.n));
 	if (t)
 		return t;
-	t = calloc(1, sizeof(*t) + 1 + user.n);
+	t = calloc(1, sizeof(*t) + 1 + name.n);
 	if (!t)
 		return NULL;
 	t->q = q;
 	t->kind = (uint8_t)kind;
-	memcpy(t->key_mem, key, 1 + user.n);
-	t->key = str_mem(t->key_mem, 1 + user.n);
+	memcpy(t->key_mem, key, 1 + name.n);
+	t->key = str_mem(t->key_mem, 1 + name.n);
 	list_init(&t->place);
 	list_init(&t->touched);
 	list_init(&t->waiting);
