@@ -392,8 +392,6 @@ class Instance:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
                 self.kill_all()
-                self.process.wait(seconds)
-                self.process = None
                 raise AssertionError(f"master did not stop in {seconds} s")
         self.process = None
         try:
@@ -447,8 +445,8 @@ class Instance:
         """Signal all processes of a daemon; returns their pids."""
         pids = self.pids().get(daemon, [])
         assert pids, f"no {daemon} is running: {self.tree()}"
-        for pid in pids:
-            os.kill(pid, sig)
+        for pid in pids:  # one may end with the other: spawner's seed
+            kill(pid, sig)
         return pids
 
     def log_text(self):
