@@ -21,7 +21,7 @@ struct mbox_info {
 	uint32_t uid;	      /* X-UID; 0: none */
 	uint32_t uidvalidity; /* X-IMAPbase, in the first message; 0: none */
 	uint32_t last_uid;
-	bool internal;	/* X-IMAP: a message that is none */
+	bool internal;	/* X-IMAP, in the first: a message that is none */
 	int64_t length; /* Content-Length; -1: none */
 };
 /* A header line.  True: it is theirs, not the message's; keywords are appended

@@ -12,8 +12,8 @@ enum { KEYWORDS_MAX = 65536 };
  * parts. */
 struct reader {
 	int fd;
-	uint64_t at; /* offset of what is to come */
-	size_t n;    /* bytes of it in p */
+	uint64_t at;	 /* offset of what is to come */
+	size_t start, n; /* the bytes of it that are in p */
 	const struct mbox_sink *sink;
 	void *arg;
 	struct mbox_info info;
@@ -26,10 +26,12 @@ struct reader {
 static int
 next_line(struct reader *r, struct str *line, struct err *err)
 {
-	const char *lf = memchr(r->p, '\n', r->n);
+	const char *lf = memchr(r->p + r->start, '\n', r->n);
 	ssize_t n;
 
 	if (!lf && r->n < sizeof(r->p)) {
+		memmove(r->p, r->p + r->start, r->n);
+		r->start = 0;
 		n = fsx_pread(r->fd, r->p + r->n, sizeof(r->p) - r->n,
 			      (off_t)(r->at + r->n));
 		if (n < 0)
@@ -37,7 +39,8 @@ next_line(struct reader *r, struct str *line, struct err *err)
 		lf = memchr(r->p + r->n, '\n', (size_t)n);
 		r->n += (size_t)n;
 	}
-	*line = str_mem(r->p, lf ? (size_t)(lf - r->p) + 1 : r->n);
+	*line = str_mem(r->p + r->start,
+			lf ? (size_t)(lf - r->p) - r->start + 1 : r->n);
 	return 0;
 }
 
@@ -45,7 +48,7 @@ next_line(struct reader *r, struct str *line, struct err *err)
 static void
 consume(struct reader *r, size_t n)
 {
-	memmove(r->p, r->p + n, r->n - n);
+	r->start += n;
 	r->n -= n;
 	r->at += n;
 }
@@ -95,6 +98,12 @@ read_header(struct reader *r, struct err *err)
 	return -1;
 }
 
+static bool
+is_empty(struct str line)
+{
+	return str_eq(line, STR("\n")) || str_eq(line, STR("\r\n"));
+}
+
 /* Does Content-Length lead to a From_ line, or to the end? */
 static bool
 length_is_good(struct reader *r, int64_t length)
@@ -140,8 +149,7 @@ read_body(struct reader *r, struct err *err)
 		else if (start && (r->held || r->at == until) &&
 			 mbox_from_line(str_trim(line), &t))
 			return 0;
-		if (start && str_trim(line).n == 0 && line.n <= 2 &&
-		    str_ends(line, STR("\n"))) {
+		if (start && is_empty(line)) {
 			if (r->held && put(r, STR(""), err) < 0)
 				return -1;
 			r->held = true;
@@ -160,6 +168,9 @@ read_body(struct reader *r, struct err *err)
 static int
 read_message(struct reader *r, struct str from, int64_t t, struct err *err)
 {
+	/* What says so elsewhere is a message, and somebody's. */
+	bool may_be_internal =
+		r->at == 0 && str_starts(from, STR("From MAILER-DAEMON "));
 	int rc;
 
 	r->info = (struct mbox_info){ .length = -1 };
@@ -169,6 +180,7 @@ read_message(struct reader *r, struct str from, int64_t t, struct err *err)
 		return -1;
 	consume(r, from.n);
 	rc = read_header(r, err);
+	r->info.internal = r->info.internal && may_be_internal;
 	if (rc == 0)
 		rc = read_body(r, err);
 	if (rc == 0 && buf_overflown(&r->keywords))

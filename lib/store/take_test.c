@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -107,6 +108,15 @@ what_comes_of_it(void **state)
 		  ":2," },
 		{ FROM "Status: RO\nX-Status: AF\nS: x\n\none\n\n", "cur",
 		  "S: x\n\none\n", ":2,FRS" },
+		{ FROM "S: x\n\none\n \n\t\ntwo\n\n", "new",
+		  "S: x\n\none\n \n\t\ntwo\n", NULL },
+		{ FROM "S: x\n\none\n\n" FROM "X-IMAP: 1 2\nS: y\n\ntwo\n\n",
+		  "new", "S: y\n\ntwo\n", NULL },
+		{ FROM "X-IMAP: 1 2\nS: y\n\ntwo\n\n", "new", "S: y\n\ntwo\n",
+		  NULL },
+		{ "From MAILER-DAEMON Tue Nov 14 22:13:20 2023\n"
+		  "X-IMAP: 1 2\nS: y\n\ntwo\n\n" FROM "S: x\n\none\n\n",
+		  "new", "S: x\n\none\n", NULL },
 		{ FROM "S: torn", "new", "S: torn", NULL },
 		{ FROM, "new", "", NULL },
 	};
@@ -132,11 +142,39 @@ what_comes_of_it(void **state)
 	}
 }
 
+/* Short lines cost no more than their bytes. */
+static void
+many_lines(void **state)
+{
+	enum { SIZE = 8 * 1024 * 1024, MAX_S = 2 };
+	char *text = malloc(SIZE);
+	clock_t start;
+	uint32_t count;
+	struct err err;
+	int fd, root;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '\n', SIZE);
+	memcpy(text, FROM, sizeof(FROM) - 1);
+	fsx_mem_reset();
+	root = fsx_mem_root();
+	fd = fsx_open(root, "mbox", O_WRONLY | O_CREAT, 0600);
+	assert_int_equal(fsx_write_all(fd, text, SIZE, &err), 0);
+	fsx_close(fd);
+	free(text);
+	start = clock();
+	assert_int_equal(take(root, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_in_range(clock() - start, 0, MAX_S * CLOCKS_PER_SEC);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_of_it),
+		cmocka_unit_test(many_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
