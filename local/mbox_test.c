@@ -324,6 +324,31 @@ replaced(void **state)
 	box_close(&b);
 }
 
+/* Somebody found our lock file too old, and has one there now. */
+static void
+lock_file_of_others(void **state)
+{
+	struct err err;
+	struct box b;
+	int fd;
+
+	(void)state;
+	box_open(&b, NULL);
+	assert_int_equal(mbox_file_lock(&b.file, &err), MBOX_LOCKED);
+	fd = openat(b.scratch.root, "new", O_WRONLY | O_CREAT, 0600);
+	close(fd);
+	assert_int_equal(
+		renameat(b.scratch.root, "new", b.scratch.root, "alice.lock"),
+		0);
+	mbox_file_unlock(&b.file);
+	assert_int_equal(scratch_count(&b.scratch, ".", NULL), 2);
+	assert_int_equal(unlinkat(b.scratch.root, "alice.lock", 0), 0);
+	assert_int_equal(mbox_file_lock(&b.file, &err), MBOX_LOCKED);
+	mbox_file_unlock(&b.file);
+	assert_int_equal(scratch_count(&b.scratch, ".", NULL), 1);
+	box_close(&b);
+}
+
 int
 main(void)
 {
@@ -336,6 +361,7 @@ main(void)
 		cmocka_unit_test(locks_of_others),
 		cmocka_unit_test(stale_lock),
 		cmocka_unit_test(replaced),
+		cmocka_unit_test(lock_file_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

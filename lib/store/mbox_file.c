@@ -94,16 +94,28 @@ is_stale(const struct mbox_file *f)
 		       (time_t)(clock_wall_us() / 1000000);
 }
 
-static enum mbox_lock
-dotlock(const struct mbox_file *f, struct err *err)
+static bool
+make_lock(struct mbox_file *f)
 {
-	if (fsx_make_file(f->dir, f->lock_name, 0600) == 0)
+	struct stat st;
+
+	if (fsx_make_file(f->dir, f->lock_name, 0600) < 0)
+		return false;
+	f->lock_ino = 0;
+	if (fsx_fstatat(f->dir, f->lock_name, &st) == 0)
+		f->lock_ino = st.st_ino;
+	return true;
+}
+
+static enum mbox_lock
+dotlock(struct mbox_file *f, struct err *err)
+{
+	if (make_lock(f))
 		return MBOX_LOCKED;
 	if (errno == EEXIST && is_stale(f)) {
 		log_warn("%s is older than stale_lock_time: removed",
 			 f->lock_name);
-		if (fsx_unlink(f->dir, f->lock_name) == 0 &&
-		    fsx_make_file(f->dir, f->lock_name, 0600) == 0)
+		if (fsx_unlink(f->dir, f->lock_name) == 0 && make_lock(f))
 			return MBOX_LOCKED;
 	}
 	if (errno == EEXIST || errno == ENOENT)
@@ -136,11 +148,23 @@ mbox_file_lock(struct mbox_file *f, struct err *err)
 	return r;
 }
 
+/* Others remove lock files that they find too old, and make their own. */
+static bool
+is_others_lock(const struct mbox_file *f)
+{
+	struct stat st;
+
+	return f->lock_ino && fsx_fstatat(f->dir, f->lock_name, &st) == 0 &&
+	       st.st_ino != f->lock_ino;
+}
+
 void
 mbox_file_unlock(struct mbox_file *f)
 {
-	if (f->use_dotlock && fsx_unlink(f->dir, f->lock_name) < 0 &&
-	    errno != ENOENT)
+	if (f->use_dotlock && is_others_lock(f))
+		log_warn("%s was replaced while it was ours", f->lock_name);
+	else if (f->use_dotlock && fsx_unlink(f->dir, f->lock_name) < 0 &&
+		 errno != ENOENT)
 		log_warn("%s: cannot be removed: %m", f->lock_name);
 	if (f->use_fcntl)
 		(void)!fsx_unlock(f->fd);

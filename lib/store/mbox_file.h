@@ -27,6 +27,7 @@ struct mbox_file {
 	char lock_name[MAILDIR_NAME_MAX + 1];
 	bool use_fcntl, use_dotlock; /* which locks; set after init */
 	unsigned stale_s;	     /* a NAME.lock of that age is nobody's */
+	ino_t lock_ino;		     /* of our NAME.lock; 0: unknown */
 	bool locked;
 };
 
