@@ -93,18 +93,18 @@ after_delivery(void *arg, const struct memfs *image, size_t cut,
 	       const char *what)
 {
 	unsigned i, reported = 0;
+	const char *old = arg;
 	char text[TEXT_ROOM];
 	size_t k;
 	int root;
 
-	(void)arg;
 	for (k = 0; k < cut; k++)
 		if (fsx_mem_op(k)->kind == MEMFS_NOTE)
 			reported = fsx_mem_op(k)->node;
 	fsx_mem_load_keep(image);
 	root = fsx_mem_root();
 	read_mbox(root, text);
-	if (strncmp(text, OLD, sizeof(OLD) - 1) != 0)
+	if (strncmp(text, old, strlen(old)) != 0)
 		fail_msg("%s, cut %zu: old mail is damaged", what, cut);
 	for (i = 0; i < reported; i++)
 		if (!has_message(text, i))
@@ -119,26 +119,41 @@ after_delivery(void *arg, const struct memfs *image, size_t cut,
 }
 
 static void
-delivery(void **state)
+deliver_and_cut(const char *old)
 {
 	struct powercut_result result;
 	struct memfs start;
 	unsigned i;
 	int root;
 
-	(void)state;
 	fsx_mem_reset();
 	root = fsx_mem_root();
-	write_old(root);
+	if (old[0])
+		write_old(root);
 	fsx_mem_record(&start);
 	for (i = 0; i < MESSAGES; i++) {
 		assert_int_equal(deliver(root, i), 0);
 		fsx_mem_note(i + 1);
 	}
 	fsx_mem_record_stop();
-	powercut_run(&start, 1, 0, after_delivery, NULL, &result);
+	powercut_run(&start, 1, 0, after_delivery, (void *)(uintptr_t)old,
+		     &result);
 	memfs_fini(&start);
 	assert_true(result.checked > 10);
+}
+
+static void
+delivery(void **state)
+{
+	(void)state;
+	deliver_and_cut(OLD);
+}
+
+static void
+delivery_to_a_file_made_for_it(void **state)
+{
+	(void)state;
+	deliver_and_cut("");
 }
 
 /* --- taking in ------------------------------------------------------------ */
@@ -271,6 +286,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(delivery),
+		cmocka_unit_test(delivery_to_a_file_made_for_it),
 		cmocka_unit_test(taking_in),
 		cmocka_unit_test(every_call_of_taking_in_may_fail),
 	};
