@@ -32,7 +32,7 @@ SHARED = {                        # files of lib/frame that ask
     "rawlog.c": ("imapd", "pop3d"),
     "pop3_capa.c": ("login", "pop3d"),
 }
-COMMON = {"sandbox_missing"}  # asked in lib/frame
+COMMON = {"sandbox_missing", "debug_services"}  # asked in lib/frame
 # master finds these through the service table; elsewhere they are names of
 # descriptors.
 BY_TABLE = re.compile(

@@ -71,6 +71,13 @@ const struct param common_params[] = {
 		  "entry of its own here. Example: transports = slow, "
 		  "slow_destination_concurrency_limit = 1, "
 		  "slow_tls_security_level = encrypt." },
+	{ .name = "debug_services",
+	  .kind = PARAM_LIST,
+	  .def = "",
+	  .users = JAILED,
+	  .text = "The processes, by their names in the log (login, smtp, "
+		  "imapd ...), that also tell what they do at each step, "
+		  "for the search of errors; \"all\": each of them." },
 	{ .name = "queue_directory",
 	  .kind = PARAM_PATH,
 	  .def = "/var/spool/posthouse",

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "frame/daemon.h"
+#include "frame/debug.h"
 #include "frame/jail.h"
 #include "frame/msg_control.h"
 
@@ -170,6 +171,7 @@ take_config(struct daemon *d, int fd)
 	}
 	params_fini(&d->params);
 	d->params = fresh;
+	debug_follow(&d->params, d->svc->name);
 	if (d->ops->reload)
 		d->ops->reload(d);
 }
@@ -303,6 +305,7 @@ daemon_main(int argc, char **argv, const struct daemon_ops *ops)
 	log_open(daemon_fd(&d, "log", 0), d.svc->name);
 	if (params_load_fd(&d.params, daemon_fd(&d, "params", 0), &err) < 0)
 		goto fail;
+	debug_follow(&d.params, d.svc->name);
 	signal(SIGINT, SIG_IGN); /* ^C in the terminal is master's business */
 	signal(SIGHUP, SIG_IGN);
 	tzset();

@@ -15,6 +15,7 @@ struct store {
 	char *host;
 	int inotify;	  /* -1: none */
 	bool wants_watch; /* store_watch_fd() was called */
+	bool blind_said;  /* that there are no more watches */
 	struct own *own;  /* events that our own changes cause, in order */
 	size_t nown, own_at, own_size;
 	struct list boxes; /* open folders, the last released first */

@@ -76,6 +76,20 @@ add(struct store *st, int dirfd, int sub, const char *folder, const char *name)
 	return -1;
 }
 
+/* Such a folder is looked at every few seconds instead. */
+static void
+say_blind(struct store *st, const char *folder)
+{
+	if (errno != ENOSPC || st->blind_said)
+		log_debug("%s: no watch: %s", folder, strerror(errno));
+	else
+		log_warn("%s: no watch: fs.inotify.max_user_watches is "
+			 "reached; what other programs deliver is seen some "
+			 "seconds later",
+			 folder);
+	st->blind_said |= errno == ENOSPC;
+}
+
 void
 watch_box(struct store *st, struct mailbox *mb)
 {
@@ -87,7 +101,7 @@ watch_box(struct store *st, struct mailbox *mb)
 	mb->wd_new = add(st, mb->dir, mb->new, folder, "new");
 	mb->wd_cur = add(st, mb->dir, mb->cur, folder, "cur");
 	if (mb->wd_new < 0 || mb->wd_cur < 0) {
-		log_debug("%s: no watch: %s", mb->name, strerror(errno));
+		say_blind(st, mb->name);
 		watch_unbox(mb);
 	}
 }

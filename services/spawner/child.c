@@ -11,6 +11,7 @@
 #include "base/fsx.h"
 #include "base/log.h"
 #include "child.h"
+#include "frame/debug.h"
 #include "frame/jail.h"
 #include "store/maildir.h"
 #include "store/mbox_file.h"
@@ -220,6 +221,7 @@ child_main(const struct child_spec *spec, const struct child_env *env,
 	child_reset_signals();
 	prctl(PR_SET_NAME, svc->name, 0, 0, 0);
 	log_open(env->log, svc->name);
+	debug_follow(env->params, svc->name);
 	e.root = e.mbox = -1;
 	if (child_close_others(keep, sizeof(keep) / sizeof(keep[0]), &err) == 0)
 		e.root = enter(spec, env, &e.mbox, &err);

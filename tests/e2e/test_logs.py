@@ -230,3 +230,18 @@ def test_fail2ban_leaves_good_sessions_alone(make_instance):
     i.wait_log(line % "imap" + "Kicked by the administrator in=")
     log = i.dir / "log" / "mail.log"
     assert not matches(log, "dovecot")
+
+
+def test_debugging_lines(make_instance):
+    """Of the processes that debug_services names, from a reload on; a user's
+    process stays as it began."""
+    i = make_instance()
+    step = re.compile(r"posthouse/(\w+)\[.*: \w+ -> \w+$", re.M)
+    clients.read_imaplib(i, "alice")
+    i.wait_log("imap\\(alice@.*Logged out")
+    assert not step.search(i.log_text())
+    i.set(debug_services="imapd, login")
+    i.reload()
+    ph.wait_for(lambda: (clients.read_imaplib(i, "bob"), {
+        m[1] for m in step.finditer(i.log_text())})[1] == {"imapd", "login"},
+        "debugging lines")
