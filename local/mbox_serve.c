@@ -119,6 +119,24 @@ fail_all(struct mbox_serve *s, const struct err *err)
 	answer_all(s);
 }
 
+/* Who asked has not waited so long, or died: the queue has it, and it would be
+ * there twice. */
+static void
+drop_abandoned(struct mbox_serve *s)
+{
+	struct list *it, *next;
+
+	for (it = s->letters.next; it != &s->letters; it = next) {
+		struct letter *l = LIST_OF(it, struct letter, link);
+
+		next = it->next;
+		if (chan_is_open(l->req->chan))
+			continue;
+		request_free(l->req);
+		letter_free(l);
+	}
+}
+
 static void
 write_all(struct mbox_serve *s)
 {
@@ -178,6 +196,9 @@ on_return(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	end_lease(s);
+	event_del(s->retry);
+	s->waiting = false;
+	s->attempts = 0;
 	work(s);
 	peers_rest(&s->peers);
 }
@@ -260,12 +281,17 @@ work(struct mbox_serve *s)
 
 	if (s->leaving)
 		answer_all(s);
-	if (s->leaving || s->leased >= 0 || s->waiting ||
+	if (s->leaving || s->waiting ||
 	    (list_empty(&s->letters) && list_empty(&s->leases)))
 		return;
+	if (s->leased >= 0) { /* qmgr is not kept waiting by a large mbox */
+		be_patient(s);
+		return;
+	}
 	switch (mbox_file_lock(&s->file, &err)) {
 	case MBOX_LOCKED:
 		s->attempts = 0;
+		drop_abandoned(s);
 		if (!list_empty(&s->letters))
 			write_all(s);
 		if (!give_lease(s))
