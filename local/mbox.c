@@ -7,6 +7,7 @@
 
 #include "base/fsx.h"
 #include "base/log.h"
+#include "mail/mbox.h"
 #include "mbox.h"
 #include "write.h"
 
@@ -123,6 +124,32 @@ put_from_line(struct out *o, struct str sender, int64_t date, struct err *err)
 	return rc;
 }
 
+/* Without what mail programs write there for themselves: a sender does not say
+ * whether it was read, or is deleted, and where the next message begins. */
+static int
+put_header(struct out *o, struct str header, struct err *err)
+{
+	enum mbox_field last = MBOX_NONE;
+	struct mbox_info info = { 0 };
+	struct buf keywords;
+	struct str line;
+	const char *lf;
+	int rc = 0;
+
+	buf_init(&keywords, WRITE_HEAD_MAX);
+	while (rc == 0 && header.n) {
+		lf = memchr(header.p, '\n', header.n);
+		line = str_head(header,
+				lf ? (size_t)(lf - header.p) + 1 : header.n);
+		header = str_from(header, line.n);
+		if (!mbox_header_line(lf ? str_head(line, line.n - 1) : line,
+				      &last, &info, &keywords))
+			rc = put_text(o, line, err);
+	}
+	buf_fini(&keywords);
+	return rc;
+}
+
 static int
 put_body(struct out *o, const struct msg_deliver *m, struct err *err)
 {
@@ -176,7 +203,7 @@ put_message(struct out *o, const struct msg_deliver *m,
 		rc = put_text(o, buf_str(&head), err);
 	buf_fini(&head);
 	if (rc == 0)
-		rc = put_text(o, m->header, err);
+		rc = put_header(o, m->header, err);
 	if (rc == 0)
 		rc = put_body(o, m, err);
 	if (rc == 0 && o->seen)

@@ -9,7 +9,8 @@
  * Messages appended to an mbox that is locked (lib/store/mbox_file.h): a line
  * "From SENDER  DATE" (UTC, RFC 4155), the fields that a Maildir gets too, the
  * text with ">" before each line that begins with "From " (mboxo), and an
- * empty line.  What fails leaves the file as long as it was.
+ * empty line.  Status, X-Status, X-UID, Content-Length and the like are left
+ * out.  What fails leaves the file as long as it was.
  */
 struct mbox_batch {
 	struct mbox_file *file;

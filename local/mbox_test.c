@@ -91,6 +91,11 @@ what_stands_there(void **state)
 		{ NULL, "S: x\n\n", "no end\nFro",
 		  HEAD "S: x\n\nno end\nFro\n\n" },
 		{ NULL, "From  : x\n\n", "", HEAD ">From  : x\n\n\n" },
+		{ NULL,
+		  "Status: RO\nS: x\nX-Status: D\nContent-Length: 3\n 4\n"
+		  "X-IMAP: 1\nX-UID: 1\nT: y\n z\n\n",
+		  "one\nStatus: RO\n",
+		  HEAD "S: x\nT: y\n z\n\none\nStatus: RO\n\n" },
 		{ NULL, "Fro", "m x", HEAD ">From x\n\n" },
 		{ NULL, "S: x\n\n", "\n\nx\n\n\n",
 		  HEAD "S: x\n\n\n\nx\n\n\n\n" },
