@@ -42,6 +42,7 @@ struct take {
 	int cur;
 	const char *host;
 	uint8_t key[16];
+	uint64_t nonce; /* of names in tmp/ */
 	uint32_t count, ordinal;
 	struct pool pool;
 	struct map done;   /* ids that stand in new/ or cur/ already */
@@ -200,7 +201,6 @@ on_begin(void *arg, struct str from, int64_t time, struct err *err)
 	const int flags = O_WRONLY | O_CREAT | O_EXCL;
 	struct take *t = arg;
 	struct letter *l = &t->batch[t->n];
-	char hex[33];
 
 	t->time = time;
 	t->size = t->wsize = 0;
@@ -208,13 +208,11 @@ on_begin(void *arg, struct str from, int64_t time, struct err *err)
 	/* Who sent it, and when, makes it another one, too. */
 	t->hash = enc_siphash(t->key, from.p, from.n);
 	t->nblock = 0;
-	key_text(t, hex);
-	(void)snprintf(l->tmp, sizeof(l->tmp), "take.%.16s.%u", hex,
-		       t->ordinal++);
+	/* Not of the key: two names of one uid may have one Maildir, and two
+	 * takers there. */
+	(void)snprintf(l->tmp, sizeof(l->tmp), "take.%016llx.%u",
+		       (unsigned long long)t->nonce, t->ordinal++);
 	l->fd = fsx_open(t->box.tmp, l->tmp, flags, 0600);
-	if (l->fd < 0 && errno == EEXIST &&
-	    fsx_unlink(t->box.tmp, l->tmp) == 0) /* left by a crash */
-		l->fd = fsx_open(t->box.tmp, l->tmp, flags, 0600);
 	if (l->fd < 0)
 		return err_sys(err, errno, "tmp/%s", l->tmp);
 	l->placed = false;
@@ -368,7 +366,7 @@ move_all(struct take *t, int mbox, struct err *err)
 	} while ((uint64_t)st.st_size > at);
 	if (fsx_ftruncate(mbox, 0) < 0 || fsx_fsync(mbox) < 0)
 		return err_sys(err, errno, "empty the mbox");
-	if (fsx_unlink(t->box.dir, STATE_NAME) < 0)
+	if (fsx_unlink(t->box.dir, STATE_NAME) < 0 && errno != ENOENT)
 		return err_sys(err, errno, STATE_NAME);
 	return sync_dir(t->box.dir, "the Maildir", err);
 }
@@ -394,6 +392,7 @@ take_mbox(int mail, int mbox, const char *host, uint32_t *count,
 	if (!t)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	t->host = host;
+	t->nonce = rand_u64();
 	t->box = (struct maildir_box){ -1, -1, -1 };
 	t->cur = -1;
 	pool_init(&t->pool, MEMORY);

@@ -169,12 +169,45 @@ many_lines(void **state)
 	assert_in_range(clock() - start, 0, MAX_S * CLOCKS_PER_SEC);
 }
 
+/* Of two users with one Maildir: what the other's taker writes in tmp/ under
+ * the same posthouse.take stays its own. */
+static void
+another_taker(void **state)
+{
+	static const char key[] = "posthouse.take 1 "
+				  "00112233445566778899aabbccddeeff\n";
+	uint32_t count;
+	struct err err;
+	struct stat st;
+	int mail, root;
+
+	(void)state;
+	fsx_mem_reset();
+	root = fsx_mem_root();
+	write_mbox(root, FROM "S: x\n\none\n\n");
+	mail = fsx_open_below(root, "Maildir/tmp", O_RDONLY | O_DIRECTORY, 0,
+			      0700, &err);
+	assert_int_equal(fsx_make_file(mail, "take.0011223344556677.0", 0600),
+			 0);
+	fsx_close(mail);
+	mail = fsx_open(root, "Maildir", O_RDONLY | O_DIRECTORY, 0);
+	assert_int_equal(fsx_replace(mail, "posthouse.take", key,
+				     sizeof(key) - 1, 0600, &err),
+			 0);
+	assert_int_equal(take(root, &count, &err), 0);
+	assert_int_equal(count, 1);
+	assert_int_equal(fsx_fstatat(mail, "tmp/take.0011223344556677.0", &st),
+			 0);
+	fsx_close(mail);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_comes_of_it),
 		cmocka_unit_test(many_lines),
+		cmocka_unit_test(another_taker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
