@@ -102,8 +102,7 @@ take_message(struct exported *t, struct str in, struct err *err)
 	struct str rest = in;
 	struct header_field f;
 
-	if (memchr(in.p ? in.p : "", '\r', in.n) ||
-	    memchr(in.p ? in.p : "", '\0', in.n))
+	if (str_find(in, '\r') >= 0 || str_find(in, '\0') >= 0)
 		return err_set(err, ERR_PERM, 0,
 			       "a CR alone or a NUL in the message");
 	while (header_next(&rest, &f))

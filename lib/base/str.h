@@ -45,7 +45,9 @@ str_mem(const void *p, size_t n)
 static inline bool
 str_eq(struct str a, struct str b)
 {
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+	/* With bytes, no p is NULL: for the analyzer. */
+	return a.n == b.n &&
+	       (a.n == 0 || (a.p && b.p && memcmp(a.p, b.p, a.n) == 0));
 }
 /* ASCII case-insensitive, whatever the locale. */
 bool str_ieq_bytes(const char *a, const char *b, size_t n);
@@ -61,11 +63,9 @@ int str_icmp(struct str a, struct str b);
 static inline struct str
 str_from(struct str s, size_t a)
 {
-	if (!s.p)
-		return STR_NULL;
-	if (a > s.n)
-		a = s.n;
-	return (struct str){ s.p + a, s.n - a };
+	if (a < s.n)
+		return (struct str){ s.p + a, s.n - a };
+	return (struct str){ s.n ? s.p + s.n : s.p, 0 };
 }
 
 static inline struct str

@@ -239,6 +239,7 @@ decode_fields(struct str *in, const struct msg_def *def, void *msg,
 		const struct msg_field *f = &def->fields[i];
 		void *at = (char *)msg + f->offset;
 		struct str s;
+		bool is_there;
 
 		switch (f->kind) {
 		case MSG_U8:
@@ -267,11 +268,10 @@ decode_fields(struct str *in, const struct msg_def *def, void *msg,
 			*(int *)at = -1;
 			if (!take(in, 1, &s) || (unsigned char)s.p[0] > 1)
 				return bad(err, def, f, "cut short");
-			if (!s.p[0] && f->bound)
+			is_there = s.p[0];
+			if (is_there ? used >= nfds : f->bound)
 				return bad(err, def, f, "descriptor missing");
-			if (s.p[0] && used == nfds)
-				return bad(err, def, f, "descriptor missing");
-			if (s.p[0])
+			if (is_there)
 				*(int *)at = fds[used++];
 			break;
 		}

@@ -241,7 +241,7 @@ proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
 {
 	struct proc *p = calloc(1, sizeof(*p));
 
-	if (!p || !(p->key = malloc(key.n))) {
+	if (!p || !(p->key = malloc(key.n + 1))) {
 		free(p);
 		return NULL;
 	}

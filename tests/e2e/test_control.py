@@ -47,7 +47,9 @@ def test_reload(instance):
     for name in ("logd", "qmgr", "router", "authd"):
         assert after[name] == before[name]
     # It stays, but makes a new seed of itself, with the new parameters.
-    assert len(set(after["spawner"]) & set(before["spawner"])) == 1
+    ph.wait_for(lambda: len(instance.pids()["spawner"]) == 2 and len(
+        set(instance.pids()["spawner"]) & set(before["spawner"])) == 1,
+        "another seed")
 
 
 def test_stop(make_instance):

@@ -249,8 +249,10 @@ def test_relayhost_and_fallback(world):
 def test_connections_are_kept(world):
     server = world.serve()
     i = world.make()
-    for _ in range(20):
+    for n in range(20):
         arrived(server, send(i, "someone@example.test"))
+        # The connection is free when its worker has said so.
+        ph.wait_for(lambda: i.log_text().count("status=sent") > n, "the result")
     assert server.connections == 1
     # Idle ones are closed.
     ph.wait_for(lambda: sum(l == "QUIT" for l in server.lines) ==

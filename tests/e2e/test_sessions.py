@@ -346,4 +346,4 @@ def test_without_the_seed(make_instance):
     assert imap(i).select("INBOX")[0] == "OK"
     assert "the seed of users' processes does not fork" in i.log_text()
     i.reload()
-    assert len(i.pids()["spawner"]) == 2
+    ph.wait_for(lambda: len(i.pids()["spawner"]) == 2, "another seed")
