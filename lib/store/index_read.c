@@ -221,8 +221,8 @@ index_read_tail(struct index *ix, uint64_t size, struct err *err)
 	ix->s.ops = ix->opened ? ix->ops : NULL;
 	rc = read_records(ix, ix->end, size, &replay, &parsed, &res, err);
 	ix->s.ops = NULL;
-	/* What a first piece said is in the state. */
-	ix->broken |= rc < 0 || replay.nomem;
+	/* What a first piece said may be in the state. */
+	ix->broken |= replay.nomem || (rc < 0 && parsed.end != old);
 	if (rc < 0)
 		return -1;
 	if (replay.nomem)
@@ -259,10 +259,10 @@ read_whole(struct index *ix, uint64_t size, struct state *s,
 	if (!ilog_get_header(str_mem(head, sizeof(head)), &h))
 		return 1;
 	state_from_header(s, &h);
-	ix->id = h.id;
 	parsed->uidnext = h.uidnext;
 	if (read_records(ix, ILOG_HEADER, size, &replay, parsed, &res, err) < 0)
 		return -1;
+	ix->id = h.id;
 	if (replay.nomem)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	if (res == ILOG_OK)
