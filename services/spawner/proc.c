@@ -245,7 +245,8 @@ proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
 		free(p);
 		return NULL;
 	}
-	memcpy(p->key, key.p, key.n);
+	if (key.p)
+		memcpy(p->key, key.p, key.n);
 	p->keylen = key.n;
 	p->spec = *spec;
 	p->born_ms = clock_mono_ms();

@@ -222,6 +222,8 @@ def test_fail2ban_leaves_good_sessions_alone(make_instance):
         c.imap(f"a LOGIN {i.address('alice')} {i.users['alice']}\r\n", "a")
         i.posthouse("kick", i.address("alice"))
         assert a.line().startswith(b"-ERR") and not a.line()
+        # Who leaves before the word comes has left by himself.
+        assert c.line().startswith(b"* BYE Disconnected") and not c.line()
     with Wire(i.pop3_port) as w:
         w.send(login[0] + "QUIT\r\n")
         assert w.rest().endswith(b"+OK Logging out.\r\n")
