@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import sys
+import time
 
 import pytest
 
@@ -141,7 +142,16 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    item.began = time.time()
+    yield
+
+
+@pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
+    """Who reads the report may not have the machine: it has the logs' ends."""
     report = (yield).get_result()
     if report.when == "call":
         item.call_failed = report.failed
+    if report.failed:
+        report.sections += posthouse.testimony(item.began)

@@ -67,6 +67,7 @@ class Dovecot:
         self.work = directory / "dovecot"
         for d in ("conf", "run", "state", "log", "mail"):
             (self.work / d).mkdir(parents=True)
+        ph.witnesses.append(self.work)
         self._uids = ph.UidBlock()
         self.uid = self._uids.base + 48
         os.chown(self.work / "mail", self.uid, self.uid)

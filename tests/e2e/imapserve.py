@@ -12,6 +12,7 @@ class Serve:
     def __init__(self, root, mail="Maildir"):
         self.root, self.mail = pathlib.Path(root), mail
         self.port, = ph.free_ports(1)
+        ph.witnesses.append(self.root / "imapd.log")
         self.start()
 
     def start(self):

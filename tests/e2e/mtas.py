@@ -46,6 +46,7 @@ class Peer:
         for d in ("conf", "spool", "data", "log", "mail"):
             (self.work / d).mkdir(parents=True)
         self.mailbox = ph.Mailbox(self.work / "mail" / "inbox")
+        ph.witnesses.append(self.work)
         for name in ("ecdsa.pem", "rsa.pem", "ca.pem"):
             shutil.copy(ph.certificates() / name, self.work / "conf")
         peer.make(self.name, *self.packages)

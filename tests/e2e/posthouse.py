@@ -6,6 +6,7 @@ any number of them run side by side, whoever started them.
 """
 
 import base64
+import collections
 import contextlib
 import crypt
 import fcntl
@@ -52,6 +53,11 @@ ALARMS = (
     "signal 31",
     "is not in this jail's list",
 )
+
+
+# Directories and files whose logs tell of a failure (conftest.py), the latest
+# last.
+witnesses = collections.deque(maxlen=32)
 
 
 class MissingTool(AssertionError):
@@ -124,6 +130,27 @@ def free_ports(n):
     for s in held:
         s.close()
     return ports
+
+
+def testimony(since, lines=60, width=400, files=8):
+    """[(file, its end)] of the witnesses' logs that were written to since
+    then, bounded."""
+    there = [f for w in witnesses for f in
+             ([w] if w.is_file() else [*sorted((w / "log").glob("*")),
+                                       *sorted(w.glob("*.out"))])]
+    told = []
+    for f in reversed(there):
+        try:
+            if f.stat().st_mtime < since or len(told) == files:
+                continue
+            with open(f, "rb") as log:
+                log.seek(max(0, f.stat().st_size - lines * width))
+                end = log.read().decode(errors="replace").splitlines()
+        except OSError:
+            continue
+        if end:
+            told.append((str(f), "\n".join(l[:width] for l in end[-lines:])))
+    return told
 
 
 def greeting(port, host="127.0.0.1"):
@@ -301,6 +328,7 @@ class Instance:
          self.imaps_port, self.pop3s_port) = ports
         self.conf_dir = self.dir / "conf"
         self.submit_socket = self.dir / "sock" / "submit.sock"
+        witnesses.append(self.dir)
         tls = self.conf_dir / "tls"
         tls.mkdir(parents=True)
         for name in ("ca.pem", "ecdsa.pem", "rsa.pem"):
