@@ -237,7 +237,7 @@ begin_stream(struct imap_cache *c, const struct section_place *pl, bool decoded)
 	c->raw_rest = c->plain_rest = STR("");
 	c->at_end = false;
 	if (decoded)
-		imap_decode_init(&c->decoder, pl->encoding);
+		transfer_init(&c->decoder, pl->encoding);
 }
 
 /* More that is decoded; false: the end, or -1 in *got. */
@@ -256,8 +256,8 @@ decode_more(struct imap_cache *c, ssize_t *got, struct err *err)
 			c->raw_rest = str_mem(c->raw, (size_t)*got);
 			c->at_end = *got == 0;
 		}
-		n = imap_decode(&c->decoder, &c->raw_rest, c->at_end, c->plain,
-				sizeof(c->plain));
+		n = transfer_decode(&c->decoder, &c->raw_rest, c->at_end,
+				    c->plain, sizeof(c->plain));
 	}
 	c->plain_rest = str_mem(c->plain, n);
 	return n > 0;

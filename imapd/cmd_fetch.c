@@ -224,7 +224,7 @@ static bool
 put_binary(struct imap_session *s, struct fetch_job *j,
 	   const struct fetch_item *it)
 {
-	bool encoded = j->place.encoding != ENCODING_NONE, nul = false;
+	bool encoded = j->place.encoding != TRANSFER_IDENTITY, nul = false;
 	uint64_t size = j->place.size;
 	struct buf *out = imap_out(s);
 
@@ -349,7 +349,7 @@ can_decode(struct imap_session *s, struct fetch_job *j)
 		if ((it->kind == FETCH_BINARY ||
 		     it->kind == FETCH_BINARY_SIZE) &&
 		    imap_section(&s->cache->shape, it, s->rev2).encoding ==
-			    ENCODING_UNKNOWN)
+			    TRANSFER_UNKNOWN)
 			return false;
 	}
 	return true;
@@ -471,7 +471,7 @@ answer_item(struct imap_session *s, struct fetch_job *j)
 	it = &j->items.v[j->item];
 	if (it->kind == FETCH_BINARY || it->kind == FETCH_BINARY_SIZE) {
 		j->place = imap_section(&s->cache->shape, it, s->rev2);
-		if (j->place.found && j->place.encoding != ENCODING_NONE) {
+		if (j->place.found && j->place.encoding != TRANSFER_IDENTITY) {
 			j->stage = MEASURE;
 			return;
 		}
@@ -513,7 +513,7 @@ work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 {
 	const struct fetch_item *it = &j->items.v[j->item];
 	bool decoded = j->stage > ITEMS && it->kind == FETCH_BINARY &&
-		       j->place.encoding != ENCODING_NONE;
+		       j->place.encoding != TRANSFER_IDENTITY;
 	struct err err;
 	int rc;
 

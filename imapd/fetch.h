@@ -2,7 +2,6 @@
 #ifndef IMAPD_FETCH_H
 #define IMAPD_FETCH_H
 
-#include "decode.h"
 #include "parse.h"
 #include "shape.h"
 #include "store/store.h"
@@ -58,9 +57,9 @@ bool imap_fetch_items(struct imap_in *in, bool rev2, struct fetch_items *out);
 /* Where a section of a message is; found false: there is none such. */
 struct section_place {
 	bool found;
-	uint64_t raw, raw_end;	     /* in the file */
-	uint64_t size;		     /* with CRLF */
-	enum imap_encoding encoding; /* of the part it is the body of */
+	uint64_t raw, raw_end;	/* in the file */
+	uint64_t size;		/* with CRLF */
+	enum transfer encoding; /* of the part it is the body of */
 };
 struct section_place imap_section(const struct imap_shape *sh,
 				  const struct fetch_item *it, bool rev2);
@@ -98,7 +97,7 @@ struct imap_cache {
 	uint64_t section; /* its raw start * 2 + 1, + 1 if decoded; 0: none */
 	uint64_t offset;
 	struct reader_pos pos;
-	struct imap_decoder decoder;
+	struct transfer_decoder decoder;
 	char raw[4096], plain[4096]; /* before and after decoding */
 	struct str raw_rest, plain_rest;
 	bool at_end; /* nothing is left to be decoded */

@@ -186,7 +186,7 @@ begin_body(struct search_body *b)
 	b->phase = NEXT_PART;
 	if (!is_text(p))
 		return;
-	text_body_init(&b->body, &b->scan, text_encoding_of(p->encoding),
+	text_body_init(&b->body, &b->scan, transfer_of(p->encoding),
 		       imf_param_get(p->params, STR("charset")));
 	b->raw = p->body_raw;
 	b->phase = BODY;

@@ -7,7 +7,7 @@ static bool
 part_is_good(const struct imap_part *p, size_t i, size_t n)
 {
 	return p->end > i && p->end <= n && p->kind < PART_KINDS &&
-	       p->encoding < ENCODINGS && p->head_raw <= p->body_raw &&
+	       p->encoding < TRANSFERS && p->head_raw <= p->body_raw &&
 	       p->body_raw <= p->body_end && p->body_end <= INT64_MAX &&
 	       p->head_size <= INT64_MAX / 2 && p->body_size <= INT64_MAX / 2;
 }

@@ -3,13 +3,14 @@
 #define IMAPD_SHAPE_H
 
 #include "mail/mime.h"
+#include "mail/transfer.h"
 
 /*
  * What FETCH needs of a message's text, computed once and kept as a blob
  * beside the index (BLOB_SEND): ENVELOPE, BODYSTRUCTURE and header fields as
  * they are sent, and where the parts are.  BODYSTRUCTURE is that of IMAP4rev2;
  * to the others a message/global (RFC 6532 3.7) is a part like any other.  All
- *numbers are little-endian:
+ * numbers are little-endian:
  *
  *	u32 version, numbers of parts and of cuts, lengths of envelope, body and
  *	  fields
@@ -29,17 +30,10 @@ enum imap_part_kind {
 	PART_GLOBAL, /* a message for IMAP4rev2, otherwise a leaf */
 	PART_KINDS,
 };
-enum imap_encoding {
-	ENCODING_NONE, /* 7bit, 8bit, binary */
-	ENCODING_BASE64,
-	ENCODING_QP,
-	ENCODING_UNKNOWN,
-	ENCODINGS,
-};
 struct imap_part {
 	uint32_t end; /* its parts are index + 1 .. end - 1 */
 	enum imap_part_kind kind;
-	enum imap_encoding encoding;
+	enum transfer encoding;
 	/* The header ends, with its empty line, where the body begins. */
 	uint64_t head_raw, body_raw, body_end; /* in the file */
 	uint64_t head_size, body_size;	       /* with CRLF */

@@ -142,7 +142,7 @@ test_sections(void **state)
 		size_t npath;
 		enum section_text part;
 		const char *want[2]; /* [rev2]; NULL: there is none */
-		enum imap_encoding encoding[2];
+		enum transfer encoding[2];
 	} rows[] = {
 		{ .path = { 1 }, .npath = 1, .want = { "one", "one" } },
 		{ .path = { 2 }, .npath = 1, .want = { INNER, INNER } },
@@ -160,7 +160,7 @@ test_sections(void **state)
 		{ .path = { 2, 2 },
 		  .npath = 2,
 		  .want = { NULL, "QUJD" },
-		  .encoding = { 0, ENCODING_BASE64 } },
+		  .encoding = { 0, TRANSFER_BASE64 } },
 		{ .path = { 2, 2 },
 		  .npath = 2,
 		  .part = SECTION_MIME,
@@ -172,7 +172,7 @@ test_sections(void **state)
 		{ .path = { 3 },
 		  .npath = 1,
 		  .want = { "QUJD\r\n", "QUJD\r\n" },
-		  .encoding = { ENCODING_BASE64, ENCODING_BASE64 } },
+		  .encoding = { TRANSFER_BASE64, TRANSFER_BASE64 } },
 		{ .path = { 3, 1 }, .npath = 2, .want = { NULL, NULL } },
 		{ .path = { 3 },
 		  .npath = 1,

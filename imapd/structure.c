@@ -308,27 +308,12 @@ put_single(struct shaper *sh, const struct mime_part *p)
 /* --- where it is -----------------------------------------------------------
  */
 
-static enum imap_encoding
+static enum transfer
 encoding_of(const struct mime_part *p)
 {
-	static const struct {
-		struct str name;
-		enum imap_encoding encoding;
-	} rows[] = {
-		{ STR("7bit"), ENCODING_NONE },
-		{ STR("8bit"), ENCODING_NONE },
-		{ STR("binary"), ENCODING_NONE },
-		{ STR("base64"), ENCODING_BASE64 },
-		{ STR("quoted-printable"), ENCODING_QP },
-	};
-	size_t i;
-
-	if (!p->encoding.p || p->multipart || p->message) /* RFC 2045 6.4 */
-		return ENCODING_NONE;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (str_ieq(p->encoding, rows[i].name))
-			return rows[i].encoding;
-	return ENCODING_UNKNOWN;
+	if (p->multipart || p->message) /* RFC 2045 6.4 */
+		return TRANSFER_IDENTITY;
+	return transfer_of(p->encoding);
 }
 
 static void

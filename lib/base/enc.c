@@ -228,8 +228,8 @@ enc_hex(struct buf *out, struct str in)
 	return 0;
 }
 
-static int
-unhex_digit(char c)
+int
+enc_hex_digit(char c)
 {
 	if (c >= '0' && c <= '9')
 		return c - '0';
@@ -246,8 +246,8 @@ enc_unhex(struct buf *out, struct str in)
 	if (in.n % 2)
 		return -1;
 	for (i = 0; i < in.n; i += 2) {
-		hi = unhex_digit(in.p[i]);
-		lo = unhex_digit(in.p[i + 1]);
+		hi = enc_hex_digit(in.p[i]);
+		lo = enc_hex_digit(in.p[i + 1]);
 		if (hi < 0 || lo < 0 ||
 		    buf_add_byte(out, (char)(hi << 4 | lo)) < 0)
 			return -1;
@@ -278,12 +278,16 @@ enc_base64(struct buf *out, struct str in)
 	return 0;
 }
 
-static int
-unb64_digit(char c)
+int
+enc_base64_digit(char c)
 {
-	const char *at = c ? strchr(b64, c) : NULL;
-
-	return at ? (int)(at - b64) : -1;
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
 int
@@ -300,7 +304,7 @@ enc_unbase64(struct buf *out, struct str in)
 		if (i + 4 == in.n && in.p[i + 3] == '=')
 			pad = in.p[i + 2] == '=' ? 2 : 1;
 		for (k = 0; k < 4; k++) {
-			d[k] = k < 4 - pad ? unb64_digit(in.p[i + k]) : 0;
+			d[k] = k < 4 - pad ? enc_base64_digit(in.p[i + k]) : 0;
 			if (d[k] < 0)
 				return -1;
 		}

@@ -23,11 +23,13 @@ uint64_t enc_hash(struct str s);
 /* Lower-case hexadecimal. */
 int enc_hex(struct buf *out, struct str in);
 int enc_unhex(struct buf *out, struct str in); /* -1: odd or not hex */
+int enc_hex_digit(char c);		       /* in any case; -1: it is none */
 
 /* Base64 of RFC 4648 section 4, padded, no line breaks.  Decoding is strict:
  * -1 for any other byte, wrong padding or stray bits. */
 int enc_base64(struct buf *out, struct str in);
 int enc_unbase64(struct buf *out, struct str in);
+int enc_base64_digit(char c); /* -1: it is none */
 
 /* Little-endian stores and loads at any alignment. */
 static inline void

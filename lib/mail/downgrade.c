@@ -6,6 +6,7 @@
 #include "mail/downgrade.h"
 #include "mail/header.h"
 #include "mail/mime.h"
+#include "mail/transfer.h"
 
 enum {
 	CHUNK = 8192,
@@ -90,7 +91,7 @@ add(struct downgrade *d, uint64_t from, uint64_t to, enum how how,
 static bool
 is_identity(const struct mime_part *p)
 {
-	return mime_is_identity(str_trim(p->encoding));
+	return transfer_of(str_trim(p->encoding)) == TRANSFER_IDENTITY;
 }
 
 /* What has no parts here: message/global, too, whose fields are 8-bit; it may

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "mail/mime.h"
 #include "mail/imf_lex.h"
+#include "mail/transfer.h"
 
 static struct mime_part *
 part_new(struct mime_parser *p, struct mime_part *parent)
@@ -184,21 +185,13 @@ is_message_top(const struct mime_part *part)
 	return !part->parent || part->parent->message;
 }
 
-bool
-mime_is_identity(struct str encoding)
-{
-	return encoding.n == 0 || str_ieq(encoding, STR("7bit")) ||
-	       str_ieq(encoding, STR("8bit")) ||
-	       str_ieq(encoding, STR("binary"));
-}
-
 /* RFC 6532 3.7: unlike message/rfc822 it may be encoded; then there is nothing
  * in it that has a place in the file. */
 static bool
 is_plain_global(const struct mime_part *part)
 {
 	return str_ieq(part->subtype, STR("global")) &&
-	       mime_is_identity(part->encoding);
+	       transfer_of(part->encoding) == TRANSFER_IDENTITY;
 }
 
 static void

@@ -87,8 +87,6 @@ void mime_init(struct mime_parser *p, struct pool *pool);
 void mime_feed(struct mime_parser *p, struct str s);
 /* The end of the message: the top part, NULL if memory ran out. */
 struct mime_part *mime_finish(struct mime_parser *p);
-/* RFC 2045 6.2: nothing is encoded. */
-bool mime_is_identity(struct str encoding);
 /* Free what the parser holds (not the parts); also after mime_finish(). */
 void mime_fini(struct mime_parser *p);
 

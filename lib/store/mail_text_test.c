@@ -47,7 +47,7 @@ test_headers(void **state)
 }
 
 static bool
-body_has(const char *text, enum text_encoding e, const char *charset,
+body_has(const char *text, enum transfer e, const char *charset,
 	 const char *body, size_t step)
 {
 	struct text_needle needle = { 0 }, *needles = &needle;
@@ -75,26 +75,29 @@ test_bodies(void **state)
 {
 	static const struct {
 		const char *needle;
-		enum text_encoding e;
+		enum transfer e;
 		const char *charset, *body;
 		bool want;
 	} rows[] = {
-		{ "needle", TEXT_PLAIN, "us-ascii", "hay NEEDLE hay", true },
-		{ "needle", TEXT_PLAIN, "us-ascii", "hay need le", false },
+		{ "needle", TRANSFER_IDENTITY, "us-ascii", "hay NEEDLE hay",
+		  true },
+		{ "needle", TRANSFER_IDENTITY, "us-ascii", "hay need le",
+		  false },
 		{ "GR\xc3\x9c"
 		  "N",
-		  TEXT_PLAIN, "iso-8859-1", "gr\xfcn", true },
-		{ "gr\xc3\xbcn", TEXT_QP, "utf-8", "GR=C3=\r\n=9CN", true },
-		{ "gr\xc3\xbcn", TEXT_QP, "latin1", "a gr=FCn b", true },
-		{ "a=b=zc", TEXT_QP, "utf-8", "a=3Db=zc", true },
-		{ "hello w", TEXT_BASE64, "utf-8",
+		  TRANSFER_IDENTITY, "iso-8859-1", "gr\xfcn", true },
+		{ "gr\xc3\xbcn", TRANSFER_QP, "utf-8", "GR=C3=\r\n=9CN", true },
+		{ "gr\xc3\xbcn", TRANSFER_QP, "latin1", "a gr=FCn b", true },
+		{ "a=b=zc", TRANSFER_QP, "utf-8", "a=3Db=zc", true },
+		{ "hello w", TRANSFER_BASE64, "utf-8",
 		  "SGVs\r\nbG8gV29y\r\nbGQ=", true },
-		{ "x", TEXT_BASE64, "utf-8", "", false },
-		{ "caf\xc3\xa9", TEXT_PLAIN, "no-such-charset", "caf\xc3\xa9",
+		{ "x", TRANSFER_BASE64, "utf-8", "", false },
+		{ "caf\xc3\xa9", TRANSFER_IDENTITY, "no-such-charset",
+		  "caf\xc3\xa9", true },
+		{ "\xf0\x9d\x94\xb8", TRANSFER_IDENTITY, "utf-8",
+		  "x\xf0\x9d\x94\xb8y", true },
+		{ "\xd0\x9f\xd0\xa0", TRANSFER_IDENTITY, "koi8-r", "\xf0\xd2",
 		  true },
-		{ "\xf0\x9d\x94\xb8", TEXT_PLAIN, "utf-8", "x\xf0\x9d\x94\xb8y",
-		  true },
-		{ "\xd0\x9f\xd0\xa0", TEXT_PLAIN, "koi8-r", "\xf0\xd2", true },
 	};
 	size_t i, step;
 

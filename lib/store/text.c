@@ -144,18 +144,6 @@ decode_q(struct buf *out, struct str s)
 	}
 }
 
-int
-text_base64_value(char c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Lenient: what is no digit is skipped. */
 static void
 decode_b(struct buf *out, struct str s)
@@ -166,7 +154,7 @@ decode_b(struct buf *out, struct str s)
 	int v;
 
 	for (i = 0; i < s.n; i++) {
-		v = text_base64_value(s.p[i]);
+		v = enc_base64_digit(s.p[i]);
 		if (v < 0)
 			continue;
 		bits = bits << 6 | (uint32_t)v;

@@ -3,6 +3,7 @@
 #define STORE_TEXT_H
 
 #include "base/buf.h"
+#include "mail/transfer.h"
 
 /*
  * Text for people, from what mail carries: charsets by ICU, encoded words,
@@ -38,8 +39,6 @@ int32_t text_next(struct str *s);
 /* An ICU converter; NULL: UTF-8, US-ASCII, or unknown. */
 void *text_converter(struct str charset);
 void text_converter_free(void *converter); /* or NULL */
-/* -1: not a digit of base64. */
-int text_base64_value(char c);
 
 /*
  * A substring search for many needles (in folded form) in texts that come in
@@ -71,22 +70,16 @@ void text_scan_end(struct text_scan *f);
 
 /* A body part on its way through transfer decoding and charset into a
  * search. */
-enum text_encoding { TEXT_PLAIN, TEXT_BASE64, TEXT_QP };
 struct text_body {
 	struct text_scan *scan;
+	struct transfer_decoder decoder;
 	void *converter; /* NULL: UTF-8 */
-	enum text_encoding encoding;
-	uint32_t bits; /* base64 */
-	unsigned nbits;
-	char held[3]; /* quoted-printable: "=", "=4" */
-	unsigned nheld;
-	char tail[4]; /* UTF-8 cut inside a character */
+	char tail[4];	 /* UTF-8 cut inside a character */
 	unsigned ntail;
 	uint16_t high; /* UTF-16 cut inside a character */
 };
-enum text_encoding text_encoding_of(struct str name);
-void text_body_init(struct text_body *b, struct text_scan *f,
-		    enum text_encoding e, struct str charset);
+void text_body_init(struct text_body *b, struct text_scan *f, enum transfer e,
+		    struct str charset);
 /* False: nothing is left to be found. */
 bool text_body_feed(struct text_body *b, struct str s);
 /* The end of the text. */

@@ -7,7 +7,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* Found at once and found in portions is the same. */
 static bool
-in_body(struct text_scan *f, enum text_encoding e, struct str charset,
+in_body(struct text_scan *f, enum transfer e, struct str charset,
 	struct str text, size_t step)
 {
 	struct text_body b;
@@ -44,10 +44,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		BUG_ON(text_scan_init(&f, &needles, 1) < 0);
 		text_scan_utf8(&f, buf_str(&out));
 		text_scan_end(&f);
-		for (e = TEXT_PLAIN; e <= TEXT_QP; e++) {
-			found = in_body(&f, (enum text_encoding)e, charset,
-					rest, n);
-			BUG_ON(in_body(&f, (enum text_encoding)e, charset, rest,
+		for (e = TRANSFER_IDENTITY; e <= TRANSFER_QP; e++) {
+			found = in_body(&f, (enum transfer)e, charset, rest, n);
+			BUG_ON(in_body(&f, (enum transfer)e, charset, rest,
 				       n / 3 + 1) != found);
 		}
 		text_scan_fini(&f);

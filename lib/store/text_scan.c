@@ -216,135 +216,42 @@ convert(struct text_body *b, struct str s)
 /* --- transfer encodings ----------------------------------------------------
  */
 
-enum text_encoding
-text_encoding_of(struct str name)
-{
-	if (str_ieq(name, STR("base64")))
-		return TEXT_BASE64;
-	if (str_ieq(name, STR("quoted-printable")))
-		return TEXT_QP;
-	return TEXT_PLAIN;
-}
-
 void
-text_body_init(struct text_body *b, struct text_scan *f, enum text_encoding e,
+text_body_init(struct text_body *b, struct text_scan *f, enum transfer e,
 	       struct str charset)
 {
-	*b = (struct text_body){ .scan = f, .encoding = e };
+	*b = (struct text_body){ .scan = f };
+	transfer_init(&b->decoder, e);
 	text_scan_reset(f);
 	b->converter = text_converter(charset);
-}
-
-/* Put one decoded byte into out, convert when it is full. */
-struct sink {
-	struct text_body *b;
-	char out[2048];
-	size_t n;
-};
-
-static void
-put(struct sink *k, char c)
-{
-	k->out[k->n++] = c;
-	if (k->n == sizeof(k->out)) {
-		convert(k->b, str_mem(k->out, k->n));
-		k->n = 0;
-	}
-}
-
-static void
-feed_base64(struct text_body *b, struct sink *k, struct str s)
-{
-	size_t i;
-	int v;
-
-	for (i = 0; i < s.n; i++) {
-		v = text_base64_value(s.p[i]);
-		if (v < 0)
-			continue;
-		b->bits = b->bits << 6 | (uint32_t)v;
-		b->nbits += 6;
-		if (b->nbits >= 8) {
-			b->nbits -= 8;
-			put(k, (char)(b->bits >> b->nbits));
-		}
-	}
-}
-
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static void
-feed_qp(struct text_body *b, struct sink *k, struct str s)
-{
-	int high, low;
-	size_t i;
-	char c;
-
-	for (i = 0; i < s.n; i++) {
-		c = s.p[i];
-		if (b->nheld == 0) {
-			if (c == '=')
-				b->held[b->nheld++] = c;
-			else
-				put(k, c);
-			continue;
-		}
-		if (b->nheld == 1 && (c == '\r' || c == ' ' || c == '\t'))
-			continue; /* a soft line break */
-		if (b->nheld == 1 && c == '\n') {
-			b->nheld = 0;
-			continue;
-		}
-		if (b->nheld == 1 && hex_value(c) >= 0) {
-			b->held[b->nheld++] = c;
-			continue;
-		}
-		high = hex_value(b->held[1]);
-		low = hex_value(c);
-		if (b->nheld == 2 && high >= 0 && low >= 0) {
-			put(k, (char)(high * 16 + low));
-		} else { /* not an encoding: as it is */
-			put(k, b->held[0]);
-			if (b->nheld == 2)
-				put(k, b->held[1]);
-			put(k, c);
-		}
-		b->nheld = 0;
-	}
 }
 
 bool
 text_body_feed(struct text_body *b, struct str s)
 {
-	struct sink k;
+	char out[2048];
 
-	if (b->encoding == TEXT_PLAIN) {
+	if (b->decoder.encoding == TRANSFER_IDENTITY) {
 		convert(b, s);
 		return b->scan->left > 0;
 	}
-	k.b = b;
-	k.n = 0;
-	if (b->encoding == TEXT_BASE64)
-		feed_base64(b, &k, s);
-	else
-		feed_qp(b, &k, s);
-	convert(b, str_mem(k.out, k.n));
+	while (s.n && b->scan->left) {
+		size_t n = transfer_decode(&b->decoder, &s, false, out,
+					   sizeof(out));
+
+		convert(b, str_mem(out, n));
+	}
 	return b->scan->left > 0;
 }
 
 void
 text_body_fini(struct text_body *b)
 {
-	struct str tail;
+	struct str tail = STR("");
+	char out[TRANSFER_ROOM];
+	size_t n = transfer_decode(&b->decoder, &tail, true, out, sizeof(out));
 
-	convert(b, str_mem(b->held, b->nheld));
+	convert(b, str_mem(out, n));
 	for (tail = str_mem(b->tail, b->ntail); tail.n;)
 		add_char(b->scan, text_next(&tail));
 	text_scan_end(b->scan);
