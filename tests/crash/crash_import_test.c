@@ -12,7 +12,7 @@
  *     with UIDs, flags and keywords, and nothing is left in tmp/.
  *
  * POSTHOUSE_CRASH_SAMPLE: how many images (default 600; 0: all);
- * POSTHOUSE_CRASH_SEED: repeats a run.
+ * POSTHOUSE_SEED: repeats a run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/rand.h"
 #include "mail.h"
 #include "powercut.h"
 
@@ -312,26 +311,17 @@ check_image(void *arg, const struct memfs *image, size_t cut, const char *what)
 /* --- tests -----------------------------------------------------------------
  */
 
-static uint64_t
-number(const char *name, uint64_t fallback)
-{
-	const char *s = getenv(name);
-
-	return s ? strtoull(s, NULL, 0) : fallback;
-}
-
 static void
 cut_power(bool in_place)
 {
-	uint64_t seed = number("POSTHOUSE_CRASH_SEED", rand_u64() >> 16);
-	uint64_t sample = number("POSTHOUSE_CRASH_SAMPLE", 600);
+	uint64_t seed = powercut_seed();
+	uint64_t sample = powercut_sample(600);
 	struct run r = { .in_place = in_place, .what = "working" };
 	struct powercut_result result;
 	struct memfs first;
 	struct err err;
 	int root;
 
-	printf("POSTHOUSE_CRASH_SEED=%llu\n", (unsigned long long)seed);
 	fsx_mem_reset();
 	root = fsx_mem_root();
 	make_source(root);

@@ -14,7 +14,7 @@
  *   - the totals are what the messages say.
  *
  * POSTHOUSE_CRASH_SAMPLE: how many images (default 1500; 0: all);
- * POSTHOUSE_CRASH_SEED: repeats a run.
+ * POSTHOUSE_SEED: repeats a run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/rand.h"
 #include "powercut.h"
 #include "store/index_int.h"
 
@@ -412,14 +411,6 @@ check(void *arg, const struct memfs *image, size_t cut, const char *what)
 	index_close(ix);
 }
 
-static uint64_t
-setting(const char *name, uint64_t otherwise)
-{
-	const char *v = getenv(name);
-
-	return v ? strtoull(v, NULL, 10) : otherwise;
-}
-
 static void
 begin(struct run *r, struct memfs *start)
 {
@@ -427,11 +418,9 @@ begin(struct run *r, struct memfs *start)
 	uint32_t uid;
 	int i;
 
-	*r = (struct run){ .rng = setting("POSTHOUSE_CRASH_SEED", rand_u64()),
+	*r = (struct run){ .rng = powercut_seed(),
 			   .validity_told = NEVER,
 			   .what = "running" };
-	print_message("POSTHOUSE_CRASH_SEED=%llu\n",
-		      (unsigned long long)r->rng);
 	for (uid = 0; uid < UIDS; uid++)
 		r->m[uid].told = r->m[uid].leaving = r->m[uid].gone = NEVER;
 	fsx_mem_reset();
@@ -461,8 +450,7 @@ test_power_cut(void **state)
 	index_close(r.ix[0]);
 	index_close(r.ix[1]);
 	fsx_mem_record_stop();
-	powercut_run(&start, seed, setting("POSTHOUSE_CRASH_SAMPLE", 1500),
-		     check, &r, &result);
+	powercut_run(&start, seed, powercut_sample(1500), check, &r, &result);
 	print_message("%llu of %llu images\n",
 		      (unsigned long long)result.checked,
 		      (unsigned long long)result.images);

@@ -10,7 +10,7 @@
  * report.  Never neither, never both.
  *
  * POSTHOUSE_CRASH_SAMPLE: how many images (default 2000; 0: all);
- * POSTHOUSE_CRASH_SEED: repeats a run.
+ * POSTHOUSE_SEED: repeats a run.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,6 @@
 #include <fcntl.h>
 
 #include "base/enc.h"
-#include "base/rand.h"
 #include "powercut.h"
 #include "queue/spool.h"
 
@@ -479,25 +478,16 @@ begin(struct run *r, uint64_t seed)
 	assert_int_equal(open_spool(r, &err), 0);
 }
 
-static uint64_t
-number(const char *name, uint64_t fallback)
-{
-	const char *s = getenv(name);
-
-	return s ? strtoull(s, NULL, 0) : fallback;
-}
-
 static void
 test_power_cuts(void **state)
 {
-	uint64_t seed = number("POSTHOUSE_CRASH_SEED", rand_u64() >> 16);
-	uint64_t sample = number("POSTHOUSE_CRASH_SAMPLE", 2000);
+	uint64_t seed = powercut_seed();
+	uint64_t sample = powercut_sample(2000);
 	struct run *r = calloc(1, sizeof(*r));
 	struct powercut_result result;
 	struct memfs start;
 
 	(void)state;
-	printf("POSTHOUSE_CRASH_SEED=%llu\n", (unsigned long long)seed);
 	begin(r, seed);
 	fsx_mem_record(&start);
 	scenario(r, PARENTS);

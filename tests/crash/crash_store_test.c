@@ -19,7 +19,7 @@
  * What was begun and not told may be there or not.
  *
  * POSTHOUSE_CRASH_SAMPLE: how many images (default 600; 0: all);
- * POSTHOUSE_CRASH_SEED: repeats a run.
+ * POSTHOUSE_SEED: repeats a run.
  */
 #include "crash_store.h"
 
@@ -225,24 +225,15 @@ scenario(struct run *r, unsigned steps)
 	fsx_close(r->root);
 }
 
-static uint64_t
-number(const char *name, uint64_t fallback)
-{
-	const char *s = getenv(name);
-
-	return s ? strtoull(s, NULL, 0) : fallback;
-}
-
 static void
 cut_power(unsigned nst)
 {
-	uint64_t seed = number("POSTHOUSE_CRASH_SEED", rand_u64() >> 16);
-	uint64_t sample = number("POSTHOUSE_CRASH_SAMPLE", 600);
+	uint64_t seed = powercut_seed();
+	uint64_t sample = powercut_sample(600);
 	struct run *r = calloc(1, sizeof(*r));
 	struct powercut_result result;
 	struct memfs first;
 
-	printf("POSTHOUSE_CRASH_SEED=%llu\n", (unsigned long long)seed);
 	begin(r, seed, nst, NULL);
 	fsx_mem_record(&first);
 	scenario(r, STEPS);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/rand.h"
 #include "powercut.h"
 
 enum { SUBSETS = 20, SECTOR = 512, ALL_SUBSETS_UP_TO = 4 };
@@ -236,4 +237,27 @@ powercut_run(const struct memfs *start, uint64_t seed, uint64_t sample,
 	memfs_copy(&c.base, start);
 	each_cut(&c);
 	memfs_fini(&c.base);
+}
+
+static uint64_t
+setting(const char *name, uint64_t otherwise)
+{
+	const char *s = getenv(name);
+
+	return s ? strtoull(s, NULL, 0) : otherwise;
+}
+
+uint64_t
+powercut_seed(void)
+{
+	uint64_t seed = setting("POSTHOUSE_SEED", rand_u64() >> 16);
+
+	printf("POSTHOUSE_SEED=%llu\n", (unsigned long long)seed);
+	return seed;
+}
+
+uint64_t
+powercut_sample(uint64_t otherwise)
+{
+	return setting("POSTHOUSE_CRASH_SAMPLE", otherwise);
 }

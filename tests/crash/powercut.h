@@ -29,4 +29,9 @@ void powercut_run(const struct memfs *start, uint64_t seed, uint64_t sample,
 		  powercut_check *check, void *arg,
 		  struct powercut_result *result);
 
+/* POSTHOUSE_SEED, otherwise a random one; printed. */
+uint64_t powercut_seed(void);
+/* POSTHOUSE_CRASH_SAMPLE, otherwise so many. */
+uint64_t powercut_sample(uint64_t otherwise);
+
 #endif
