@@ -49,7 +49,7 @@ class Letter:
 # -- senders: (instance, letter, recipients)
 
 def send_smtplib(i, letter, to):
-    with smtplib.SMTP("127.0.0.1", i.smtp_port, timeout=30) as s:
+    with smtplib.SMTP("127.0.0.1", i.smtp_port, timeout=60) as s:
         s.ehlo("client.example.com")
         return s.sendmail(SENDER, to, letter.bytes)
 
@@ -83,7 +83,7 @@ def smtp_source(i, *args):
 @contextlib.contextmanager
 def imap(i, user, select=None):
     """A session of Python's library."""
-    c = imaplib.IMAP4("127.0.0.1", i.imap_port, timeout=30)
+    c = imaplib.IMAP4("127.0.0.1", i.imap_port, timeout=60)
     try:
         c.login(i.address(user), i.users[user])
         if select:
@@ -113,7 +113,7 @@ def read_imaplib(i, user):
 
 
 def read_poplib(i, user):
-    c = poplib.POP3("127.0.0.1", i.pop3_port, timeout=30)
+    c = poplib.POP3("127.0.0.1", i.pop3_port, timeout=60)
     try:
         c.user(i.address(user))
         c.pass_(i.users[user])
@@ -125,9 +125,9 @@ def read_poplib(i, user):
 
 def curl(i, user, url):
     r = subprocess.run(
-        [ph.tool("curl"), "-sS", "-m", "30", url, "-u",
+        [ph.tool("curl"), "-sS", "-m", "60", url, "-u",
          f"{i.address(user)}:{i.users[user]}"],
-        env=ph.clean_env(), capture_output=True, timeout=60)
+        env=ph.clean_env(), capture_output=True, timeout=120)
     assert r.returncode == 0, r.stderr
     return r.stdout
 
@@ -149,15 +149,14 @@ READERS = {"maildir": read_maildir, "imaplib": read_imaplib,
            "curl-pop3": read_curl_pop3}
 
 
-def wait_letter(i, user, letter, reader=read_maildir, seconds=20):
+def wait_letter(i, user, letter, reader=read_maildir, seconds=60):
     """Wait for a letter; the message as the reader sees it."""
     def there():
         found = [m for m in reader(i, user) if letter.is_in(m)]
         assert len(found) < 2, f"{len(found)} copies"
         return found
 
-    return ph.wait_for(there, f"letter {letter.mark} for {user}; log:\n"
-                       f"{i.log_text()[-3000:]}", seconds)[0]
+    return ph.wait_for(there, f"letter {letter.mark} for {user}", seconds)[0]
 
 
 def header(raw):

@@ -72,6 +72,10 @@ usecompression = {compress}
 """
 
 
+class Twice(AssertionError):
+    pass
+
+
 class Maildir:
     """A folder of somebody's: messages by their marks."""
 
@@ -103,20 +107,36 @@ class Maildir:
         """A message that is there, whoever renames it meanwhile."""
         return ph.wait_for(
             lambda: next((found for found in self.scan() if found[0] == mark),
-                         None), f"{mark} in {self.path}", 5)[1:]
+                         None), f"{mark} in {self.path}")[1:]
 
     def files(self):
         """{mark: (file, flags)} of a folder at rest, each message once."""
         found = {}
         for mark, path, flags in self.scan():
-            assert mark not in found, \
-                f"{self.path} has {mark} twice: {found[mark][0]}, {path}"
+            if mark in found:
+                raise Twice(f"{self.path} has {mark} twice: "
+                            f"{found[mark][0]}, {path}")
             found[mark] = (path, flags)
         return found
 
     def flags(self, letters=LETTERS):
         return {mark: "".join(c for c in flags if c in letters)
                 for mark, (_, flags) in self.files().items()}
+
+
+def settled(differ, tell):
+    """Until nothing differs in the server's files, whose names are written
+    behind; tell(what differs) says what failed."""
+    last = None
+
+    def equal():
+        nonlocal last
+        try:
+            last = differ()
+        except Twice as e:      # under its old name and its new one
+            last = {"twice": str(e)}
+        return not last
+    ph.wait_for(equal, lambda: tell(last))
 
 
 class Home:
@@ -315,13 +335,8 @@ class World:
                 differ = self.differ(home, folder)
                 assert not differ, self.tell(home, folder, differ)
         for folder in self.want:
-            # Names of files are written behind.
-            try:
-                ph.wait_for(lambda: not self.differ(self.house, folder),
-                            "names of files", 10)
-            except AssertionError:
-                raise AssertionError(self.tell(
-                    self.house, folder, self.differ(self.house, folder)))
+            settled(lambda: self.differ(self.house, folder),
+                    lambda d: self.tell(self.house, folder, d))
 
     def differ(self, side, folder):
         """{mark: (wanted flags, flags there)}; None: no such message."""

@@ -52,7 +52,7 @@ class Client:
     # -- connection
 
     def connect(self):
-        self.sock = socket.create_connection(("127.0.0.1", self.port), 30)
+        self.sock = socket.create_connection(("127.0.0.1", self.port), 60)
         self.file = self.sock.makefile("rb", 1 << 16)
         self.serial = 0
         self.running = None

@@ -32,7 +32,7 @@ class Serve:
         """The pid of the process that serves the Maildir."""
         pid = self.process.pid
         task = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
-        return int(task.read_text())
+        return int(ph.wait_for(task.read_text, "the process of the Maildir"))
 
     def kill(self):
         ph.kill(self.imapd())
@@ -40,4 +40,4 @@ class Serve:
 
     def stop(self, sig=signal.SIGTERM):
         self.process.send_signal(sig)
-        self.process.wait(20)
+        self.process.wait(60)

@@ -165,7 +165,7 @@ class Dovecot:
     def stop(self):
         self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait(20)
+        self.process.wait(60)
         self.log.close()
 
 

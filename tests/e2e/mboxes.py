@@ -89,11 +89,10 @@ class Spool:
     def subjects(self, name="carol"):
         return [m["Subject"] for m in self.messages(name)]
 
-    def wait(self, n, name="carol", seconds=20):
+    def wait(self, n, name="carol", seconds=60):
         ph.wait_for(lambda: len(self.messages(name)) >= n,
-                    f"{n} messages in {self.file(name)}: "
-                    f"{self.subjects(name)}\n{self.instance.log_text()}",
-                    seconds)
+                    lambda: f"{n} messages in {self.file(name)}: "
+                    f"{self.subjects(name)}", seconds)
         return self.messages(name)
 
     def send(self, subject, body="x\r\n", to="carol", sender="s@example.org"):

@@ -69,7 +69,7 @@ class Peer:
         self.server = peer.Server(
             self.name, "/bin/sh", "-c", script, said=self.work / "log" / "out",
             binds=(self.work, *self.settings.get("binds", ())))
-        ph.wait_for(self._answers, f"{self.name} to answer", 30)
+        ph.wait_for(self._answers, f"{self.name} to answer")
 
     def _answers(self):
         assert not self.server.ended(), self.log()

@@ -175,11 +175,14 @@ class Mx:
                         text += l[1:] if l.startswith(b".") else l
                     if not l:
                         return None
-                    taken = [answer(".", r, "250 2.0.0 ok: taken")
-                             for r in (rcpts if self.lmtp else rcpts[:1])]
-                    if any(taken):
+                    said = [self._special(".", r) or "250 2.0.0 ok: taken"
+                            for r in (rcpts if self.lmtp else rcpts[:1])]
+                    # Before it is said: who hears it may look at once.
+                    if any(x.startswith("2") for x in said):
                         with self._lock:
                             self.mails.append((sender, rcpts, text))
+                    for x in said:
+                        say(x)
                     rcpts = []
             elif verb == "QUIT":
                 answer(verb, line, "221 2.0.0 bye")

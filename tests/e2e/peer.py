@@ -13,7 +13,7 @@ PEER = ph.ROOT / "tests" / "peers" / "peer.sh"
 
 def make(root, *packages):
     """The root called so, with these packages of Debian's."""
-    ph.run([PEER, "make", root, *packages], timeout=600)
+    ph.run([PEER, "make", root, *packages], timeout=900)
 
 
 def command(root, *argv, binds=()):
@@ -47,9 +47,9 @@ class Server:
         if not self.ended():
             ph.kill(pid or self.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
+            self.process.wait(60)
         for p, *_ in ph.processes():
             with contextlib.suppress(ProcessLookupError):
                 if os.getsid(p) == self.pid:
                     ph.kill(p)
-        self.process.wait(20)
+        self.process.wait(60)

@@ -77,7 +77,7 @@ def clean_env(home="/nonexistent", **more):
             "TERM": "xterm", **more}
 
 
-def run(argv, *, home="/nonexistent", timeout=60, check=True, **kw):
+def run(argv, *, home="/nonexistent", timeout=300, check=True, **kw):
     """Run a client by its installed name, in a clean environment."""
     argv = [str(a) for a in argv]
     if "/" not in argv[0]:
@@ -100,36 +100,78 @@ def spawn(argv, **kw):
         **{"env": clean_env(), "stdin": subprocess.DEVNULL, **kw})
 
 
-def wait_for(question, what, seconds=20, pause=0.02):
-    """Ask until the answer is true, and return it."""
+def wait_for(question, what, seconds=60, pause=0.02):
+    """Ask until the answer is true, and return it.  what: its name in the
+    failure, or a function that says it then.  Waiting costs nothing when all
+    is well: seconds are for a machine that has ten other things to do."""
     end = time.monotonic() + seconds
     while True:
         answer = question()
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"waited {seconds} s for {what}")
+            raise AssertionError(f"waited {seconds} s for "
+                                 f"{what() if callable(what) else what}")
         time.sleep(pause)
 
 
-def free_ports(n):
-    """Ports nobody listens on, below the ephemeral range."""
-    ports, held = [], []
-    while len(ports) < n:
-        port = random.randrange(20000, 32768)
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+class Ports:
+    """Ports below the ephemeral range, each for one test on this machine: also
+    while nobody listens there yet, or for the moment."""
+
+    def __init__(self):
+        self._taken = set()     # by this process, whom no lock of it stops
+        self._file = None
+
+    def take(self):
+        while True:
+            port = random.randrange(20000, 32768)
+            if port not in self._taken and self._lock(port):
+                if self._unused(port):
+                    self._taken.add(port)
+                    return port
+                self.give(port)
+
+    def give(self, port):
+        """What is not given back goes with this process."""
+        self._taken.discard(port)
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, port)
+
+    def _lock(self, port):
+        # Never opened again: closing it anywhere would end all locks.
+        self._file = self._file or open(locks() / "ports", "a")
         try:
-            s.bind(("127.0.0.1", port))
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
         except OSError:
-            s.close()
-            continue
-        held.append(s)
-        if port not in ports:
-            ports.append(port)
-    for s in held:
-        s.close()
-    return ports
+            return False
+        return True
+
+    @staticmethod
+    def _unused(port):
+        with socket.socket() as tcp, \
+                socket.socket(type=socket.SOCK_DGRAM) as udp:
+            tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+        return True
+
+
+_ports = Ports()
+
+
+def free_ports(n):
+    """Ports nobody listens on, nor will."""
+    return [_ports.take() for _ in range(n)]
+
+
+def locks():
+    """Where the tests of all clones on this machine agree."""
+    directory = pathlib.Path("/run/lock/posthouse-tests")
+    directory.mkdir(parents=True, exist_ok=True)
+    return directory
 
 
 def testimony(since, lines=60, width=400, files=8):
@@ -168,8 +210,7 @@ class UidBlock:
     that a test left behind."""
 
     def __init__(self):
-        directory = pathlib.Path("/run/lock/posthouse-tests")
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = locks()
         taken = {(uid - 50064) // 64 for _, _, _, uid in processes()}
         for k in range(150):
             if k in taken:
@@ -282,26 +323,38 @@ class Mailbox:
         self.path = pathlib.Path(path)
 
     def files(self, *parts):
-        found = []
+        """Each once, also if it goes from new/ to cur/ meanwhile."""
+        found = {}
         for part in parts or ("new", "cur"):
             d = self.path / part
             if d.is_dir():
-                found += [f for f in d.iterdir() if f.is_file()]
-        return sorted(found)
+                found.update((f.name.partition(":2,")[0], f)
+                             for f in d.iterdir() if f.is_file())
+        return sorted(found.values())
 
     def messages(self):
         """The contents of new/ and cur/, as bytes."""
-        return [f.read_bytes() for f in self.files()]
+        while True:
+            try:
+                return [f.read_bytes() for f in self.files()]
+            except FileNotFoundError:
+                pass            # renamed: look again
 
     def count(self):
         return len(self.files())
 
-    def wait(self, n, seconds=20):
+    def wait(self, n, seconds=60):
         """Wait for at least n messages; return their files."""
-        wait_for(lambda: self.count() >= n,
+        wait_for(lambda: self.count() >= n, lambda:
                  f"{n} messages in {self.path} (there: {self.count()})",
                  seconds)
         return self.files()
+
+    def wait_left(self, n):
+        """Until there are n and no more, whenever the files of the others
+        go."""
+        wait_for(lambda: self.count() == n, lambda:
+                 f"{n} messages in {self.path} (there: {self.count()})")
 
 
 class Instance:
@@ -322,7 +375,7 @@ class Instance:
         self._uids = UidBlock()
         self.uid_base = self._uids.base
         self.vmail_uid = self.uid_base + 48
-        ports = free_ports(7)
+        self._ports = ports = free_ports(7)
         (self.smtp_port, self.imap_port, self.pop3_port,
          self.submission_port, self.submissions_port,
          self.imaps_port, self.pop3s_port) = ports
@@ -386,20 +439,19 @@ class Instance:
             self.wait_ready()
         return self
 
-    def wait_ready(self, seconds=20):
+    def wait_ready(self, seconds=60):
         for port, hello in ((self.smtp_port, b"220"),
                             (self.imap_port, b"* OK"),
                             (self.pop3_port, b"+OK")):
             wait_for(lambda: self.gone() or
                      greeting(port).startswith(hello),
-                     f"a greeting on port {port}; log:\n{self.log_text()}",
-                     seconds)
+                     f"a greeting on port {port}", seconds)
             assert not self.gone(), \
                 f"master ended: {self.gone()}\n{self.log_text()}"
         # All are up: from now on orders are taken.
         wait_for(lambda: "\nrunning" in
                  self.posthouse("status", check=False).stdout,
-                 f"all daemons to be up; log:\n{self.log_text()}", seconds)
+                 "all daemons to be up", seconds)
 
     def gone(self):
         """Why master is not there, or None."""
@@ -408,7 +460,7 @@ class Instance:
         status = self.process.poll()
         return None if status is None else f"exit status {status}"
 
-    def stop(self, seconds=20):
+    def stop(self, seconds=60):
         """SIGTERM to master; everything has to be gone afterwards."""
         if self.process is None:
             return
@@ -424,7 +476,7 @@ class Instance:
         self.process = None
         try:
             wait_for(lambda: not [p for p in below if alive(p)],
-                     "the daemons to end after master", 10)
+                     "the daemons to end after master")
         except AssertionError as e:
             left = [p for p in below if alive(p)]
             for p in left:
@@ -439,7 +491,7 @@ class Instance:
         for pid in pids:
             kill(pid)
         if self.process:
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
         wait_for(lambda: not [p for p in pids if alive(p)],
                  "the killed processes to be gone")
@@ -449,6 +501,8 @@ class Instance:
 
     def free(self):
         self._uids.free()
+        for port in self._ports:
+            _ports.give(port)
 
     # -- what there is to see
 
@@ -469,6 +523,14 @@ class Instance:
             by_name.setdefault(name, []).append(pid)
         return by_name
 
+    def the_pid(self, daemon):
+        """Of a daemon that has one process; the one before may still be on
+        its way out."""
+        (pid,) = wait_for(lambda: [p for p in [self.pids().get(daemon, [])]
+                                   if len(p) == 1],
+                          lambda: f"one {daemon}: {self.tree()}")[0]
+        return pid
+
     def kill(self, daemon, sig=signal.SIGKILL):
         """Signal all processes of a daemon; returns their pids."""
         pids = self.pids().get(daemon, [])
@@ -485,7 +547,7 @@ class Instance:
                 text += f.read_text(errors="replace")
         return text
 
-    def wait_log(self, pattern, seconds=20):
+    def wait_log(self, pattern, seconds=60):
         """Wait for a line that holds this regular expression."""
         rx = re.compile(pattern)
         return wait_for(lambda: rx.search(self.log_text()),

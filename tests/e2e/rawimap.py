@@ -12,7 +12,7 @@ class Imap:
     line has its literals in it, as they came."""
 
     def __init__(self, port, user=None, password=None, host="127.0.0.1"):
-        self.s = socket.create_connection((host, port), 30)
+        self.s = socket.create_connection((host, port), 60)
         self.s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.rest = b""
         self.n = 0

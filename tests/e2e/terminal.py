@@ -18,7 +18,7 @@ class Terminal:
     def screen(self):
         return self.tmux("capture-pane", "-p", check=False).stdout
 
-    def wait(self, *texts, seconds=20):
+    def wait(self, *texts, seconds=60):
         """Until one of the texts is on the screen; which."""
         def look():
             seen = self.screen()

@@ -27,7 +27,7 @@ class Auth:
 
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(20)
+        self.sock.settimeout(60)
         self.sock.connect(str(path))
         self.file = self.sock.makefile("rb")
         self.greeting = []
@@ -125,7 +125,7 @@ def postfix(house):
 
 
 def session(postfix):
-    return smtplib.SMTP(postfix.host, postfix.port, timeout=30)
+    return smtplib.SMTP(postfix.host, postfix.port, timeout=60)
 
 
 def log_in(postfix, how, user, password):

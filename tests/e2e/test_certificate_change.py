@@ -82,7 +82,8 @@ class Arrivals(threading.Thread):
 @pytest.fixture
 def instance(make_instance):
     return make_instance(smtpd_client_connection_count_limit="0",
-                         imap_session_limit="100", pop3_session_limit="100")
+                         imap_session_limit="100", pop3_session_limit="100",
+                         login_timeout="3600s")
 
 
 def test_replaced_under_load(instance, tmp_path):

@@ -34,7 +34,7 @@ def test_start_is_refused(make_instance, kind):
     i = make_instance(start=False)
     line = broken(i, text)
     i.start(wait=False)
-    assert i.process.wait(20) == 64
+    assert i.process.wait(60) == 64
     said = i.log_text()
     assert f"main.cf:{line}:" in said
     for word in named:
@@ -89,5 +89,5 @@ def test_main_cf_others_may_write_is_refused(make_instance):
     i = make_instance(start=False)
     (i.conf_dir / "main.cf").chmod(0o666)
     i.start(wait=False)
-    assert i.process.wait(20) != 0
+    assert i.process.wait(60) != 0
     assert "main.cf" in i.log_text()

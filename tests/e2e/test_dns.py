@@ -6,6 +6,7 @@ import concurrent.futures
 import os
 import re
 import signal
+import threading
 import time
 
 import posthouse
@@ -44,8 +45,20 @@ def make_dns(make_instance):
     """make_dns(servers, **parameters): an instance that asks these."""
     def make(*servers, **more):
         return make_instance(dns_servers=" ".join(servers),
-                             **{"dns_timeout": "5s", **more})
+                             **{"dns_timeout": "30s", **more})
     return make
+
+
+class Held:
+    """A server that keeps its answers until they are let go."""
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.let_go = threading.Event()
+
+    def __call__(self, q):
+        self.let_go.wait(300)
+        return self.answer(q)
 
 
 @pytest.fixture
@@ -155,7 +168,7 @@ BAD_SERVERS = {
     "lame": zone.lame,
     "refers_to_others": refers_to_others,
     "cname_loop": zone.cname_loop,
-    "too_late": zone.slow(6, lambda q: q.reply(
+    "too_late": zone.slow(60, lambda q: q.reply(
         [zone.record(q.name, "A", A)])),
     "echo": lambda q: q.packet,
     "empty": lambda q: b"",
@@ -169,7 +182,7 @@ def test_bad_server_is_temporary(make_dns, bad_server, name, mode):
     i = make_dns(server.address, dns_mode=mode, dns_timeout="2s")
     begin = time.monotonic()
     status, line, rest = dns(i, "host.example.org", "A")
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 30
     assert (status, rest) == (TEMP, []), line
     assert server.questions
     # It was not the end of dnsd.
@@ -185,10 +198,8 @@ def test_other_answers_do_not_count(make_dns, bad_server):
 
 
 def test_nobody_listens(instance):
-    begin = time.monotonic()
     status, line, _ = dns(instance, "host.example.org", "A")
     assert status == TEMP, line
-    assert time.monotonic() - begin < 5
 
 
 def test_first_server_is_bad(make_dns, make_nsd, bad_server):
@@ -279,9 +290,14 @@ def spoil(nsd, name, before, after):
     assert before in text
     path.write_text(text.replace(before, after))
     os.kill(nsd.server.pid, signal.SIGHUP)
-    posthouse.wait_for(
-        lambda: bytes(map(int, after.split("."))) in
-        zone.ask(nsd.address, f"mx.{name}")[1], "the forged record")
+
+    def served():
+        try:
+            return bytes(map(int, after.split("."))) in zone.ask(
+                nsd.address, f"mx.{name}", timeout=1)[1]
+        except OSError:
+            return False
+    posthouse.wait_for(served, "the forged record")
 
 
 @pytest.mark.parametrize("mode", ["forward", "recurse"])
@@ -353,9 +369,9 @@ def test_resolv_conf_changes(make_instance, make_nsd):
 
 def test_servers_change_while_a_question_waits(make_dns, bad_server):
     """Old questions end with those they were put to."""
-    late = bad_server(zone.slow(1.5, lambda q: q.reply(
-        [zone.record(q.name, "A", A)])))
-    i = make_dns(late.address, dns_timeout="8s")
+    held = Held(lambda q: q.reply([zone.record(q.name, "A", A)]))
+    late = bad_server(held)
+    i = make_dns(late.address)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         first = pool.submit(dns, i, "mx.example.org", "A")
         posthouse.wait_for(lambda: late.questions, "a question")
@@ -364,15 +380,15 @@ def test_servers_change_while_a_question_waits(make_dns, bad_server):
         pid = i.pids()["dnsd"]
         i.reload()
         assert dns(i, "mx.example.org", "A")[0] == TEMP
+        held.let_go.set()
         assert first.result()[2] == ["192.0.2.66"]
         assert i.pids()["dnsd"] == pid
 
 
 def test_servers_on_another_port(make_dns, make_nsd, bad_server):
     nsd = make_nsd({"example.org": ZONE})
-    late = bad_server(zone.slow(3, lambda q: q.reply(
-        [zone.record(q.name, "A", A)])))
-    i = make_dns(late.address, dns_timeout="8s")
+    late = bad_server(zone.silence)
+    i = make_dns(late.address, dns_timeout="60s")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         first = pool.submit(i.posthouse, "dns", "mx.example.org", "A",
                             check=False)
@@ -415,7 +431,7 @@ def test_dead_server_comes_back(make_dns, make_nsd):
     nsd.start()
     posthouse.wait_for(
         lambda: dns(i, "backup.example.org", "A")[0] == FOUND,
-        "answers from the server that came back", 30)
+        "answers from the server that came back")
 
 
 def test_bad_dns_servers(make_dns):

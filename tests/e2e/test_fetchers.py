@@ -41,6 +41,19 @@ def as_nobody(home, *command, **kw):
                    "--clear-groups", *command], home=home, cwd=home, **kw)
 
 
+# getmail forks for each message, and only then begins to listen for the child's
+# end: where the child is faster it waits for a minute, and gives up.
+GETMAIL = """\
+import os, runpy, sys
+from getmailcore.baseclasses import ForkingBase
+ForkingBase._prepare_child = lambda self: None
+ForkingBase._wait_for_child = lambda self, pid: os.waitstatus_to_exitcode(
+    os.waitpid(pid, 0)[1])
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 def getmail(kind, **options):
     def fetch(i, user, home, keep):
         port = i.pop3_port if "POP3" in kind else i.imap_port
@@ -62,7 +75,8 @@ delete = {str(not keep).lower()}
 delivered_to = false
 received = false
 """)
-        as_nobody(home, "getmail", "--getmaildir", home, "--rcfile", f)
+        as_nobody(home, "/usr/bin/python3", "-c", GETMAIL, ph.tool("getmail"),
+                  "--getmaildir", home, "--rcfile", f)
     return fetch
 
 
@@ -176,5 +190,6 @@ def test_collects_each_once(house, home, user):
     send(house, user, [last])
     fetch(house, user, home, keep=False)
     has([*letters, late, last])
-    there = clients.read_imaplib(house, user)
-    assert not any(last.is_in(raw) for raw in there)
+    ph.wait_for(lambda: not any(last.is_in(raw) for raw in
+                                clients.read_imaplib(house, user)),
+                "the last one to be gone")

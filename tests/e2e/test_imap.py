@@ -31,7 +31,7 @@ MESSAGE = (
 
 @contextlib.contextmanager
 def session(i, user="alice", select="INBOX"):
-    c = imaplib.IMAP4("127.0.0.1", i.imap_port, timeout=30)
+    c = imaplib.IMAP4("127.0.0.1", i.imap_port, timeout=60)
     try:
         ok(c.login(i.address(user), i.users[user]))
         if select:
@@ -57,8 +57,9 @@ def untagged(c, name):
 
 @pytest.fixture
 def empty(instance):
-    for f in instance.mailbox("alice").files():
-        f.unlink()
+    while files := instance.mailbox("alice").files():
+        for f in files:         # names may still be written behind
+            f.unlink(missing_ok=True)
     with session(instance) as c:
         for line in ok(c.list('""', "*")):
             name = line.decode().rsplit(' "." ', 1)[1].strip('"')
@@ -166,7 +167,8 @@ def test_sessions_see_each_other(empty):
         ok(b.noop())
         assert untagged(b, "EXPUNGE") == [b"1"]
     # One process held both.
-    assert len(empty.pids().get("imapd", [])) <= 1
+    ph.wait_for(lambda: len(empty.pids().get("imapd", [])) <= 1, "the end of "
+                "the process of the test before")
 
 
 def idle_lines(c, act):
@@ -190,7 +192,7 @@ def test_idle_is_told_at_once(empty):
         lines = idle_lines(c, lambda: clients.send_smtplib(
             empty, letter, [empty.address("alice")]))
         assert b"* 1 EXISTS\r\n" in lines, lines
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 25     # not by a look now and then
         with session(empty) as other:
             lines = idle_lines(c, lambda: ok(
                 other.store("1", "+FLAGS", r"(\Seen)")))
@@ -278,7 +280,7 @@ def test_uids_last(make_instance):
 def test_autologout_and_limits_are_parameters(make_instance):
     i = make_instance(imap_session_limit=2, imap_append_limit=2000)
     with session(i) as a, session(i):
-        with socket.create_connection(("127.0.0.1", i.imap_port), 10) as s:
+        with socket.create_connection(("127.0.0.1", i.imap_port), 60) as s:
             f = s.makefile("rb")
             f.readline()
             s.sendall(f"a LOGIN {i.address('alice')} {i.users['alice']}\r\n"

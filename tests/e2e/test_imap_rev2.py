@@ -28,9 +28,10 @@ def fresh(make_instance):
     i = make_instance()
     with login(i) as c:
         c.ok("CREATE Other")
-    new = i.mailbox("alice").path / "new" / "1000000000.x"
+    new = i.mailbox("alice").path / "tmp" / "1000000000.x"
     new.write_bytes(LETTER.replace(b"\r\n", b"\n"))
     os.chown(new, *os.stat(new.parent)[4:6])
+    new.rename(new.parent.parent / "new" / new.name)
     return i
 
 

@@ -26,7 +26,7 @@ def modules():
             # In the caller's environment, which knows the registry.
             r = subprocess.run(
                 ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-                cwd=there, capture_output=True, text=True, timeout=100)
+                cwd=there, capture_output=True, text=True, timeout=500)
             assert r.returncode == 0, r.stdout + r.stderr
             done.write_text(lock_file.read_text())
     return there / "node_modules"
@@ -39,5 +39,5 @@ def test_walk(make_instance):
         [ph.tool("node"), HERE / "walk.cjs", "localhost", str(i.imap_port),
          i.address("bob"), i.users["bob"], i.ca_file],
         env=ph.clean_env(NODE_PATH=str(modules())), capture_output=True,
-        text=True, timeout=60)
+        text=True, timeout=300)
     assert r.stdout == "walked\n", r.stdout + r.stderr

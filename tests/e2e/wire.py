@@ -7,7 +7,7 @@ import socket
 class Wire:
     """A connection that writes bytes and reads lines; EOF reads as b""."""
 
-    def __init__(self, port, timeout=15):
+    def __init__(self, port, timeout=60):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout)
         self.file = self.sock.makefile("rb")
 

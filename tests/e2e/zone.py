@@ -56,7 +56,8 @@ class Question:
 
 
 def ask(address, name, rtype="A", timeout=5):
-    """Ask a server over UDP without its cache: (rcode, answer packet)."""
+    """Ask a server over UDP without its cache: (rcode, answer packet).  What
+    it does not answer raises OSError."""
     host, port = address.rsplit(":", 1)
     ident = secrets.token_bytes(2)
     packet = ident + struct.pack(">HHHHH", 0, 1, 0, 0, 0) + wire_name(name) + \

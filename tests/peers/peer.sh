@@ -50,6 +50,9 @@ stamp() {
 
 make_root() {
 	now=$(stamp "$@")
+	# Of all who want it at the same time one makes it.
+	exec 9>"$keep/$name.lock"
+	flock 9
 	[ "$(cat "$keep/$name.stamp" 2>/dev/null)" = "$now" ] &&
 		[ -e "$keep/$name.tar" ] && return 0
 	mkdir -p "$keep/mnt"
@@ -60,7 +63,8 @@ make_root() {
 		cp /etc/resolv.conf root/etc/resolv.conf
 		export DEBIAN_FRONTEND=noninteractive
 		export LC_ALL=C
-		install="apt-get install -y --no-install-recommends"
+		install="apt-get -o Acquire::Retries=3 install -y"
+		install="$install --no-install-recommends"
 		chroot root $install "$@" >log 2>&1 ||
 		    { chroot root apt-get update >log 2>&1 &&
 		      chroot root $install "$@" >log 2>&1; } ||
@@ -68,7 +72,7 @@ make_root() {
 		tar -c --xattrs --xattrs-include="*" -f "$keep/$name.tar.new" \
 			--exclude=./var/lib/apt --exclude=./var/cache -C up .
 		mv "$keep/$name.tar.new" "$keep/$name.tar"
-	' sh "$@"
+	' sh "$@" 9>&-
 	echo "$now" >"$keep/$name.stamp"
 }
 
