@@ -28,7 +28,7 @@ struct fetch_job {
 	struct fetch_items items;
 	bool sets_seen, has_uid, has_flags;
 	bool needs_shape, needs_file, needs_fields, needs_date, needs_size;
-	bool gone, unknown_encoding;
+	bool gone, unreadable, unknown_encoding; /* some of them */
 	bool looked;	       /* at a file, which may have taken long */
 	struct imap_walk walk; /* at the message */
 	enum {
@@ -396,7 +396,10 @@ on_loaded(struct imap_session *s, struct fetch_job *j, int rc,
 	j->stage = NEXT;
 	if (rc < 0) {
 		log_failure(s, j->uid, err);
-		j->gone = true;
+		if (err->code == ENOENT)
+			j->gone = true;
+		else
+			j->unreadable = true;
 	} else if (j->needs_shape && !can_decode(s, j)) {
 		j->unknown_encoding = true;
 	} else {
@@ -407,14 +410,22 @@ on_loaded(struct imap_session *s, struct fetch_job *j, int rc,
 /* --- the job ---------------------------------------------------------------
  */
 
+/*
+ * Numbers of messages that are gone, which the client cannot know yet, are no
+ * failure.  RFC 2180 4.1.2 would allow NO, but mutt then does not open the
+ * mailbox, and offlineimap gives up; Dovecot says OK, too (RFC 5530 3).  UIDs
+ * that are not there are ignored without a word (RFC 9051 6.4.9).
+ */
 static enum imap_done
 finish(struct imap_session *s, struct fetch_job *j)
 {
 	flush_seen(s, j);
 	if (j->unknown_encoding)
 		imap_reply(s, "NO [UNKNOWN-CTE] Cannot decode that");
-	else if (j->gone && !s->uid) /* RFC 2180 4.1, RFC 5530 */
-		imap_reply(s, "NO [EXPUNGEISSUED] Some messages are gone");
+	else if (j->unreadable)
+		imap_reply(s, "NO [UNAVAILABLE] Some messages cannot be read");
+	else if (j->gone && !s->uid)
+		imap_reply(s, "OK [EXPUNGEISSUED] Some messages are gone");
 	else
 		imap_reply(s, "OK Fetch completed");
 	return IMAP_DONE;

@@ -125,7 +125,9 @@ static void
 reply(struct imap_session *s, struct store_job *j)
 {
 	struct str modified = imap_set_text_end(&j->modified);
-	bool gone = j->gone && !s->uid;
+	/* RFC 2180 4.2.1: with .SILENT it is no failure.  RFC 9051 6.4.9: nor
+	 * by UID. */
+	bool gone = j->gone && !j->silent && !s->uid;
 
 	if (!modified.p) /* too many to name */
 		imap_reply(s, "NO [LIMIT] Many have changed meanwhile");
@@ -134,7 +136,7 @@ reply(struct imap_session *s, struct store_job *j)
 			   STR_FMT(modified),
 			   gone ? "Some messages are gone"
 				: "Some have changed meanwhile");
-	else if (gone) /* RFC 2180 4.2, RFC 5530 */
+	else if (gone) /* RFC 2180 4.2.3, RFC 5530 */
 		imap_reply(s, "NO [EXPUNGEISSUED] Some messages are gone");
 	else
 		imap_reply(s, "OK Store completed");

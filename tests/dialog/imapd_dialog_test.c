@@ -174,6 +174,10 @@ verb(void *arg, struct script *s, struct str verb, struct str rest)
 	} else if (str_eq(verb, STR("gone"))) {
 		if (unlink(path_of(b, old, sizeof(old), rest)) < 0)
 			script_fail(s, "no %s", old);
+	} else if (str_eq(verb, STR("unreadable"))) {
+		path_of(b, old, sizeof(old), rest);
+		if (unlink(old) < 0 || symlink(old, old) < 0)
+			script_fail(s, "no %s", old);
 	} else if (str_eq(verb, STR("moved"))) {
 		if (!str_cut(&rest, ' ', &from) ||
 		    rename(path_of(b, old, sizeof(old), from),
