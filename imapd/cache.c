@@ -231,6 +231,8 @@ static void
 begin_stream(struct imap_cache *c, const struct section_place *pl, bool decoded)
 {
 	reader_range(&c->reader, pl->raw, pl->raw_end);
+	/* A literal8 may hold those of a part that is not encoded. */
+	c->reader.gives_nul = decoded && pl->encoding == TRANSFER_IDENTITY;
 	reader_tell(&c->reader, &c->pos);
 	c->section = name_of(pl, decoded);
 	c->offset = 0;
@@ -312,6 +314,7 @@ imap_cache_measure(struct imap_cache *c, const struct section_place *pl,
 		begin_stream(c, pl, true);
 		c->measuring = name;
 		c->has_nul = false;
+		c->size = 0;
 	}
 	for (i = 0; i < PORTIONS_A_STEP * (PORTION / 16384); i++) {
 		n = imap_cache_stream(c, part, sizeof(part), err);

@@ -54,12 +54,15 @@ struct fetch_job {
 };
 
 static void
-log_failure(struct imap_session *s, uint32_t uid, const struct err *err)
+cannot_read(struct imap_session *s, struct fetch_job *j, const struct err *err)
 {
-	if (err->code != ENOENT)
-		log_warn("imap(%s): %s uid %u: %s", s->user->name,
-			 mailbox_name(s->view.mb), uid,
-			 LOGQ(str_of(err->text)));
+	if (err->code == ENOENT) {
+		j->gone = true;
+		return;
+	}
+	j->unreadable = true;
+	log_warn("imap(%s): %s uid %u: %s", s->user->name,
+		 mailbox_name(s->view.mb), j->uid, LOGQ(str_of(err->text)));
 }
 
 /* --- \Seen -----------------------------------------------------------------
@@ -164,7 +167,7 @@ read_header(struct imap_session *s, struct fetch_job *j, struct buf *to)
 		to->n += n > 0 ? (size_t)n : 0;
 	}
 	if (n < 0)
-		log_failure(s, j->uid, &err);
+		cannot_read(s, j, &err);
 }
 
 /* Header fields, all at once. */
@@ -219,21 +222,28 @@ put_section(struct imap_session *s, struct fetch_job *j,
 	return j->left > 0;
 }
 
-/* RFC 3516 4.2; the size is known when it is encoded (MEASURE). */
+/* Is its section looked through before it is answered?  Its size is known, if
+ * it is not encoded, but not whether a literal can hold it. */
+static bool
+is_measured(const struct fetch_job *j, const struct fetch_item *it)
+{
+	return j->place.found &&
+	       (it->kind == FETCH_BINARY ||
+		(it->kind == FETCH_BINARY_SIZE &&
+		 j->place.encoding != TRANSFER_IDENTITY));
+}
+
+/* RFC 3516 4.2 */
 static bool
 put_binary(struct imap_session *s, struct fetch_job *j,
 	   const struct fetch_item *it)
 {
-	bool encoded = j->place.encoding != TRANSFER_IDENTITY, nul = false;
-	uint64_t size = j->place.size;
+	bool measured = is_measured(j, it);
+	uint64_t size = measured ? s->cache->size : j->place.size;
 	struct buf *out = imap_out(s);
 
 	buf_add_str(out, it->label);
 	buf_add_byte(out, ' ');
-	if (j->place.found && encoded) {
-		size = s->cache->size;
-		nul = s->cache->has_nul;
-	}
 	if (it->kind == FETCH_BINARY_SIZE) {
 		buf_add_u64(out, size);
 		return false;
@@ -243,7 +253,7 @@ put_binary(struct imap_session *s, struct fetch_job *j,
 		return false;
 	}
 	cut_partial(it, j, size);
-	put_number(out, nul ? "~{" : "{", j->left, "}\r\n");
+	put_number(out, s->cache->has_nul ? "~{" : "{", j->left, "}\r\n");
 	return j->left > 0;
 }
 
@@ -395,11 +405,7 @@ on_loaded(struct imap_session *s, struct fetch_job *j, int rc,
 		return; /* not yet */
 	j->stage = NEXT;
 	if (rc < 0) {
-		log_failure(s, j->uid, err);
-		if (err->code == ENOENT)
-			j->gone = true;
-		else
-			j->unreadable = true;
+		cannot_read(s, j, err);
 	} else if (j->needs_shape && !can_decode(s, j)) {
 		j->unknown_encoding = true;
 	} else {
@@ -482,7 +488,7 @@ answer_item(struct imap_session *s, struct fetch_job *j)
 	it = &j->items.v[j->item];
 	if (it->kind == FETCH_BINARY || it->kind == FETCH_BINARY_SIZE) {
 		j->place = imap_section(&s->cache->shape, it, s->rev2);
-		if (j->place.found && j->place.encoding != TRANSFER_IDENTITY) {
+		if (is_measured(j, it)) {
 			j->stage = MEASURE;
 			return;
 		}
@@ -523,8 +529,7 @@ static bool
 work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 {
 	const struct fetch_item *it = &j->items.v[j->item];
-	bool decoded = j->stage > ITEMS && it->kind == FETCH_BINARY &&
-		       j->place.encoding != TRANSFER_IDENTITY;
+	bool decoded = j->stage > ITEMS && it->kind == FETCH_BINARY;
 	struct err err;
 	int rc;
 
@@ -543,7 +548,7 @@ work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 	case MEASURE:
 		rc = imap_cache_measure(s->cache, &j->place, &err);
 		if (rc < 0)
-			log_failure(s, j->uid, &err);
+			cannot_read(s, j, &err);
 		if (rc)
 			after_item(j, put_item(s, j, it));
 		return false;
@@ -551,7 +556,7 @@ work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 		rc = imap_cache_seek(s->cache, &j->place, decoded, j->skip,
 				     &err);
 		if (rc < 0)
-			log_failure(s, j->uid, &err);
+			cannot_read(s, j, &err);
 		if (rc)
 			j->stage = STREAMING;
 		return rc > 0;

@@ -115,7 +115,8 @@ struct imap_session;
  */
 int imap_cache_shape(struct imap_session *s, uint32_t uid, struct err *err);
 int imap_cache_open(struct imap_session *s, uint32_t uid, struct err *err);
-/* s->cache->size and has_nul: of the decoded section. */
+/* s->cache->size and has_nul: of the section, decoded if it is encoded; 0 and
+ * false if that fails. */
 int imap_cache_measure(struct imap_cache *c, const struct section_place *pl,
 		       struct err *err);
 /* The stream of the section stands at skip then. */

@@ -116,7 +116,7 @@ fill(struct message_reader *r, struct err *err)
 	r->raw += (uint64_t)got;
 	r->at = 0;
 	r->n = (size_t)got;
-	r->has_nul = memchr(r->buf, '\0', r->n);
+	r->has_nul = !r->gives_nul && memchr(r->buf, '\0', r->n);
 	return 1;
 }
 

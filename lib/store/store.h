@@ -156,6 +156,7 @@ struct message_reader {
 	char last;    /* byte before what comes next */
 	bool lf_due;  /* the CR of a line end is out, its LF is not */
 	bool has_nul; /* what is in buf */
+	bool gives_nul; /* set by the caller: NULs are not replaced */
 	char *buf;
 	size_t at, n;
 };

@@ -315,6 +315,7 @@ for _name, _enc, _body in (
         ("qp end", "quoted-printable", "a=3"),
         ("qp end =", "quoted-printable", "a="),
         ("qp NUL", "quoted-printable", "a=00b\n"),
+        ("7bit NUL", "7bit", "a\0b\n"), ("binary NUL", "binary", "\0\n\0"),
         ("base64 NUL", "base64", "AAAA\n"),
         ("7bit", "7bit", "a=3Db\n"), ("8bit", "8bit", "\u00fc\n"),
         ("binary", "binary", "\u00fc\n"), ("odd", "x-uuencode", "abc\n"),

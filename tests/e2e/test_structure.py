@@ -428,6 +428,7 @@ DECODED = {
     "qp bad": b"a=zz=3=b=\r\n"[:-3], "qp lower": b"a\xc3\xbc\r\n",
     "qp blanks": b"a\r\nb  \r\n", "qp end": b"a=3", "qp end =": b"a",
     "qp NUL": b"a\0b\r\n", "base64 NUL": b"\0\0\0", "7bit": b"a=3Db\r\n",
+    "7bit NUL": b"a\0b\r\n", "binary NUL": b"\0\r\n\0",
     "8bit": b"\xc3\xbc\r\n", "binary": b"\xc3\xbc\r\n", "odd": None,
     "blanks": HELLO, "comment": HELLO, "parameter": HELLO,
 }
