@@ -227,10 +227,9 @@ put_section(struct imap_session *s, struct fetch_job *j,
 static bool
 is_measured(const struct fetch_job *j, const struct fetch_item *it)
 {
-	return j->place.found &&
-	       (it->kind == FETCH_BINARY ||
-		(it->kind == FETCH_BINARY_SIZE &&
-		 j->place.encoding != TRANSFER_IDENTITY));
+	return j->place.found && (it->kind == FETCH_BINARY ||
+				  (it->kind == FETCH_BINARY_SIZE &&
+				   j->place.encoding != TRANSFER_IDENTITY));
 }
 
 /* RFC 3516 4.2 */

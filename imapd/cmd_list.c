@@ -13,6 +13,12 @@ enum {
 	NAME_TEXT_MAX = 4 * STORE_NAME_MAX,
 };
 
+struct listed {
+	enum { UNKNOWN, YES, NO } matched; /* by a pattern: asked once */
+	/* RECURSIVEMATCH: something is selected below it; not all of that is
+	 * matched itself. */
+	bool below, unseen;
+};
 struct list_job {
 	struct list_request req;
 	bool lsub;
@@ -20,9 +26,11 @@ struct list_job {
 	bool utf8;   /* the patterns are, or one of them */
 	struct imap_pattern pattern[IMAP_PATTERNS_MAX];
 	struct folder_list all;
-	/* Of each name: does a pattern match it?  Asked once. */
-	enum { UNKNOWN, YES, NO } * matched;
+	struct listed *v; /* of each name */
 	size_t at;
+	bool looked; /* below and unseen are known */
+	/* those above the name at `at`, when they are looked for */
+	size_t above[STORE_DEPTH_MAX], nabove;
 };
 
 static void
@@ -31,7 +39,7 @@ end_list(struct imap_session *s)
 	struct list_job *j = s->job;
 
 	folder_list_fini(&j->all);
-	free(j->matched);
+	free(j->v);
 	free(j);
 }
 
@@ -58,13 +66,11 @@ match_one(const struct list_job *j, size_t i)
 }
 
 static bool
-is_matched(struct imap_session *s, size_t i)
+is_matched(struct list_job *j, size_t i)
 {
-	struct list_job *j = s->job;
-
-	if (j->matched[i] == UNKNOWN)
-		j->matched[i] = match_one(j, i) ? YES : NO;
-	return j->matched[i] == YES;
+	if (j->v[i].matched == UNKNOWN)
+		j->v[i].matched = match_one(j, i) ? YES : NO;
+	return j->v[i].matched == YES;
 }
 
 /* By the selection options alone. */
@@ -83,29 +89,37 @@ is_selected(const struct list_job *j, const struct folder *f)
 	       j->req.select & LIST_SUBSCRIBED;
 }
 
-/* RECURSIVEMATCH: is something selected below the name?  *unseen: something of
- * it is not listed itself (RFC 9051 6.3.9.6: else there is no need to say). */
 static bool
-has_selected_below(struct imap_session *s, size_t i, bool *unseen)
+is_below(const char *name, const char *above)
 {
-	struct list_job *j = s->job;
+	size_t n = strlen(above);
+
+	return strncmp(name, above, n) == 0 && name[n] == STORE_SEPARATOR;
+}
+
+/*
+ * RECURSIVEMATCH: those above the name, if it is selected, are told so.  One
+ * that stands above others is right before them.
+ */
+static void
+look_up(struct list_job *j, size_t i)
+{
 	const struct folder *f = &j->all.v[i];
-	size_t k, n = strlen(f->name);
-	bool any = false;
+	bool unseen;
+	size_t k;
 
-	*unseen = false;
-	for (k = i + 1; k < j->all.n && !*unseen; k++) {
-		const struct folder *below = &j->all.v[k];
-
-		if (strncmp(below->name, f->name, n) != 0 ||
-		    below->name[n] != STORE_SEPARATOR)
-			break;
-		if (!is_selected(j, below))
-			continue;
-		any = true;
-		*unseen = !is_matched(s, k);
+	while (j->nabove &&
+	       !is_below(f->name, j->all.v[j->above[j->nabove - 1]].name))
+		j->nabove--;
+	if (j->nabove && is_selected(j, f)) {
+		unseen = !is_matched(j, i);
+		for (k = 0; k < j->nabove; k++) {
+			j->v[j->above[k]].below = true;
+			j->v[j->above[k]].unseen |= unseen;
+		}
 	}
-	return any;
+	if (j->nabove < STORE_DEPTH_MAX)
+		j->above[j->nabove++] = i;
 }
 
 /* --- what is said of them --------------------------------------------------
@@ -188,17 +202,12 @@ list_one(struct imap_session *s, size_t i)
 {
 	struct list_job *j = s->job;
 	const struct folder *f = &j->all.v[i];
-	bool selected = is_selected(j, f), below = false, unseen = false;
+	bool selected = is_selected(j, f);
 
-	if (!selected && !(j->req.select & LIST_RECURSIVE))
+	/* RFC 9051 6.3.9.6: what is below is said if it is not seen itself. */
+	if ((!selected && !j->v[i].unseen) || !is_matched(j, i))
 		return;
-	if (!is_matched(s, i))
-		return;
-	if (j->req.select & LIST_RECURSIVE)
-		below = has_selected_below(s, i, &unseen);
-	if (!selected && !unseen)
-		return;
-	say_line(s, f, selected, below);
+	say_line(s, f, selected, j->v[i].below);
 	/* RFC 5819 2: not of what is shown for its children's sake. */
 	if (j->req.show & LIST_STATUS && selected &&
 	    !(f->attrs & FOLDER_NOSELECT))
@@ -209,19 +218,27 @@ static enum imap_done
 step_list(struct imap_session *s)
 {
 	struct list_job *j = s->job;
+	bool look = j->req.select & LIST_RECURSIVE && !j->looked;
 	/* A folder whose STATUS is asked for may have to be opened; a name is
 	 * compared with all patterns. */
 	size_t until =
 		j->at + 1 +
-		(j->req.show & LIST_STATUS ? 0 : LISTS_A_STEP / j->req.n);
+		(j->req.show & LIST_STATUS && !look ? 0
+						    : LISTS_A_STEP / j->req.n);
 
-	for (; j->at < j->all.n && j->at < until; j->at++) {
-		if (imap_full(s))
-			return IMAP_MORE;
-		list_one(s, j->at);
+	for (; j->at < j->all.n && j->at < until && !imap_full(s); j->at++) {
+		if (look)
+			look_up(j, j->at);
+		else
+			list_one(s, j->at);
 	}
 	if (j->at < j->all.n)
 		return IMAP_MORE;
+	if (look) {
+		j->looked = true;
+		j->at = 0;
+		return IMAP_MORE;
+	}
 	imap_reply(s, "OK %s completed", s->cmd->name);
 	return IMAP_DONE;
 }
@@ -275,8 +292,8 @@ begin_list(struct imap_session *s, struct list_job *j)
 		imap_reply_err(s, &err);
 		return false;
 	}
-	j->matched = calloc(j->all.n, sizeof(j->matched[0]));
-	if (!j->matched) {
+	j->v = calloc(j->all.n, sizeof(j->v[0]));
+	if (!j->v) {
 		imap_reply(s, "NO [UNAVAILABLE] Temporary problem");
 		folder_list_fini(&j->all);
 		return false;

@@ -150,12 +150,12 @@ void mailbox_blob_put(struct mailbox *mb, uint32_t uid, enum blob which,
  * A stream with CRLF line ends, whatever the file has (a NUL, which IMAP
  * cannot carry, becomes 0x80). */
 struct message_reader {
-	int fd;	      /* -1: closed */
-	uint64_t raw; /* next offset in the file */
-	uint64_t end; /* stop at this offset */
-	char last;    /* byte before what comes next */
-	bool lf_due;  /* the CR of a line end is out, its LF is not */
-	bool has_nul; /* what is in buf */
+	int fd;		/* -1: closed */
+	uint64_t raw;	/* next offset in the file */
+	uint64_t end;	/* stop at this offset */
+	char last;	/* byte before what comes next */
+	bool lf_due;	/* the CR of a line end is out, its LF is not */
+	bool has_nul;	/* what is in buf */
 	bool gives_nul; /* set by the caller: NULs are not replaced */
 	char *buf;
 	size_t at, n;
