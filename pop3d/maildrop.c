@@ -27,7 +27,7 @@ take_snapshot(struct maildrop *m, struct err *err)
 			continue;
 		d = &m->v[m->n];
 		d->uid = msg->uid;
-		if (mailbox_wsize(m->mb, d->uid, &d->size, err) == 0)
+		if (mailbox_lf_size(m->mb, d->uid, &d->size, err) == 0)
 			m->n++;
 		else if (err->code != ENOENT) /* gone just now: not ours */
 			return -1;

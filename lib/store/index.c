@@ -361,6 +361,13 @@ index_note_size(struct index *ix, size_t slot, uint64_t wsize)
 }
 
 void
+index_note_lacks(struct index *ix, size_t slot, uint8_t lacks)
+{
+	state_edit(&ix->s, slot)->lacks = lacks;
+	ix->notes++;
+}
+
+void
 index_note_mtime(struct index *ix, size_t slot, int64_t mtime)
 {
 	state_edit(&ix->s, slot)->mtime = mtime;

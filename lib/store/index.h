@@ -53,9 +53,12 @@ struct message {
 	uint64_t name;	   /* private: where the base name is */
 	uint32_t hash;	   /* private: of the base name */
 	uint8_t basen;	   /* private */
+	uint8_t lacks;	   /* MESSAGE_LACKS_*; 0: unknown */
 	bool gone;	   /* expunged, by whomever */
 	uint64_t blob[2];  /* private: offsets + 1 in the blob files, 0: none */
 };
+/* What its last line lacks of CR LF. */
+enum { MESSAGE_LACKS_NONE = 1, MESSAGE_LACKS_LF, MESSAGE_LACKS_CRLF };
 #define MESSAGE_UNKNOWN UINT64_MAX
 #define MESSAGE_NO_TIME INT64_MIN
 #define MESSAGE_IN_NEW (1ull << 63)
@@ -168,6 +171,7 @@ ERR_WARN_UNUSED int index_commit(struct index *ix, bool sync, struct err *err);
 
 /* In memory and in the next snapshot only (rebuildable): */
 void index_note_size(struct index *ix, size_t slot, uint64_t wsize);
+void index_note_lacks(struct index *ix, size_t slot, uint8_t lacks);
 void index_note_mtime(struct index *ix, size_t slot, int64_t mtime);
 
 /* What was committed unsynced is durable after this. */

@@ -17,6 +17,8 @@ become(struct state *s, struct message *to, const struct message *from)
 		to->wsize = from->wsize;
 	if (from->mtime != MESSAGE_NO_TIME)
 		to->mtime = from->mtime;
+	if (from->lacks)
+		to->lacks = from->lacks;
 	state_count(s, to, true);
 	return differ;
 }

@@ -341,7 +341,7 @@ snapshot_put_message(struct buf *out, const struct message *m, uint16_t name)
 	enc_put32(p + 64, m->hash);
 	enc_put16(p + 68, name);
 	p[70] = (char)m->basen;
-	p[71] = 0;
+	p[71] = (char)m->lacks;
 	(void)!buf_add(out, p, sizeof(p));
 }
 
@@ -360,6 +360,7 @@ get_message(const char *p, struct message *m)
 		.hash = enc_get32(p + 64),
 		.name = enc_get16(p + 68),
 		.basen = (uint8_t)p[70],
+		.lacks = (uint8_t)p[71],
 	};
 }
 
@@ -376,7 +377,8 @@ snapshot_get_block(struct str in, const struct snapshot_block *b,
 	for (i = 0; i < b->n; i++, m++) {
 		get_message(in.p + (size_t)i * SNAPSHOT_MESSAGE, m);
 		if (m->uid <= last || m->keywords >= nsets ||
-		    m->modseq > INT64_MAX || m->name + m->basen > b->names_n)
+		    m->modseq > INT64_MAX || m->lacks > MESSAGE_LACKS_CRLF ||
+		    m->name + m->basen > b->names_n)
 			return false;
 		last = m->uid;
 	}
