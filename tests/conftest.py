@@ -48,7 +48,7 @@ def _finish(instance, failed):
     if failed or problem or alarms:
         print(f"\nkept: {instance.dir}")
     else:
-        shutil.rmtree(instance.dir)
+        shutil.rmtree(instance.dir, ignore_errors=True)
     assert not alarms, "\n".join(alarms[:20]) + f"\nkept: {instance.dir}"
     assert not problem, f"{problem}\nkept: {instance.dir}"
 
@@ -118,7 +118,7 @@ def dovecot(request):
     yield d
     d.stop()
     if not request.session.testsfailed:
-        shutil.rmtree(d.work.parent)
+        shutil.rmtree(d.work.parent, ignore_errors=True)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def make_nsd(request):
     for nsd in made:
         nsd.stop()
         if not getattr(request.node, "call_failed", False):
-            shutil.rmtree(nsd.dir)
+            shutil.rmtree(nsd.dir, ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter):

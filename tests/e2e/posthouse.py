@@ -574,7 +574,8 @@ def processes():
         if not d.isdigit():
             continue
         try:
-            lines = pathlib.Path("/proc", d, "status").read_text()
+            lines = pathlib.Path("/proc", d, "status").read_text(
+                errors="replace")
         except OSError:
             continue
         status = dict(l.split(":\t", 1) for l in lines.splitlines()
@@ -599,7 +600,8 @@ def executable(pid):
 
 def alive(pid):
     try:
-        stat = pathlib.Path("/proc", str(pid), "stat").read_text()
+        stat = pathlib.Path("/proc", str(pid), "stat").read_text(
+            errors="replace")
     except OSError:
         return False
     return stat[stat.rindex(")") + 2] != "Z"

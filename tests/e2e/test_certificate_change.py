@@ -15,13 +15,13 @@ OPEN = 200
 
 
 def smtp(i, tls):
-    s = smtplib.SMTP("127.0.0.1", i.smtp_port, timeout=30)
+    s = smtplib.SMTP("127.0.0.1", i.smtp_port, timeout=60)
     s.starttls(context=tls)
     return s.sock, lambda: s.noop()[0] == 250, s.close
 
 
 def submission(i, tls):
-    s = smtplib.SMTP_SSL("localhost", i.submissions_port, timeout=30,
+    s = smtplib.SMTP_SSL("localhost", i.submissions_port, timeout=60,
                          context=tls)
     s.login(i.address("alice"), i.users["alice"])
     return s.sock, lambda: s.noop()[0] == 250, s.close
@@ -29,19 +29,19 @@ def submission(i, tls):
 
 def imap(i, tls):
     c = imaplib.IMAP4_SSL("localhost", i.imaps_port, ssl_context=tls,
-                          timeout=30)
+                          timeout=60)
     c.login(i.address("alice"), i.users["alice"])
     return c.sock, lambda: c.noop()[0] == "OK", c.shutdown
 
 
 def before_login(i, tls):
     c = imaplib.IMAP4_SSL("localhost", i.imaps_port, ssl_context=tls,
-                          timeout=30)
+                          timeout=60)
     return c.sock, lambda: c.noop()[0] == "OK", c.shutdown
 
 
 def pop3(i, tls):
-    c = poplib.POP3("127.0.0.1", i.pop3_port, timeout=30)
+    c = poplib.POP3("127.0.0.1", i.pop3_port, timeout=60)
     c.stls(context=tls)
     c.user(i.address("bob"))
     c.pass_(i.users["bob"])

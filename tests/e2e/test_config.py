@@ -81,7 +81,16 @@ def test_reload_takes_the_new_one(make_instance):
         except clients.smtplib.SMTPRecipientsRefused:
             return False
 
-    clients.ph.wait_for(sent, "carol to be known")
+    ph.wait_for(sent, "carol to be known")
+
+    def logs_in():
+        try:
+            with clients.imap(i, "carol"):
+                return True
+        except clients.imaplib.IMAP4.error:
+            return False
+
+    ph.wait_for(logs_in, "carol to get in")
     wait_letter(i, "carol", letter, clients.read_imaplib)
 
 

@@ -219,9 +219,14 @@ def test_nothing_without_proof(make_dns, bad_server):
         return q.reply([zone.record(".", "SOA", soa)] if not q.name else [])
     server = bad_server(brief)
     i = make_dns(server.address)
-    for name in ("one.example.org", "two.example.org"):
-        assert dns(i, name, "A")[0] == ABSENT
-    assert len([q for q in server.questions if not q.name]) == 1
+
+    def asked():
+        """For the root: once, or again because it is slow."""
+        return len([q for q in server.questions if not q.name])
+    assert dns(i, "one.example.org", "A")[0] == ABSENT
+    once = asked()
+    assert dns(i, "two.example.org", "A")[0] == ABSENT
+    assert asked() == once > 0
 
 
 # -- large answers
@@ -346,7 +351,7 @@ def test_resolv_conf_changes(make_instance, make_nsd):
     resolv = one.dir / "resolv.conf"
     resolv.write_text("# nobody\n")
     i = make_instance(dns_servers="", resolv_conf_file=resolv,
-                      dns_mode="forward")
+                      dns_mode="forward", dns_timeout="30s")
     i.wait_log("dns_mode = forward, and no name server is named")
     assert dns(i, "a.example.org", "A")[0] == TEMP
 
@@ -423,7 +428,8 @@ def test_hosts(make_dns, make_nsd):
 def test_dead_server_comes_back(make_dns, make_nsd):
     nsd = make_nsd({"example.org": ZONE})
     i = make_dns(nsd.address, dns_timeout="2s")
-    assert dns(i, "mx.example.org", "A")[0] == FOUND
+    posthouse.wait_for(lambda: dns(i, "mx.example.org", "A")[0] == FOUND,
+                       "an answer")
     nsd.stop()
     for k in range(5):
         assert dns(i, f"{k}.example.org", "A")[0] == TEMP
