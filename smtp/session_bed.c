@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "session_bed.h"
 
-enum { PATIENCE_MS = 3000, QUIET_MS = 30 };
+enum { PATIENCE_MS = 20000, QUIET_MS = 30 };
 
 /* --- the letter ------------------------------------------------------------
  */

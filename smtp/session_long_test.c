@@ -180,7 +180,7 @@ test_server_does_not_read(void **state)
 
 	(void)state;
 	bed_init(&b);
-	b.set.data_xfer_ms = 80;
+	b.set.data_xfer_ms = 500;
 	if (!bed_run(&b, &l, PLAIN ENVELOPE "deaf\n"))
 		fail_msg("%s", b.why);
 	assert_string_equal(b.events,

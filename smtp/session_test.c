@@ -220,7 +220,7 @@ static const struct row rows[] = {
 	{ "no greeting", &one, "nothing\n",
 	  "lost(TEMP 4.4.2 conversation with " WHO " timed out while "
 	  "receiving the initial server greeting)",
-	  .timeout_ms = 60 },
+	  .timeout_ms = 500 },
 	{ "endless banner", &one, "flood 10000000\n",
 	  "lost(TEMP 4.5.0 protocol error: host " WHO " sent a reply of too "
 	  "many lines" },
@@ -319,7 +319,7 @@ static const struct row rows[] = {
 	  "ready lost(TEMP 4.4.2 conversation with " WHO " timed out while "
 	  "sending MAIL FROM)",
 	  { "*TEMP 4.4.2 conversation with" },
-	  .timeout_ms = 100 },
+	  .timeout_ms = 500 },
 
 	/* RCPT. */
 	{ "RCPT 4yz",
@@ -457,7 +457,7 @@ static const struct row rows[] = {
 	  "ready lost(TEMP 4.4.2 conversation with " WHO " timed out while "
 	  "sending end of data -- message may be sent more than once)",
 	  { "*TEMP 4.4.2 conversation" },
-	  .timeout_ms = 60 },
+	  .timeout_ms = 500 },
 	{ "no code after the text",
 	  &one,
 	  HELLO SENT "> thanks\n",

@@ -242,7 +242,7 @@ test_recycle_while_storing(void **state)
 		testbed_turn(&tb);
 	assert_false(tb.exited);
 	chan_send(tb.qmgr, tb.tag, &msg_stored_def, &stored);
-	end = clock_mono_ms() + 2000;
+	end = clock_mono_ms() + 20000;
 	while (!tb.exited && clock_mono_ms() < end)
 		testbed_turn(&tb);
 	assert_true(tb.exited);
@@ -330,7 +330,7 @@ test_slow_command(void **state)
 	testbed_init(&tb, &smtpd_ops, "smtpd_timeout = 1\n");
 	testbed_connect(&tb, "192.0.2.1", false);
 	assert_true(testbed_line(&tb, &line));
-	end = clock_mono_ms() + 5000;
+	end = clock_mono_ms() + 20000;
 	next = 0;
 	while (!tb.closed && clock_mono_ms() < end) {
 		if (clock_mono_ms() >= next) {
@@ -361,7 +361,7 @@ test_slow_data(void **state)
 	testbed_send(&tb, STR("EHLO x\r\n"));
 	testbed_send(&tb, STR("MAIL FROM:<>\r\nRCPT TO:<alice@own.test>\r\n"
 			      "DATA\r\n"));
-	end = clock_mono_ms() + 5000;
+	end = clock_mono_ms() + 20000;
 	while (!tb.closed && clock_mono_ms() < end) {
 		if (clock_mono_ms() >= next) {
 			(void)!send(tb.client, "0123456789", 10, MSG_NOSIGNAL);

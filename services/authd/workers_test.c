@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,7 +17,26 @@ struct job {
 	int id;
 	bool ran;
 	unsigned *back;
+	struct gate *gate; /* of the job that keeps the thread busy */
 };
+
+struct gate {
+	sem_t entered, open;
+};
+
+static void
+gate_init(struct gate *g)
+{
+	assert_int_equal(sem_init(&g->entered, 0, 0), 0);
+	assert_int_equal(sem_init(&g->open, 0, 0), 0);
+}
+
+static void
+gate_fini(struct gate *g)
+{
+	(void)sem_destroy(&g->entered);
+	(void)sem_destroy(&g->open);
+}
 
 static void
 run(struct work *w)
@@ -25,10 +44,12 @@ run(struct work *w)
 	struct job *j = (struct job *)(void *)w;
 
 	/* One thread runs them all. */
-	if (j->id < 0)
-		usleep(50000);
-	else
+	if (j->gate) {
+		(void)sem_post(&j->gate->entered);
+		(void)sem_wait(&j->gate->open);
+	} else {
 		j->order[(*j->next)++] = j->id;
+	}
 	j->ran = true;
 }
 
@@ -57,10 +78,12 @@ test_turns(void **state)
 	struct job jobs[9];
 	int order[9], next = 0, i;
 	unsigned back = 0;
+	struct gate gate;
 	struct loop l;
 	struct err err;
 
 	(void)state;
+	gate_init(&gate);
 	assert_int_equal(loop_init(&l, &err), 0);
 	p = workers_new(&l, 1, 12, &err);
 	assert_non_null(p);
@@ -74,14 +97,15 @@ test_turns(void **state)
 					.next = &next,
 					.id = i,
 					.back = &back };
-	jobs[0].id = -1; /* keeps the thread busy */
+	jobs[0].gate = &gate;
 	assert_int_equal(work_submit(p, &many, &jobs[0].work), 0);
-	usleep(20000);
+	(void)sem_wait(&gate.entered);
 	for (i = 1; i <= 6; i++)
 		assert_int_equal(work_submit(p, &many, &jobs[i].work), 0);
 	assert_int_equal(work_submit(p, &many, &jobs[7].work), -1);
 	assert_int_equal(work_submit(p, &few, &jobs[7].work), 0);
 	assert_int_equal(work_submit(p, &few, &jobs[8].work), 0);
+	(void)sem_post(&gate.open);
 	wait_for(&l, &back, 9);
 	assert_int_equal(order[0], 1);
 	assert_int_equal(order[1], 7);
@@ -92,6 +116,7 @@ test_turns(void **state)
 	work_queue_close(p, &few);
 	workers_free(p);
 	loop_fini(&l);
+	gate_fini(&gate);
 }
 
 /* What waits in a queue that is closed comes back without having run. */
@@ -103,10 +128,12 @@ test_close(void **state)
 	int order[4], next = 0, i;
 	unsigned back = 0;
 	struct workers *p;
+	struct gate gate;
 	struct loop l;
 	struct err err;
 
 	(void)state;
+	gate_init(&gate);
 	assert_int_equal(loop_init(&l, &err), 0);
 	p = workers_new(&l, 1, 12, &err);
 	assert_non_null(p);
@@ -116,21 +143,24 @@ test_close(void **state)
 		jobs[i] = (struct job){ .work = { .run = run, .done = done },
 					.order = order,
 					.next = &next,
-					.id = i ? i : -1,
-					.back = &back };
+					.id = i,
+					.back = &back,
+					.gate = i ? NULL : &gate };
 		assert_int_equal(
 			work_submit(p, i == 3 ? &other : &q, &jobs[i].work), 0);
 		if (i == 0)
-			usleep(20000);
+			(void)sem_wait(&gate.entered);
 	}
 	work_queue_close(p, &q);
 	assert_int_equal(back, 2);
 	assert_false(jobs[1].ran || jobs[2].ran);
+	(void)sem_post(&gate.open);
 	wait_for(&l, &back, 4);
 	assert_true(jobs[0].ran && jobs[3].ran);
 	work_queue_close(p, &other);
 	workers_free(p);
 	loop_fini(&l);
+	gate_fini(&gate);
 }
 
 int

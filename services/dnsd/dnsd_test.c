@@ -318,7 +318,7 @@ test_too_late(void **state)
 
 	(void)state;
 	open_world(&w);
-	w.conf.timeout_ms = 300;
+	w.conf.timeout_ms = 1500;
 	dnsd_configure(&w.dnsd, &w.conf);
 	turns(&w, 5);
 	ask(&w, "hold.example");
@@ -429,7 +429,7 @@ test_old_flight_is_dropped(void **state)
 
 	(void)state;
 	open_world(&w);
-	w.conf.timeout_ms = 300;
+	w.conf.timeout_ms = 1500;
 	dnsd_configure(&w.dnsd, &w.conf);
 	turns(&w, 5);
 	ask(&w, "hold.example");
