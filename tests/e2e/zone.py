@@ -2,6 +2,7 @@
 """Name servers of the tests' own on loopback: NSD with zones that a test
 gives, and servers that misbehave in ways NSD never would."""
 
+import contextlib
 import os
 import pathlib
 import secrets
@@ -161,8 +162,22 @@ class Nsd:
         self.zones[name] = text
         self._write(name)
         if self.server:
+            old = self._answering()
             os.kill(self.server.pid, signal.SIGHUP)
             self._wait_serial()
+            # Who has the old edition may have had the question, too.
+            ph.wait_for(lambda: not old & self._answering(),
+                        "NSD's process of before to end")
+
+    def _answering(self):
+        """The processes that ask nobody else."""
+        found = set()
+        for pid, name, *_ in ph.processes():
+            with contextlib.suppress(ProcessLookupError):
+                if name.startswith("nsd: server") and \
+                        os.getsid(pid) == self.server.pid:
+                    found.add(pid)
+        return found
 
     def anchor(self, name):
         """The trust anchor of a signed zone: the text of a file for
