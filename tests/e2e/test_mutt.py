@@ -53,9 +53,13 @@ def shows(t, *want):
 
 
 def bytes_out(i):
-    """How much the server said in mutt's sessions, in their order."""
-    return [int(n) for n in re.findall(
-        r"Disconnected: Logged out in=\d+ out=(\d+)", i.log_text())]
+    """How much the server said in sessions, in their order, when it has told of
+    all."""
+    def told():
+        log = i.log_text()
+        ended = re.findall(r"Disconnected: Logged out in=\d+ out=(\d+)", log)
+        return len(ended) == log.count("imap-login: Login: ") and ended
+    return [int(n) for n in ph.wait_for(told, "the sessions' ends")]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -126,4 +130,4 @@ def test_caches_and_new_mail(make_instance, tmp_path, way):
         t.type("q")
         t.wait_end()
     assert bytes_out(i)[-1] < full / 2      # no header came again
-    assert i.mailbox("bob").count() == 0
+    ph.wait_for(lambda: i.mailbox("bob").count() == 0, "files to go")

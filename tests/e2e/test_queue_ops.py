@@ -131,6 +131,7 @@ def test_selections(deferring):
     assert queue(i, "release", one, three) == "2 messages released\n"
     assert queue(i, "delete", "--state", "held") == "1 message deleted\n"
     assert ids(i) == [one, three]
+    wait_deferred(i, 2)
     assert queue(i, "delete", "ALL") == "2 messages deleted\n"
     assert queue(i, "list") == "Mail queue is empty\n"
 
@@ -233,7 +234,7 @@ def test_requeue_after_the_alias_changed(make_instance):
     i.add_user("carol", "carol-secret")
     aliases.write_text(f"team@posthouse.test carol@posthouse.test, {ALICE}\n")
     i.reload()
-    ph.wait_for(lambda: i.posthouse("queue", "requeue", "ALL").returncode == 0
+    ph.wait_for(lambda: i.posthouse("queue", "requeue", "ALL", check=False)
                 and i.mailbox("carol").count(), "carol's mail")
     ph.wait_for(lambda: not ids(i), "an empty queue")
     assert i.mailbox("alice").count() == 1
@@ -446,6 +447,7 @@ def fill(i, n):
                        f"Subject: {k}\r\n\r\nx\r\n")
 
 
+@pytest.mark.timeout(600)
 def test_ten_thousand_are_listed_while_mail_flows(deferring):
     i = deferring
     i.set(smtpd_recipient_limit=1000)
@@ -482,6 +484,8 @@ def test_ten_thousand_are_listed_while_mail_flows(deferring):
         t.join()
     print(f"listed in {listed:.2f} s, slowest SMTP {slowest[0]:.2f} s")
     i.mailbox("alice").wait(slowest[1])
+    ph.wait_for(lambda: len(ids(i)) == 10000, "alice's mail to be done",
+                pause=0.2)
     assert queue(i, "delete", "ALL") == "10000 messages deleted\n"
 
 
@@ -496,7 +500,8 @@ def test_orders_during_an_attempt(make_instance):
     subprocess.run(["/bin/kill", "-STOP", str(pid)], check=True)
     try:
         one, two = send(i, [ALICE]), send(i, [ALICE])
-        assert ids(i, "--state", "active") == [one, two]
+        ph.wait_for(lambda: ids(i, "--state", "active") == [one, two],
+                    "both to be on their way")
         assert "being delivered just now" in queue(i, "requeue", one,
                                                    status=1)
         assert "being delivered just now" in queue(i, "change", one, "--to",

@@ -230,7 +230,8 @@ def test_moves_and_deletes(house, web, letters):
     web.mail("delete", {"_mbox": "Trash", "_uid": "1"})
     assert len(web.list("Trash")) == 1
     web.mail("purge", {"_mbox": "Junk"})
-    assert not ph.Mailbox(house.mailbox("bob").path / ".Junk").files()
+    ph.wait_for(lambda: not ph.Mailbox(house.mailbox("bob").path /
+                                       ".Junk").files(), "files to go")
 
 
 def test_sends(house, web, letters):

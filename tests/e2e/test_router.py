@@ -35,7 +35,7 @@ def rcpt(i, address):
 def wait_rcpt(i, address, code):
     """A changed table is seen within a second or so."""
     ph.wait_for(lambda: rcpt(i, address)[0] == code,
-                f"{code} for {address}", 10, 0.2)
+                f"{code} for {address}", pause=0.2)
 
 
 def map_query(key, spec, cwd):

@@ -139,8 +139,16 @@ def test_unknown_users_look_like_known_ones(mail, client):
 def test_salts_of_unknown_users_outlive_a_restart(mail, client):
     before = first_challenge(client(scram.Plain),
                              exchange(mail, user="nobody"))
-    mail.kill("authd")
-    ph.wait_for(lambda: mail.pids().get("authd"), "a new authd")
-    after = first_challenge(client(scram.Plain),
-                            exchange(mail, user="nobody"))
+    gone = set(mail.kill("authd"))
+    ph.wait_for(lambda: set(mail.pids().get("authd", ())) - gone,
+                "a new authd")
+
+    def again():
+        """None while login does not know the new one."""
+        try:
+            return first_challenge(client(scram.Plain),
+                                   exchange(mail, user="nobody"))
+        except AssertionError:
+            return None
+    after = ph.wait_for(again, "its challenge", pause=0.2)
     assert before["s"] == after["s"]

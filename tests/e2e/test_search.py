@@ -11,6 +11,7 @@ import time
 import pytest
 
 import imapwire
+import posthouse as ph
 import search_corpus as sc
 
 LETTERS = 300
@@ -251,7 +252,7 @@ def test_brute_force(serve, tmp_path, seed, fetched):
     box = Box(rng, s.connect(), letters, times)
     if fetched:
         box.client.ok("FETCH 1:* (ENVELOPE BODYSTRUCTURE)")
-        assert (path / "posthouse.cache").exists()
+        ph.wait_for((path / "posthouse.cache").exists, "what is kept")
     programs = Programs(rng, box)
     check(box, programs, 300)
 

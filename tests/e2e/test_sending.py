@@ -59,6 +59,7 @@ def test_each_site_has_its_own(make):
     letter = send(i, *(f"{n}@{s}.test" for s in servers for n in "ab"))
     mail = ph.wait_for(lambda: servers["good"].mails, "the letter")[0]
     assert mail[1] == ["a@good.test", "b@good.test"]
+    i.wait_log(r"to=<b@good\.test>.*status=sent")
     i.wait_log(r"to=<b@bad\.test>.*status=bounced")
     i.wait_log(r"to=<b@dead\.test>.*status=deferred")
     ph.wait_for(lambda: [m for m in i.mailbox("alice").messages()
@@ -86,14 +87,14 @@ def test_recipients_at_a_time(make):
 def test_rate_delay(make):
     i, servers = make(("slow", "quick"), transports="crawl", slow="crawl",
                       crawl_transport="smtp",
-                      crawl_destination_rate_delay="1s")
+                      crawl_destination_rate_delay="2s")
     begin = time.monotonic()
     for n in range(4):
         send(i, f"r{n}@slow.test", f"r{n}@quick.test")
     ph.wait_for(lambda: len(servers["quick"].mails) == 4, "the quick ones")
-    assert time.monotonic() - begin < 2.5
+    assert len(servers["slow"].mails) < 4
     ph.wait_for(lambda: len(servers["slow"].mails) == 4, "the slow ones")
-    assert time.monotonic() - begin > 2.9
+    assert time.monotonic() - begin > 5.9
 
 
 # -- what waits
@@ -128,8 +129,8 @@ def test_selections_by_site(make):
     servers["two"].start()
     i.posthouse("queue", "flush", "--site", "one.test")
     ph.wait_for(lambda: len(servers["one"].mails) == 2, "site one")
-    time.sleep(0.5)
-    assert queued(i) == ["a@two.test", "b@three.test", "b@two.test"]
+    ph.wait_for(lambda: queued(i) == ["a@two.test", "b@three.test",
+                                      "b@two.test"], "the queue without them")
     assert not servers["two"].connections
     table = i.posthouse("queue", "stats").stdout
     assert re.search(r"^ +2 .* smtp:\[" + hosts["two"], table, re.M), table
@@ -152,12 +153,11 @@ def test_mailq_says_why(make):
     send(i, "a@dead.test", "a@later.test")
     i.wait_log(r"to=<a@dead\.test>.*status=deferred")
     i.wait_log(r"to=<a@later\.test>.*status=deferred")
-    out = ph.wait_for(lambda: "@dead.test" in (o := ph.run(
-        [ph.BIN / "mailq", "-C", i.conf_dir]).stdout) and o, "mailq")
-    assert re.search(r"\(connect to .*: Connection refused\)\n +a@dead\.test",
-                     out), out
-    assert re.search(r"\(host .* said: 450 4\.2\.1 try again, please .*\)\n"
-                     r" +a@later\.test", out), out
+    for why in (r"\(connect to .*: Connection refused\)\n +a@dead\.test",
+                r"\(host .* said: 450 4\.2\.1 try again, please .*\)\n"
+                r" +a@later\.test"):
+        ph.wait_for(lambda: re.search(why, ph.run(
+            [ph.BIN / "mailq", "-C", i.conf_dir]).stdout), why)
 
 
 # -- what the log adds up to
@@ -171,6 +171,8 @@ def test_pflogsumm(make):
         send(i, "a@good.test", "a@bad.test", "a@dead.test")
     ph.wait_for(lambda: i.log_text().count("status=deferred") == 3,
                 "the dead ones")
+    ph.wait_for(lambda: i.log_text().count("status=sent") == 6,
+                "the good ones and the reports")
     i.mailbox("alice").wait(3)      # the reports
     i.wait_log(r"(?s)(removed.*){3}")
     report = pflogsumm(i.dir / "log" / "mail.log")

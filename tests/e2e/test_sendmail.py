@@ -157,7 +157,7 @@ def test_refusals(instance):
     r = sendmail(instance, *many[:30], BOB, *many[30:],
                  given=b"Subject: few\n\nx\n", status=67)
     assert r.stderr.count(b": 550 5.1.1 ") == 60
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30    # nobody sleeps at each
     before += 1
     instance.mailbox("bob").wait(before + 1)
     r = sendmail(instance, "a b", given=b"x", status=64)
@@ -251,8 +251,8 @@ def test_many_recipients(make_instance):
     rcpts = ", ".join(f"user{n}@many.test" for n in range(2500))
     sendmail(i, "-t", given=f"To: {rcpts}\nSubject: m\n\nx\n".encode())
     i.mailbox("bob").wait(3)
-    told = [int(n) for n in re.findall(r" rcpt=(\d+)", i.log_text())]
-    assert sum(told) >= 2500
+    ph.wait_for(lambda: sum(int(n) for n in re.findall(
+        r" rcpt=(\d+)", i.log_text())) >= 2500, "the sessions' ends")
 
 
 def test_users(make_instance, public):
@@ -316,7 +316,8 @@ def test_connection_limit(make_instance, public):
     sendmail(i, BOB, given=b"x\n", uid=61004, conf=public)
     for p in open_:
         p.communicate(b"QUIT\r\n", timeout=20)
-    sendmail(i, BOB, given=b"x\n", uid=61003, conf=public)
+    ph.wait_for(lambda: sendmail(i, BOB, given=b"x\n", uid=61003, conf=public,
+                                 status=None).returncode == 0, "room again")
 
 
 def test_restarts(make_instance):
@@ -452,7 +453,8 @@ def test_mailq(make_instance, public):
     sendmail(i, "-q", uid=61005, conf=public)
     i.mailbox("bob").wait(2)
     sendmail(i, "-qI123", status=69)
-    assert [r["queue_id"] for r in rows()] == [held]
+    ph.wait_for(lambda: [r["queue_id"] for r in rows()] == [held],
+                "the others to be gone")
 
 
 def test_newaliases(make_instance, public):

@@ -6,6 +6,7 @@ stands here with the reason."""
 import email
 import email.message
 import email.policy
+import os
 import re
 import shutil
 
@@ -150,8 +151,7 @@ def odd(seed, n, **more):
 
 @pytest.fixture(scope="module")
 def work():
-    top = ph.ROOT / "build" / "tests" / "structure"
-    shutil.rmtree(top, ignore_errors=True)
+    top = ph.ROOT / "build" / "tests" / f"structure.{os.getpid()}"
     top.mkdir(parents=True)
     yield top
     shutil.rmtree(top)

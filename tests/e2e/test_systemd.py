@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What systemd does to master, done here: sockets handed over."""
 
+import contextlib
 import os
 import socket
 import stat
@@ -56,12 +57,16 @@ def held(i, sock):
     want = os.readlink(f"/proc/self/fd/{sock.fileno()}")
     found = []
     for name, pid in [*i.tree(), ("master", i.process.pid)]:
-        d = f"/proc/{pid}/fd"
         try:
-            if want in [os.readlink(f"{d}/{fd}") for fd in os.listdir(d)]:
-                found.append(name)
+            fds = os.listdir(f"/proc/{pid}/fd")
         except FileNotFoundError:
-            pass        # it, or a descriptor, has just gone
+            continue
+        for fd in fds:
+            # It may have been closed just now.
+            with contextlib.suppress(FileNotFoundError):
+                if os.readlink(f"/proc/{pid}/fd/{fd}") == want:
+                    found.append(name)
+                    break
     return sorted(found)
 
 

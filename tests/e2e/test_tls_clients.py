@@ -363,7 +363,7 @@ def test_s_client(mail, service, version):
 @pytest.mark.parametrize("service", PORTS)
 def test_gnutls_cli(mail, service):
     args = ["gnutls-cli", "--x509cafile", mail.ca_file, "--port",
-            getattr(mail, service + "_port"), "--resume"]
+            getattr(mail, service + "_port"), "--resume", "--waitresumption"]
     if PORTS[service]:
         args += [f"--starttls-proto={PORTS[service]}"]
     said = client(*args, "localhost", i=mail, input=b"")
@@ -373,7 +373,8 @@ def test_gnutls_cli(mail, service):
 
 @pytest.mark.parametrize("service", PORTS)
 def test_sslscan(mail, service):
-    args = ["sslscan", "--no-colour", "--no-check-certificate"]
+    args = ["sslscan", "--no-colour", "--no-check-certificate",
+            "--timeout=20"]
     if PORTS[service]:
         args += [f"--starttls-{PORTS[service]}"]
     said = client(*args, f"localhost:{getattr(mail, service + '_port')}",

@@ -27,6 +27,7 @@ def test_delivered_deferred_and_aliased(make_instance):
     one = send(i, [ALICE], sender="Sender@far.test",
                subject="one\r\nMessage-ID: <one@far.test>")
     i.wait_log(f"{one}: removed")
+    i.wait_log(f"{one}: to=<{ALICE}>.*status=sent")
     text = trace(i, one)
     assert re.match(rf"{one}  \w+ +\d+ [\d:]+\n", text), text
     assert "\n  came from unknown[127.0.0.1], without TLS\n" in text
@@ -40,6 +41,8 @@ def test_delivered_deferred_and_aliased(make_instance):
     assert trace(i, mid) == text
     two = send(i, ["team@posthouse.test"], sender="other@far.test")
     wait_deferred(i, 1)
+    for to, status in ((ALICE, "sent"), (BOB, "deferred")):
+        i.wait_log(f"{two}: to=<{to}>.*status={status}")
     text = trace(i, two)
     assert re.search(rf"to <{ALICE}>, for <team@posthouse.test>: sent", text)
     assert re.search(rf"to <{BOB}>, for <team@posthouse.test>: deferred, .*\n"
@@ -104,7 +107,7 @@ def test_tls_and_login(make_instance):
         s.starttls(context=i.tls_context(check_hostname=False))
         s.login(ALICE, "alice-secret")
         s.sendmail(ALICE, [BOB], "Subject: x\r\n\r\nx\r\n")
-    i.mailbox("bob").wait(1)
+    i.wait_log(f"to=<{BOB}>.*status=sent")
     text = trace(i, BOB)
     assert re.search(rf"came from \S+, logged in as {ALICE}, TLSv1\.\d with ",
                      text), text
@@ -114,5 +117,6 @@ def test_json_log(make_instance):
     i = make_instance(log_format="json")
     one = send(i, [ALICE])
     i.mailbox("alice").wait(1)
+    i.wait_log(one)
     ph.wait_for(lambda: "left the queue" in trace(i, one), "its end")
     assert f"to <{ALICE}>: sent" in trace(i, one)
