@@ -16,7 +16,8 @@ def unmoved(instance):
     before = daemons()
     yield instance
     # A process that is being forked bears its parent's name for a moment.
-    ph.wait_for(lambda: daemons() == before, f"the daemons to be {before}")
+    ph.wait_for(lambda: daemons() == before, lambda:
+                f"the daemons to be {before}: {daemons()}")
     letter = Letter()
     clients.send_smtplib(instance, letter, [instance.address("alice")])
     for reader in (clients.read_maildir, clients.read_imaplib,

@@ -11,7 +11,7 @@ STRANGER = {"mynetworks": "192.0.2.0/24",
 
 
 class Raw:
-    def __init__(self, instance, timeout=20, port=None, tls=False):
+    def __init__(self, instance, timeout=60, port=None, tls=False):
         """tls: from the first byte."""
         self.context = instance.tls_context()
         self.sock = socket.create_connection(
@@ -87,4 +87,4 @@ class Raw:
         except TimeoutError:
             return True
         finally:
-            self.sock.settimeout(20)
+            self.sock.settimeout(60)

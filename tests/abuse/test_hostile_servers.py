@@ -98,7 +98,7 @@ def outcome(world, status, text, seconds=4 * TIMEOUT + 40):
 def heal(world, letter):
     """The server comes to its senses: the letter arrives, once."""
     world.server.evil, world.server.replies = None, {}
-    ph.wait_for(lambda: world.server.mails_of(letter), "the letter", 30)
+    ph.wait_for(lambda: world.server.mails_of(letter), "the letter")
     world.i.wait_log(rf"to=<{world.to}>, .*status=sent")
     time.sleep(0.5)
     assert len(world.server.mails_of(letter)) == 1
@@ -247,7 +247,7 @@ def test_one_answer_too_many(world):
     before = world.server.connections
     letters = [send(world) for _ in range(3)]
     for letter in letters:
-        ph.wait_for(lambda: world.server.mails_of(letter), "the letter", 20)
+        ph.wait_for(lambda: world.server.mails_of(letter), "the letter")
     outcome(world, "sent", "taken")
     assert world.server.connections - before == 3
     for letter in letters:
@@ -272,7 +272,7 @@ def test_text_for_nobody(world):
     world.server.evil = session
     send(world)
     outcome(world, "bounced", "550 5.1.1 unknown")
-    ph.wait_for(lambda: len(got) >= 2, "the end", 10)
+    ph.wait_for(lambda: len(got) >= 2, "the end")
     assert got[0] == b".\r\n"
     assert got[1] in (b"QUIT\r\n", b"")
 

@@ -17,7 +17,7 @@ from load import peak, worked
 
 class Raw:
     def __init__(self, i, user="alice"):
-        self.s = socket.create_connection(("127.0.0.1", i.imap_port), 30)
+        self.s = socket.create_connection(("127.0.0.1", i.imap_port), 60)
         self.f = self.s.makefile("rb")
         self.f.readline()
         self.say(f"L LOGIN {i.address(user)} {i.users[user]}\r\n".encode())

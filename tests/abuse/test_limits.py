@@ -264,4 +264,4 @@ def test_no_shared_descriptors_are_lost(unmoved):
         after = count()
         return {p: (n, after[p]) for p, n in before.items()
                 if after.get(p, 0) > n + 2}
-    ph.wait_for(lambda: not grown(), f"descriptors to go: {grown()}")
+    ph.wait_for(lambda: not grown(), lambda: f"descriptors to go: {grown()}")

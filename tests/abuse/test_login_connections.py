@@ -19,7 +19,7 @@ def tight(instance):
 
 
 def logs_in(instance):
-    with Wire(instance.imap_port, 60) as w:
+    with Wire(instance.imap_port) as w:
         if not w.line().startswith(b"* OK"):
             return False
         said = w.imap(f"a LOGIN bob@posthouse.test {instance.users['bob']}"
@@ -66,7 +66,7 @@ def test_a_byte_at_a_time_ends_too(tight):
 
 def test_guesses_at_once(tight):
     """More passwords than may wait: temporary answers, and authd lives."""
-    wires = [Wire(tight.imap_port, 60) for _ in range(40)]
+    wires = [Wire(tight.imap_port) for _ in range(40)]
     for w in wires:
         w.line()
     for w in wires:

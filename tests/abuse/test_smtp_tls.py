@@ -106,7 +106,7 @@ NO_TLS = {
 @pytest.mark.parametrize("what", NO_TLS)
 def test_no_tls_on_465(unmoved, what):
     with socket.create_connection(
-            ("127.0.0.1", unmoved.submissions_port), 20) as s:
+            ("127.0.0.1", unmoved.submissions_port), 60) as s:
         got = b""
         with contextlib.suppress(ConnectionError):
             s.sendall(NO_TLS[what])
@@ -207,7 +207,7 @@ def test_guesses_at_once(make_instance):
 def test_submission_socket_is_no_way_in(unmoved):
     """A local program's words are judged as a client's are."""
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(20)
+        s.settimeout(60)
         s.connect(str(unmoved.submit_socket))
         f = s.makefile("rwb")
         assert f.readline().startswith(b"220 ")
@@ -221,7 +221,7 @@ def test_crowd_on_465(make_instance):
     """Connections that never shake hands do not lock others out."""
     i = make_instance(smtpd_session_limit="10", submitd_workers="1",
                       smtpd_client_connection_count_limit="0")
-    crowd = [socket.create_connection(("127.0.0.1", i.submissions_port), 20)
+    crowd = [socket.create_connection(("127.0.0.1", i.submissions_port), 60)
              for _ in range(10)]
     # Whoever has kept silent for 10 s makes room.
     ph.wait_for(lambda: _greets(i), "a place", 30, 1)

@@ -180,7 +180,7 @@ DAEMONS = ("smtpd", "qmgr", "router", "spawner", "deliver", "logd", "authd",
            "login")
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_every_daemon_in_turn(crowd):
     i, flow = crowd
     rng = random.Random(ph.SEED)
@@ -198,7 +198,7 @@ def test_every_daemon_in_turn(crowd):
     judge(i, flow)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_everything_at_once(crowd):
     i, flow = crowd
     rng = random.Random(ph.SEED)
@@ -212,7 +212,7 @@ def test_everything_at_once(crowd):
     judge(i, flow)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_master_alone(crowd):
     """The daemons end by themselves; a new master waits for the spool."""
     i, flow = crowd
@@ -224,7 +224,7 @@ def test_master_alone(crowd):
         i.process = None
         i.start()
         ph.wait_for(lambda: not [p for p in orphans if ph.alive(p)],
-                    "the daemons of the dead master to end", 20)
+                    "the daemons of the dead master to end")
     flow.wait_more(200)
     flow.stop()
     judge(i, flow)

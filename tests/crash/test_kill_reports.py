@@ -52,7 +52,7 @@ def reported(i):
     return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("daemon", ["qmgr", "everything"])
 def test_reports(make_instance, daemon):
     rng = random.Random(ph.SEED)
@@ -129,7 +129,6 @@ def fill(path):
         os.fsync(f.fileno())
 
 
-@pytest.mark.timeout(600)
 def test_full_file_system(small_disk):
     i, spool = small_disk
     waiting = Letter(headers=[("X-Mark", "waiting")])

@@ -126,7 +126,7 @@ KNOWS = {"smtp": True, "tlsd_mx": True, "qmgr": True, "dnsd": False,
          "router": False}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("daemon", KNOWS)
 def test_kill_while_sending(world, daemon):
     i, sink = world.i, world.sink
@@ -156,7 +156,7 @@ def test_kill_while_sending(world, daemon):
             f"{mark} came again, and nobody was killed meanwhile"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_reload_while_sending(world):
     """The workers of before finish what they have: once each."""
     i = world.i
@@ -193,7 +193,7 @@ def owner(port, pids):
     raise AssertionError(f"nobody has port {port}")
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(900)
 def test_message_that_kills_is_held(make_instance):
     """Its worker dies three times with it; the others, some of which were in
     the same hands, arrive."""

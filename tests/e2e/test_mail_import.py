@@ -437,7 +437,6 @@ def test_rebuild_beside_a_session(make_instance):
     verified(i)
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("here", [True, False], ids=["here", "from"])
 def test_killed(make_instance, here):
     """kill -9 anywhere: as before, or as it is to be."""

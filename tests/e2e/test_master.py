@@ -38,7 +38,7 @@ def said(port, host="127.0.0.1"):
 
 def hold(port):
     """A session that stays open."""
-    s = socket.create_connection(("127.0.0.1", port), 20)
+    s = socket.create_connection(("127.0.0.1", port), 60)
     assert s.recv(1000).startswith(b"220 ")
     return s
 
@@ -160,7 +160,7 @@ def spread(i):
     """How many sockets 30 sessions under TLS cost each worker of tlsd."""
     pids = i.pids()["tlsd_user"]
     before = [len(sockets(p)) for p in pids]
-    held = [socket.create_connection(("127.0.0.1", i.imaps_port), 10)
+    held = [socket.create_connection(("127.0.0.1", i.imaps_port), 60)
             for _ in range(30)]
     held = [i.tls_context().wrap_socket(s, server_hostname="localhost")
             for s in held]
@@ -382,11 +382,11 @@ def test_without_root(make_instance, tree):
                             where / "conf", "stop"], env=ph.clean_env(),
                            capture_output=True, text=True, timeout=30)
         assert r.returncode == 0, r.stderr
-        assert master.wait(20) == 0
+        assert master.wait(60) == 0
     finally:
         if master.poll() is None:
             master.terminate()
-            master.wait(20)
+            master.wait(60)
     log = (where / "log" / "mail.log").read_text()
     assert not [a for a in ph.ALARMS if a in log]
 

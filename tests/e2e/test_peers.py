@@ -49,7 +49,7 @@ def send(i, letter, to, sender=SENDER, options=(), rcpt_options=()):
     assert not refused
 
 
-def came(peer, letter, seconds=20):
+def came(peer, letter, seconds=60):
     """The letter as the peer has it, its body unchanged."""
     def look():
         return next((raw for raw in peer.letters() if letter.is_in(raw)), None)

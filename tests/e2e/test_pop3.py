@@ -30,7 +30,7 @@ def put(instance, letter, user="alice"):
 
 
 def log_in(instance, user="alice"):
-    p = poplib.POP3("127.0.0.1", instance.pop3_port, timeout=20)
+    p = poplib.POP3("127.0.0.1", instance.pop3_port, timeout=60)
     p.user(instance.address(user))
     assert p.pass_(instance.users[user]).startswith(b"+OK")
     return p

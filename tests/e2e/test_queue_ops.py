@@ -447,7 +447,6 @@ def fill(i, n):
                        f"Subject: {k}\r\n\r\nx\r\n")
 
 
-@pytest.mark.timeout(600)
 def test_ten_thousand_are_listed_while_mail_flows(deferring):
     i = deferring
     i.set(smtpd_recipient_limit=1000)

@@ -47,7 +47,6 @@ def quickstart(tmp_path):
         "quickstart stop left master running"
 
 
-@pytest.mark.timeout(600)
 def test_what_the_readme_says(quickstart):
     """The commands a newcomer copies from it work."""
     call, run = quickstart
@@ -61,7 +60,6 @@ def test_what_the_readme_says(quickstart):
     assert len(taken) == 3      # by the quickstart, curl and sendmail
 
 
-@pytest.mark.timeout(600)
 def test_start_twice_and_stop(quickstart):
     call, run = quickstart
     said = call("", "", "stop", "--no-demo", "stop", "stop")

@@ -131,7 +131,7 @@ def house(make_module_instance):
 @pytest.fixture(scope="module")
 def web(house):
     w = Webmail(house)
-    ph.wait_for(w.answers, "Roundcube", 30)
+    ph.wait_for(w.answers, "Roundcube")
     yield w
     w.server.stop()
 

@@ -315,7 +315,7 @@ def test_connection_limit(make_instance, public):
     assert r.stdout.startswith(b"421 4.7.0 ")
     sendmail(i, BOB, given=b"x\n", uid=61004, conf=public)
     for p in open_:
-        p.communicate(b"QUIT\r\n", timeout=20)
+        p.communicate(b"QUIT\r\n", timeout=60)
     ph.wait_for(lambda: sendmail(i, BOB, given=b"x\n", uid=61003, conf=public,
                                  status=None).returncode == 0, "room again")
 
@@ -363,7 +363,7 @@ def test_not_running(make_instance):
     p.stdin.close()
     time.sleep(1)
     i.start()
-    assert p.wait(20) == 0
+    assert p.wait(60) == 0
     assert i.mailbox("bob").wait(1)
     i.stop()
     q.stdin.write(b"never\n")

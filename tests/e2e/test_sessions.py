@@ -32,7 +32,7 @@ def imap(instance, user="alice", ssl=False):
 
 
 def pop3(instance, user="bob"):
-    c = poplib.POP3("127.0.0.1", instance.pop3_port, timeout=20)
+    c = poplib.POP3("127.0.0.1", instance.pop3_port, timeout=60)
     c.user(instance.address(user))
     c.pass_(instance.users[user])
     return c
@@ -337,8 +337,7 @@ def test_mail_by_others_without_inotify(make_instance):
     with contextlib.ExitStack() as stack:
         with no_inotify(i):
             i.start()
-            a, b = (stack.enter_context(Wire(i.imap_port, 60))
-                    for _ in range(2))
+            a, b = (stack.enter_context(Wire(i.imap_port)) for _ in range(2))
             idle(a, "alice")
             idle(b, "bob")
             assert seconds(a) < 30
@@ -347,7 +346,7 @@ def test_mail_by_others_without_inotify(make_instance):
         assert len(said) == 1   # not once for each user
         # There are some again, and it is noticed.
         ph.wait_for(lambda: max(seconds(a) for _ in range(3)) < 0.5,
-                    "mail to be seen at once", 60)
+                    "mail to be seen at once")
 
 
 def test_without_the_seed(make_instance):

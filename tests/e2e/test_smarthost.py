@@ -135,7 +135,7 @@ def send(i, to, sender="alice@posthouse.test"):
     return subject
 
 
-def arrived(hub, subject, seconds=30):
+def arrived(hub, subject, seconds=60):
     def look():
         return [m for m in hub.letters() if subject.encode() in m]
     return ph.wait_for(look, f"{subject} at the hub\n{hub.log()[-3000:]}",
@@ -195,7 +195,7 @@ def test_wrong_password(make_instance, hub):
         i.posthouse("queue", "flush")
         return all(any(s.encode() in m for m in hub.letters())
                    for s in subjects)
-    ph.wait_for(flushed, "all at the hub", 60, 0.5)
+    ph.wait_for(flushed, "all at the hub", pause=0.5)
 
 
 def test_nobody_may_read_the_table(make_instance, hub):
@@ -260,7 +260,8 @@ def test_password_is_gone(make_instance, hub, mechanism):
     def where():
         return [name for name, pids in i.pids().items() if name != "router"
                 for pid in pids if memory.found_in(pid, patterns)]
-    ph.wait_for(lambda: not where(), f"it to be gone, {where()}", pause=0.5)
+    ph.wait_for(lambda: not where(), lambda: f"it to be gone: {where()}",
+                pause=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def converge(i, tmp_path, programs, seconds):
           f"{len(world.done)} operations")
 
 
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 600)
 @pytest.mark.parametrize("programs, seconds", [
     (("mbsync", "mbsync"), 30), (("mbsync", "offlineimap"), 10)],
     ids=["mbsync", "offlineimap"])

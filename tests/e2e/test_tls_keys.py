@@ -14,7 +14,7 @@ from posthouse import run, wait_for
 
 def starttls(i, context, name=None):
     """A session on port 25, under TLS."""
-    s = socket.create_connection(("127.0.0.1", i.smtp_port), 20)
+    s = socket.create_connection(("127.0.0.1", i.smtp_port), 60)
     with s.makefile("rwb", buffering=0) as f:
         assert f.readline().startswith(b"220")
         f.write(b"EHLO x.test\r\n")
@@ -45,7 +45,7 @@ def served(i, kind="ECDSA", name=None):
 
 def served_imaps(i, kind):
     """The same on the port of IMAP under TLS."""
-    with socket.create_connection(("127.0.0.1", i.imaps_port), 20) as s, \
+    with socket.create_connection(("127.0.0.1", i.imaps_port), 60) as s, \
             only(kind).wrap_socket(s) as t:
         return t.getpeercert(binary_form=True)
 
@@ -166,7 +166,7 @@ def test_faulty_sni_is_refused(make_instance, value, said):
     i = make_instance(start=False)
     i.set(tls_server_sni_maps=value)
     i.start(wait=False)
-    assert i.process.wait(20) == 64
+    assert i.process.wait(60) == 64
     assert re.search(r"main\.cf:\d+: tls_server_sni_maps: .*" +
                      re.escape(said), i.log_text())
 

@@ -225,7 +225,7 @@ def delivery_status(i, user, letter, n=1):
     def look():
         found = dict(blocks(i, user, letter))
         return len(found) >= n and found
-    return ph.wait_for(look, f"reports on {n} recipients", 30)
+    return ph.wait_for(look, f"reports on {n} recipients")
 
 
 def test_reports_of_domains_without_servers(world):  # noqa: F811

@@ -334,7 +334,7 @@ def world(tmp_path):
     w.stop()
 
 
-@pytest.mark.timeout(SECONDS + 120)
+@pytest.mark.timeout(SECONDS + 600)
 @pytest.mark.parametrize("kills", [False, True], ids=["calm", "killed"])
 def test_writers(world, kills):
     world.work(SECONDS / 2, kills)

@@ -134,7 +134,8 @@ def holders(instance, patterns):
 def nobody_holds(instance, patterns):
     """Who has just had them may need a moment to forget."""
     wait_for(lambda: not holders(instance, patterns),
-             f"them to be gone: {holders(instance, patterns)}", pause=0.2)
+             lambda: f"them to be gone: {holders(instance, patterns)}",
+             pause=0.2)
 
 
 def test_keys_are_with_keyd_alone(busy):
@@ -178,7 +179,7 @@ def test_half_a_password_is_gone(busy):
     for port, begin, rest in talks:
         for more in ("", rest):
             with busy.tls_context().wrap_socket(
-                    socket.create_connection(("127.0.0.1", port), 20),
+                    socket.create_connection(("127.0.0.1", port), 60),
                     server_hostname="localhost") as c:
                 c.recv(1000)
                 c.sendall(begin.encode())
