@@ -96,17 +96,31 @@ parse_portion(struct search_body *b, struct err *err)
  */
 
 static void
+decode_lines(struct buf *text, struct str lines)
+{
+	if (lines.n == 0)
+		return;
+	text_decode_header(text, lines);
+	buf_add_byte(text, '\n');
+}
+
+/* Lines that are no fields are in the header, too (RFC 3501 6.4.4 TEXT). */
+static void
 decode_fields(struct search_body *b, struct str header)
 {
+	struct str rest = header;
 	struct imf_field f;
 	size_t i;
 
 	buf_reset(&b->text);
 	b->at = 0;
-	while (imf_next(&header, &f)) {
-		text_decode_header(&b->text, f.whole);
-		buf_add_byte(&b->text, '\n');
+	while (imf_next(&rest, &f)) {
+		decode_lines(&b->text,
+			     str_head(header, (size_t)(f.whole.p - header.p)));
+		decode_lines(&b->text, f.whole);
+		header = rest;
 	}
+	decode_lines(&b->text, header);
 	for (i = 0; i < b->text.n; i++)
 		if (b->text.p[i] == '\t') /* as imap_keys_text() does */
 			b->text.p[i] = ' ';
