@@ -29,6 +29,9 @@ PRESET = os.environ.get("POSTHOUSE_PRESET", "release")
 BIN = ROOT / "build" / PRESET / "bin"
 # Of what tests choose at random; the same for all processes of a run, which
 # says it at its end (conftest.py).
+if "POSTHOUSE_SEED" not in os.environ:
+    os.environ["POSTHOUSE_SEED_DRAWN"] = "yes"
+SEED_GIVEN = "POSTHOUSE_SEED_DRAWN" not in os.environ
 SEED = int(os.environ.setdefault("POSTHOUSE_SEED",
                                  str(random.randrange(1 << 16))))
 DOMAIN = "posthouse.test"
