@@ -22,6 +22,8 @@ imap_threader_fini(struct imap_threader *t)
 	free(t->nodes);
 	free(t->ids);
 	free(t->tops);
+	free(t->leaders);
+	map_fini(&t->subjects);
 	buf_fini(&t->texts);
 	*t = (struct imap_threader){ 0 };
 }

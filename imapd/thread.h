@@ -2,6 +2,7 @@
 #ifndef IMAPD_THREAD_H
 #define IMAPD_THREAD_H
 
+#include "base/map.h"
 #include "keys.h"
 
 /*
@@ -44,7 +45,11 @@ struct imap_threader {
 	uint64_t secret;
 	size_t dummies, steps;
 	struct buf texts;
-	unsigned phase; /* of imap_threader_step() */
+	/* of imap_threader_step() */
+	unsigned phase;
+	size_t at;	     /* the next thread of a phase in portions */
+	struct map subjects; /* base subject: a place in leaders */
+	int32_t *leaders;    /* who stands for the subject of each thread */
 	/* the result: threads in order */
 	int32_t *tops;
 	size_t ntops;

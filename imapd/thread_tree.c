@@ -2,11 +2,13 @@
 /* From links to threads: RFC 5256 3, REFERENCES 2 to 6, and ORDEREDSUBJECT. */
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "sort.h"
 #include "thread.h"
 
-enum { NONE = -1 };
+enum {
+	NONE = -1,
+	STEP = 16384, /* threads of a portion */
+};
 
 /* A node in the order of its siblings: by parent, date, number. */
 struct place {
@@ -171,29 +173,39 @@ is_better(const struct imap_threader *t, int32_t a, int32_t b)
 				  !t->messages[t->nodes[b].message].is_reply);
 }
 
+/* Where the next portion of the threads ends. */
+static size_t
+portion(const struct imap_threader *t)
+{
+	return t->ntops - t->at < STEP ? t->ntops : t->at + STEP;
+}
+
 /* By base subject: a place in tops' copy, which says who stands for it. */
 static int
-fill_subjects(const struct imap_threader *t, struct map *subjects,
-	      int32_t *leaders)
+fill_subjects(struct imap_threader *t)
 {
+	size_t end = portion(t);
 	struct str base;
 	int32_t *leader;
-	size_t i;
 
-	for (i = 0; i < t->ntops; i++) {
-		leaders[i] = t->tops[i];
-		base = imap_threader_base(t, message_of(t, t->tops[i]));
+	if (t->at == 0)
+		t->leaders = malloc((t->ntops + 1) * sizeof(*t->leaders));
+	if (!t->leaders)
+		return -1;
+	for (; t->at < end; t->at++) {
+		t->leaders[t->at] = t->tops[t->at];
+		base = imap_threader_base(t, message_of(t, t->tops[t->at]));
 		if (base.n == 0)
 			continue;
-		leader = map_get(subjects, base);
+		leader = map_get(&t->subjects, base);
 		if (!leader) {
-			if (map_put(subjects, base, &leaders[i]) < 0)
+			if (map_put(&t->subjects, base, &t->leaders[t->at]) < 0)
 				return -1;
-		} else if (is_better(t, *leader, t->tops[i])) {
-			*leader = t->tops[i];
+		} else if (is_better(t, *leader, t->tops[t->at])) {
+			*leader = t->tops[t->at];
 		}
 	}
-	return 0;
+	return end < t->ntops;
 }
 
 /* (5 C) The lists of children are made anew when all is done. */
@@ -224,27 +236,19 @@ merge(struct imap_threader *t, int32_t *leader, int32_t node)
 static int
 merge_subjects(struct imap_threader *t)
 {
-	int32_t *leaders = malloc((t->ntops + 1) * sizeof(*leaders)), *leader;
-	struct map subjects = { 0 };
+	size_t end = portion(t);
+	int32_t *leader;
 	struct str base;
-	int rc = -1;
-	size_t i;
 
-	if (!leaders || fill_subjects(t, &subjects, leaders) < 0)
-		goto out;
-	for (i = 0; i < t->ntops; i++) {
-		base = imap_threader_base(t, message_of(t, t->tops[i]));
-		leader = base.n ? map_get(&subjects, base) : NULL;
-		if (leader && *leader != t->tops[i] &&
-		    t->nodes[t->tops[i]].parent == NONE &&
-		    merge(t, leader, t->tops[i]) < 0)
-			goto out;
+	for (; t->at < end; t->at++) {
+		base = imap_threader_base(t, message_of(t, t->tops[t->at]));
+		leader = base.n ? map_get(&t->subjects, base) : NULL;
+		if (leader && *leader != t->tops[t->at] &&
+		    t->nodes[t->tops[t->at]].parent == NONE &&
+		    merge(t, leader, t->tops[t->at]) < 0)
+			return -1;
 	}
-	rc = 0;
-out:
-	map_fini(&subjects);
-	free(leaders);
-	return rc;
+	return end < t->ntops;
 }
 
 /* --- ORDEREDSUBJECT ---------------------------------------------------------
@@ -298,16 +302,20 @@ group_subjects(struct imap_threader *t)
 int
 imap_threader_step(struct imap_threader *t)
 {
+	/* 1: there is more to do in it. */
 	typedef int phase_fn(struct imap_threader *);
-	static phase_fn *const references[] = { prune,	       sort_children,
-						sort_tops,     merge_subjects,
-						sort_children, sort_tops };
+	static phase_fn *const references[] = { prune,		sort_children,
+						sort_tops,	fill_subjects,
+						merge_subjects, sort_children,
+						sort_tops };
 	static phase_fn *const ordered[] = { group_subjects, sort_children,
 					     sort_tops };
 	bool by_references = t->how == THREAD_REFERENCES;
-	unsigned phases = by_references ? 6 : 3;
+	unsigned phases = by_references ? 7 : 3;
+	int rc = (by_references ? references : ordered)[t->phase](t);
 
-	if ((by_references ? references : ordered)[t->phase](t) < 0)
-		return -1;
+	if (rc)
+		return rc;
+	t->at = 0;
 	return ++t->phase < phases;
 }
