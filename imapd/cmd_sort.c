@@ -3,8 +3,8 @@
 #include <stdlib.h>
 
 #include "commands.h"
+#include "order.h"
 #include "search.h"
-#include "sort.h"
 #include "thread.h"
 
 enum { PUT_BATCH = 1000, TAKE_BATCH = 256 };
@@ -19,6 +19,8 @@ struct sort_job {
 	/* SORT */
 	struct imap_sort_program program;
 	struct imap_sorter sorter;
+	struct imap_order *order; /* found before; NULL: by values */
+	size_t order_at;
 	struct search_result result;
 	struct search_found uids; /* to be saved */
 };
@@ -29,24 +31,42 @@ number_of(struct imap_session *s, const struct sort_job *j)
 	return s->uid ? j->a.uid : j->a.seq;
 }
 
+/* What it is sorted by; false: it vanishes now. */
+static bool
+take_values(struct imap_session *s, struct sort_job *j)
+{
+	const struct imap_sort_program *p = &j->program;
+	struct imap_sort_values v = { .keys = &j->a.keys };
+
+	if ((p->needs_arrival && !searcher_arrival(&j->a, &v.arrival)) ||
+	    (p->needs_size && !searcher_size(&j->a, &v.size)) ||
+	    (p->needs_keys && !searcher_keys(&j->a)) ||
+	    (p->needs_sent && !searcher_sent(&j->a, &v.sent)))
+		return false;
+	if (imap_sorter_add(&j->sorter, p, number_of(s, j), &v) < 0)
+		j->failed = true;
+	return true;
+}
+
 /* A message that vanishes now is left out. */
 static void
 take_to_sort(struct imap_session *s, struct sort_job *j)
 {
-	const struct imap_sort_program *p = &j->program;
-	struct imap_sort_values v = { .keys = &j->a.keys };
 	const struct message *m = imap_view_at(&s->view, j->a.slot);
+	uint64_t rank;
 
 	if (!m)
 		return;
-	if ((p->needs_arrival && !searcher_arrival(&j->a, &v.arrival)) ||
-	    (p->needs_size && !searcher_size(&j->a, &v.size)) ||
-	    (p->needs_keys && !searcher_sent(&j->a, &v.sent)))
+	if (j->order) {
+		rank = imap_order_rank(j->order, m->uid, &j->order_at);
+		if (imap_sorter_add_rank(&j->sorter, number_of(s, j), rank) < 0)
+			j->failed = true;
+	} else if (!take_values(s, j)) {
 		return;
+	}
 	if (m->modseq > j->result.modseq)
 		j->result.modseq = m->modseq;
-	if (imap_sorter_add(&j->sorter, p, number_of(s, j), &v) < 0 ||
-	    (j->sr.ret & RETURN_SAVE && !imap_found_add(&j->uids, m->uid)))
+	if (j->sr.ret & RETURN_SAVE && !imap_found_add(&j->uids, m->uid))
 		j->failed = true;
 }
 
@@ -193,6 +213,8 @@ step_sort(struct imap_session *s)
 		return gather(s, j, take_to_sort);
 	done = ordered(s, j, imap_sorter_step(&j->sorter),
 		       j->sr.extended ? "" : "* SORT");
+	if (j->phase == SAY && !j->order)
+		j->order = imap_order_new(s, &j->program, &j->sorter);
 	if (j->phase == SAY && j->sr.extended)
 		done = extended(s, j);
 	return done;
@@ -206,6 +228,7 @@ end_sort(struct imap_session *s)
 	searcher_fini(&j->a);
 	imap_sorter_fini(&j->sorter);
 	free(j->uids.v);
+	imap_order_give(s->user, j->order);
 	imap_threader_fini(&j->threader);
 }
 
@@ -222,6 +245,7 @@ imap_cmd_sort(struct imap_session *s, struct imap_in *in)
 	if (!imap_search_begin(s, in, &j->sr, &j->a, imap_search_parse_sort))
 		return;
 	imap_sorter_init(&j->sorter);
+	j->order = imap_order_take(s, &j->program);
 	imap_job(s, step_sort, end_sort, j);
 }
 

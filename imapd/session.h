@@ -34,6 +34,7 @@ struct imap_user {
 	const struct params *params;
 	int root; /* the mailbox's directory */
 	struct autoexpunge *autoexpunge;
+	struct imap_order *order; /* order.h; NULL: none is kept */
 };
 
 enum imap_state {

@@ -66,6 +66,7 @@ imap_sort_parse(struct imap_in *in, struct imap_sort_program *out)
 			return false;
 		out->needs_size |= c->by == SORT_SIZE;
 		out->needs_arrival |= c->by == SORT_ARRIVAL;
+		out->needs_sent |= c->by == SORT_DATE;
 		out->needs_keys |= c->by != SORT_SIZE && c->by != SORT_ARRIVAL;
 	} while (imap_peek(in) != ')');
 	return imap_char(in, ')');
@@ -202,6 +203,16 @@ imap_sorter_add(struct imap_sorter *s, const struct imap_sort_program *p,
 	if (rest)
 		memmove(row, row + 8, rest);
 	s->bytes.n += NUMBER + rest;
+	return 0;
+}
+
+int
+imap_sorter_add_rank(struct imap_sorter *s, uint32_t number, uint64_t rank)
+{
+	if (!grow(s))
+		return -1;
+	s->v[s->n++] =
+		(struct imap_sort_item){ .part = rank, .number = number };
 	return 0;
 }
 

@@ -26,7 +26,7 @@ struct imap_sort_program {
 	struct imap_sort_criterion v[SORT_CRITERIA_MAX];
 	size_t n;
 	/* what the messages are asked for */
-	bool needs_keys, needs_size, needs_arrival;
+	bool needs_keys, needs_sent, needs_size, needs_arrival;
 };
 /* "(" criteria ")" */
 bool imap_sort_parse(struct imap_in *in, struct imap_sort_program *out);
@@ -62,6 +62,9 @@ struct imap_sort_values {
 };
 int imap_sorter_add(struct imap_sorter *s, const struct imap_sort_program *p,
 		    uint32_t number, const struct imap_sort_values *m);
+/* The same if it is known where it will stand: before those with a larger rank.
+ * No two have the same, and all have one or none. */
+int imap_sorter_add_rank(struct imap_sorter *s, uint32_t number, uint64_t rank);
 /* All are there: a portion of the work. 1: call again, 0: v is in order
  * (messages that are equal keep theirs), -1: no memory. */
 int imap_sorter_step(struct imap_sorter *s);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/fsx_mem.h"
+#include "order.h"
 #include "testbed.h"
 
 enum { SETTLED = 12, TURNS_MAX = 5000, GOT_MAX = 1 << 28, PORTION = 16384 };
@@ -227,6 +228,7 @@ testbed_fini(struct testbed *b)
 		imap_session_free(
 			LIST_OF(b->u.sessions.next, struct imap_session, link));
 	BUG_ON(b->u.nsessions);
+	imap_order_drop(&b->u);
 	store_close(b->u.store);
 	event_free(b->u.linger);
 	loop_fini(&b->u.loop);

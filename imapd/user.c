@@ -10,7 +10,7 @@
 #include "frame/rawlog.h"
 #include "frame/service.h"
 #include "net/chan.h"
-#include "session.h"
+#include "order.h"
 
 enum { LINGER_S = 10, STACK_USED = 256 * 1024 };
 
@@ -45,6 +45,7 @@ watch(struct imap_user *u)
 static void
 on_poll(evutil_socket_t fd, short what, void *arg)
 {
+	imap_order_age(arg);
 	on_watch(fd, what, arg);
 	if (watch(arg) < 0)
 		log_warn("out of memory");
@@ -202,6 +203,7 @@ stop(struct imap_user *u)
 	if (u->work)
 		event_free(u->work);
 	autoexpunge_free(u->autoexpunge);
+	imap_order_drop(u);
 	if (u->store) {
 		store_finish(u->store);
 		store_close(u->store);
