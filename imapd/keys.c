@@ -99,6 +99,32 @@ keep_if_new(struct buf *out, size_t at)
 		out->n = at;
 }
 
+/* Is the folded value what it looks like, so that a slice of the one is found
+ * in the other? */
+static bool
+is_plain(struct str value)
+{
+	return str_find(value, '=') < 0 && str_find(value, '\n') < 0 &&
+	       str_find(value, '\t') < 0;
+}
+
+static bool
+is_slice(struct str of, struct str s)
+{
+	return s.n <= of.n &&
+	       (uintptr_t)s.p - (uintptr_t)of.p <= (uintptr_t)(of.n - s.n);
+}
+
+/* The same of MAILBOX@HOST. */
+static bool
+is_slice_address(struct str of, const struct imf_addr *a)
+{
+	return is_slice(of, a->mailbox) &&
+	       (a->host.n == 0 ||
+		(is_slice(of, a->host) && a->host.p[-1] == '@' &&
+		 a->host.p - 1 == a->mailbox.p + a->mailbox.n));
+}
+
 static bool
 has_addresses(int field)
 {
@@ -111,16 +137,21 @@ has_addresses(int field)
  * characters, comments).
  */
 static void
-add_addresses(struct buf *out, const struct imf_addr *v, size_t n,
-	      struct buf *decoded)
+add_addresses(struct buf *out, struct str value, const struct imf_addr *v,
+	      size_t n, struct buf *decoded)
 {
+	bool plain = is_plain(value);
 	size_t i, at;
 
 	for (i = 0; i < n && !buf_overflown(out); i++) {
-		at = out->n;
-		buf_add_byte(out, '\0');
-		fold_value(out, v[i].name, decoded);
-		keep_if_new(out, at);
+		if (!plain || !is_slice(value, v[i].name)) {
+			at = out->n;
+			buf_add_byte(out, '\0');
+			fold_value(out, v[i].name, decoded);
+			keep_if_new(out, at);
+		}
+		if (plain && is_slice_address(value, &v[i]))
+			continue;
 		at = out->n;
 		buf_add_byte(out, '\0');
 		fold_address(out, &v[i]);
@@ -141,7 +172,7 @@ imap_keys_text(struct buf *out, int field, struct str value)
 	if (has_addresses(field) && value.n <= KEYS_TEXT_MAX) {
 		pool_init(&pool, ADDRS_MAX);
 		n = imf_addresses(&pool, value, &v);
-		add_addresses(out, v, n, &decoded);
+		add_addresses(out, value, v, n, &decoded);
 		pool_fini(&pool);
 	}
 	buf_fini(&decoded);
@@ -163,7 +194,7 @@ take_value(struct builder *k, int field, struct str value)
 		return;
 	n = imf_addresses(&k->pool, str_head(value, KEYS_TEXT_MAX), &v);
 	if (fits)
-		add_addresses(&k->text, v, n, &k->decoded);
+		add_addresses(&k->text, value, v, n, &k->decoded);
 	if (n && !k->first[field].mailbox.p)
 		k->first[field] = v[0];
 }

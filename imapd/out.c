@@ -4,6 +4,29 @@
 
 enum { QUOTED_MAX = 1000 };
 
+/* Bytes from the start that need no look, eight at a time: printable ASCII
+ * without '"' and '\\'. */
+static size_t
+count_plain(struct str s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones * 0x80;
+	uint64_t v, quote, slash;
+	size_t i;
+
+	for (i = 0; i + 8 <= s.n; i += 8) {
+		memcpy(&v, s.p + i, 8);
+		quote = v ^ ones * '"';
+		slash = v ^ ones * '\\';
+		/* A byte borrows if it is 0 (below ' '): a wrong "not plain"
+		 * beside it costs nothing but time. */
+		if (((v - ones * ' ') | (v + ones) | (quote - ones) |
+		     (slash - ones) | v) &
+		    tops)
+			break;
+	}
+	return i;
+}
+
 /* How many bytes need a backslash; -1: not as a quoted string. */
 static int
 count_quoted(struct str s)
@@ -14,7 +37,7 @@ count_quoted(struct str s)
 
 	if (s.n > QUOTED_MAX)
 		return -1;
-	for (i = 0; i < s.n; i++) {
+	for (i = count_plain(s); i < s.n; i++) {
 		odd |= (unsigned char)s.p[i] - 0x20u > 0x5eu;
 		n += s.p[i] == '"' || s.p[i] == '\\';
 	}

@@ -93,16 +93,26 @@ str_trim(struct str s)
 	return s;
 }
 
+/* strchr() for the few there mostly are; NUL is none of them. */
+static bool
+is_one_of(char c, const char *seps)
+{
+	for (; *seps; seps++)
+		if (*seps == c)
+			return true;
+	return false;
+}
+
 bool
 str_token(struct str *s, const char *seps, struct str *tok)
 {
 	size_t i = 0;
 
-	while (s->n && strchr(seps, s->p[0]) && s->p[0])
+	while (s->n && is_one_of(s->p[0], seps))
 		*s = str_from(*s, 1);
 	if (s->n == 0)
 		return false;
-	while (i < s->n && !(s->p[i] && strchr(seps, s->p[i])))
+	while (i < s->n && !is_one_of(s->p[i], seps))
 		i++;
 	*tok = str_head(*s, i);
 	*s = str_from(*s, i);

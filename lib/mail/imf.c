@@ -20,15 +20,36 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-static bool
-is_name(struct str s)
+/* What of s, from its start, a name may hold, but the colon. */
+static size_t
+name_length(struct str s)
 {
-	size_t i;
+	size_t i = 0;
 
-	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] - 0x21u > 0x7eu - 0x21u)
-			return false;
-	return s.n > 0;
+	while (i < s.n && (unsigned char)s.p[i] - 0x21u <= 0x7eu - 0x21u &&
+	       s.p[i] != ':')
+		i++;
+	return i;
+}
+
+/* The colon behind the name at the start of a field; NULL: there is none. */
+static const char *
+read_name(struct str field, struct str *name)
+{
+	size_t n = name_length(field);
+	const char *colon;
+
+	if (n && n < field.n && field.p[n] == ':') {
+		*name = str_head(field, n);
+		return field.p + n;
+	}
+	/* A fold of nothing, at the start, is no field. */
+	colon = is_blank(*field.p) ? NULL : memchr(field.p, ':', field.n);
+	if (!colon)
+		return NULL;
+	/* Blanks before the colon are not in it (RFC 5322 4.5). */
+	*name = str_trim(str_head(field, (size_t)(colon - field.p)));
+	return name->n && name_length(*name) == name->n ? colon : NULL;
 }
 
 bool
@@ -44,14 +65,10 @@ imf_next(struct str *rest, struct imf_field *f)
 			break;
 		while (start + n < end && is_blank(start[n]))
 			n += line_length(start + n, end);
-		/* A fold of nothing, at the start, is no field. */
-		colon = is_blank(*start) ? NULL : memchr(start, ':', n);
+		f->whole = str_mem(start, n);
+		colon = read_name(f->whole, &f->name);
 		if (!colon)
 			continue;
-		f->name = str_trim(str_mem(start, (size_t)(colon - start)));
-		if (!is_name(f->name))
-			continue;
-		f->whole = str_mem(start, n);
 		f->value = str_from(f->whole, (size_t)(colon + 1 - start));
 		if (str_ends(f->value, STR("\n")))
 			f->value.n--;

@@ -120,10 +120,12 @@ skip(struct imf_addrs *l, const char *ends)
 static void
 read_domain(struct imf_addrs *l, struct words *to)
 {
-	bool word = false;
+	struct str before = imf_lex_dotted(&l->x); /* mostly that is all */
+	bool word = before.n && !str_ends(before, STR("."));
 	enum imf_token_kind t;
-	struct str before;
 
+	if (before.n)
+		words_add(to, before, false, false);
 	for (;;) {
 		before = l->x.in;
 		t = imf_lex(&l->x);
@@ -354,15 +356,15 @@ imf_addrs_free(struct imf_addrs *l)
 size_t
 imf_addresses(struct pool *pool, struct str value, struct imf_addr **out)
 {
+	/* How many entries may begin or end with this byte. */
+	static const uint8_t marks[256] = {
+		[','] = 1, [';'] = 1, ['<'] = 1, ['@'] = 1, [':'] = 2,
+	};
 	struct imf_addrs *l;
 	size_t i, n = 0, room = 2;
 
-	for (i = 0; i < value.n; i++) {
-		char c = value.p[i];
-
-		if (c == ',' || c == ';' || c == ':' || c == '<' || c == '@')
-			room += 1 + (c == ':');
-	}
+	for (i = 0; i < value.n; i++)
+		room += marks[(unsigned char)value.p[i]];
 	if (room > IMF_ADDRS_MAX)
 		room = IMF_ADDRS_MAX;
 	*out = pool_alloc(pool, room * sizeof(**out));

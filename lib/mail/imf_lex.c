@@ -127,9 +127,10 @@ imf_lex(struct imf_lexer *x)
 	const char *p = x->in.p, *end = x->in.n ? p + x->in.n : p;
 	unsigned specials = x->specials;
 
+	if (x->owned)
+		buf_reset(&x->own);
 	x->spaced = x->quoted = x->broken = x->owned = false;
 	x->word = STR_NULL;
-	buf_reset(&x->own);
 	while (p < end && is_space(*p))
 		p++;
 	x->spaced = p > x->in.p;
@@ -159,6 +160,18 @@ imf_lex(struct imf_lexer *x)
 	x->word = str_head(x->in, (size_t)(p - x->in.p));
 	x->in = str_mem(p, (size_t)(end - p));
 	return IMF_WORD;
+}
+
+struct str
+imf_lex_dotted(struct imf_lexer *x)
+{
+	const char *p = x->in.p, *end = x->in.n ? p + x->in.n : p;
+
+	while (p < end && (*p == '.' || !stops(IMF_ADDRESS, *p)))
+		p++;
+	x->word = str_head(x->in, (size_t)(p - x->in.p));
+	x->in = str_mem(p, (size_t)(end - p));
+	return x->word;
 }
 
 enum imf_token_kind

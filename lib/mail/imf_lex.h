@@ -41,6 +41,9 @@ struct imf_lexer {
 void imf_lex_init(struct imf_lexer *x, struct str in, unsigned specials);
 void imf_lex_fini(struct imf_lexer *x);
 enum imf_token_kind imf_lex(struct imf_lexer *x);
+/* What is next, if it is one: atoms with dots between them, or at their ends
+ * (IMF_ADDRESS); the word, empty if not.  Nothing before it is skipped. */
+struct str imf_lex_dotted(struct imf_lexer *x);
 enum imf_token_kind imf_lex_no_comment(struct imf_lexer *x);
 
 #endif

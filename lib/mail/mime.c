@@ -439,23 +439,107 @@ on_line(struct mime_parser *p, struct str line, uint64_t len, unsigned eol,
 	return cut;
 }
 
+/* --- many lines at once ----------------------------------------------------
+ * A body is counted in blocks, each a few vectors of bytes; the compiler makes
+ * of them what the machine has.
+ */
+
+enum { VECTOR = 16, BLOCK = 4 * VECTOR };
+typedef int8_t vector __attribute__((vector_size(VECTOR)));
+
+static vector
+load(const char *p)
+{
+	vector v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* The sum of bytes that are no more than 127 together. */
+static unsigned
+sum(vector v)
+{
+	uint64_t half[2];
+
+	memcpy(half, &v, sizeof(v));
+	return (unsigned)((half[0] + half[1]) * 0x0101010101010101u >> 56);
+}
+
+/* Line ends: all, and those without a CR. */
+struct line_ends {
+	uint64_t all, bare;
+};
+
+/*
+ * Count those of whole blocks from p on; p[-1] is there, too.  How many bytes
+ * that is.  delimiters: it ends before a block in which a line begins with "-".
+ */
+static size_t
+count_blocks(const char *p, size_t n, bool delimiters, struct line_ends *ends)
+{
+	vector all, bare, dash, v, before, lf;
+	size_t i, k;
+
+	for (i = 0; n - i >= BLOCK; i += BLOCK) {
+		all = bare = dash = (vector){ 0 };
+		for (k = 0; k < BLOCK; k += VECTOR) { /* true is -1 */
+			v = load(p + i + k);
+			before = load(p + i + k - 1);
+			lf = v == '\n';
+			all -= lf;
+			bare -= lf & (before != '\r');
+			dash -= (v == '-') & (before == '\n');
+		}
+		if (delimiters && sum(dash))
+			break;
+		ends->all += sum(all);
+		ends->bare += sum(bare);
+	}
+	return i;
+}
+
 /* What delimits nothing any more. */
 static void
 count(struct mime_parser *p, const char *at, const char *end)
 {
-	const char *q = at, *lf;
-	uint64_t lines = 0, bare = 0;
-	char last = p->last;
+	struct line_ends ends = { 0 };
+	const char *q = at + 1, *lf;
 
+	if (*at == '\n')
+		ends = (struct line_ends){ 1, p->last != '\r' };
+	q += count_blocks(q, (size_t)(end - q), false, &ends);
 	while ((lf = memchr(q, '\n', (size_t)(end - q)))) {
-		lines++;
-		bare += (lf > at ? lf[-1] : last) != '\r';
+		ends.all++;
+		ends.bare += lf[-1] != '\r';
 		q = lf + 1;
 	}
 	p->raw += (uint64_t)(end - at);
-	p->size += (uint64_t)(end - at) + bare;
-	p->lines += lines;
+	p->size += (uint64_t)(end - at) + ends.bare;
+	p->lines += ends.all;
 	p->last = end[-1];
+}
+
+/* Whole lines of a body from at on, none of which can be a delimiter: where
+ * they end.  There may be more. */
+static const char *
+pass_lines(struct mime_parser *p, const char *at, const char *end)
+{
+	struct line_ends ends = { *at == '\n', *at == '\n' };
+	size_t n = *at == '-' ? 0 : 1;
+	const char *lf;
+
+	if (n)
+		n += count_blocks(at + 1, (size_t)(end - at) - 1, true, &ends);
+	lf = n > 1 ? memrchr(at, '\n', n) : NULL;
+	if (!lf)
+		return at;
+	p->eol = p->line_eol = lf > at && lf[-1] == '\r' ? 2 : 1;
+	n = (size_t)(lf + 1 - at);
+	p->raw += n;
+	p->size += n + ends.bare;
+	p->lines += ends.all;
+	return lf + 1;
 }
 
 /* Part of a line that began in an earlier portion or ends in a later one. */
@@ -489,7 +573,7 @@ piece(struct mime_parser *p, const char *at, const char *lf, const char *end,
 void
 mime_feed(struct mime_parser *p, struct str s)
 {
-	const char *at = s.p, *end = s.p + s.n, *head = at, *lf;
+	const char *at = s.p, *end = s.p + s.n, *head = at, *lf, *q;
 	unsigned eol;
 	size_t len;
 	bool cut;
@@ -498,6 +582,11 @@ mime_feed(struct mime_parser *p, struct str s)
 		if (!p->open && !p->cur->in_header) {
 			count(p, at, end);
 			return;
+		}
+		if (!p->cur->in_header && !p->line_raw &&
+		    end - at > 2 * BLOCK && (q = pass_lines(p, at, end)) > at) {
+			at = q;
+			continue;
 		}
 		lf = memchr(at, '\n', (size_t)(end - at));
 		if (!lf || p->line_raw) {
