@@ -53,10 +53,17 @@ crc_instruction(uint32_t crc, const void *p, size_t n)
 {
 	const uint8_t *b = p;
 	uint64_t c = (uint32_t)~crc, v;
+	uint32_t half;
 
 	for (; n >= sizeof(v); b += sizeof(v), n -= sizeof(v)) {
 		memcpy(&v, b, sizeof(v));
 		c = __builtin_ia32_crc32di(c, v);
+	}
+	if (n >= sizeof(half)) {
+		memcpy(&half, b, sizeof(half));
+		c = __builtin_ia32_crc32si((uint32_t)c, half);
+		b += sizeof(half);
+		n -= sizeof(half);
 	}
 	while (n--)
 		c = __builtin_ia32_crc32qi((uint32_t)c, *b++);

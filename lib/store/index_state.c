@@ -71,6 +71,9 @@ state_lower(struct state *s, uint32_t uid)
 	if (uid <= b->uid)
 		return b->first;
 	state_need(s, b);
+	lo = uid - b->uid; /* where it is if none is missing before it */
+	if (lo < b->n && b->m[lo].uid == uid)
+		return b->first + lo;
 	lo = 0;
 	hi = b->n;
 	while (lo < hi) {

@@ -294,8 +294,10 @@ mailbox_blob_put(struct mailbox *mb, uint32_t uid, enum blob which,
 		 struct str s)
 {
 	size_t slot = index_lower(mb->ix, uid);
+	const struct message *m;
 
-	if (mb->deleted || !index_find(mb->ix, uid))
+	m = slot < index_slots(mb->ix) ? index_at(mb->ix, slot) : NULL;
+	if (mb->deleted || !m || m->uid != uid || m->gone)
 		return;
 	index_blob_put(mb->ix, slot, which, s);
 	work_touch(mb);

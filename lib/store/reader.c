@@ -69,11 +69,6 @@ mailbox_read(struct mailbox *mb, uint32_t uid, struct message_reader *r,
 	if (fd < 0)
 		return -1;
 	*r = (struct message_reader){ .fd = fd };
-	r->buf = malloc(READER_BUF);
-	if (!r->buf) {
-		reader_close(r);
-		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
-	}
 	reader_range(r, 0, UINT64_MAX);
 	return 0;
 }
@@ -108,6 +103,8 @@ fill(struct message_reader *r, struct err *err)
 		want = (size_t)(r->end - r->raw);
 	if (want == 0)
 		return 0;
+	if (!r->buf && !(r->buf = malloc(READER_BUF)))
+		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	got = fsx_pread(r->fd, r->buf, want, (off_t)r->raw);
 	if (got < 0)
 		return err_sys(err, errno, "read");

@@ -157,7 +157,7 @@ struct message_reader {
 	bool lf_due;	/* the CR of a line end is out, its LF is not */
 	bool has_nul;	/* what is in buf */
 	bool gives_nul; /* set by the caller: NULs are not replaced */
-	char *buf;
+	char *buf;	/* NULL: nothing was read */
 	size_t at, n;
 };
 enum { READER_BUF = 32768 };
