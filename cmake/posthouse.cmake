@@ -89,7 +89,7 @@ function(ph_test source)
 		PkgConfig::CMOCKA)
 	add_test(NAME ${base} COMMAND ${base}
 		WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR})
-	set_tests_properties(${base} PROPERTIES TIMEOUT 120)
+	set_tests_properties(${base} PROPERTIES TIMEOUT 600)
 endfunction()
 
 # ph_fuzz(FILE_fuzz.c [LINK lib...] [FSX fsx_test]): a libFuzzer target under
@@ -110,7 +110,7 @@ function(ph_fuzz source)
 			${CMAKE_SOURCE_DIR}/tests/replay.c)
 		add_test(NAME ${base} COMMAND ${base}
 			${CMAKE_SOURCE_DIR}/tests/corpus/${base})
-		set_tests_properties(${base} PROPERTIES TIMEOUT 120)
+		set_tests_properties(${base} PROPERTIES TIMEOUT 600)
 	endif()
 	target_link_libraries(${base} PRIVATE ${A_LINK} ${A_FSX})
 endfunction()
