@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 /* EXPUNGE, UID EXPUNGE (RFC 4315 2.1), CLOSE: in portions. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
 
-enum { PORTION = 1000 };
+enum {
+	PORTION = 1000,
+	/* Each portion waits for the disk once: after one that did not take
+	 * long they are larger. */
+	LARGE = 10000,
+	LONG_MS = 50,
+};
 
 struct expunge_job {
 	struct imap_range all;
 	struct imap_set set;
 	struct imap_walk walk;
-	size_t n;
+	size_t n, portion;
 	bool close;
-	uint32_t uids[PORTION];
+	uint32_t uids[LARGE];
 };
 
 static void
@@ -36,10 +43,11 @@ step_expunge(struct imap_session *s)
 	const struct message *m;
 	struct index_totals t;
 	struct err err;
+	uint64_t begun = clock_mono_ms();
 	size_t n = 0;
 
 	mailbox_totals(v->mb, &t);
-	while (t.deleted && n < PORTION && imap_walk_next(&j->walk, v)) {
+	while (t.deleted && n < j->portion && imap_walk_next(&j->walk, v)) {
 		m = imap_view_at(v, j->walk.slot);
 		if (m && m->flags & MAILDIR_TRASHED)
 			j->uids[n++] = m->uid;
@@ -55,6 +63,7 @@ step_expunge(struct imap_session *s)
 		return IMAP_DONE;
 	}
 	j->n += n;
+	j->portion = clock_mono_ms() - begun < LONG_MS ? LARGE : PORTION;
 	return IMAP_MORE;
 }
 
@@ -67,6 +76,7 @@ new_job(struct imap_session *s)
 		imap_reply(s, "NO [LIMIT] Command is too large");
 		return NULL;
 	}
+	j->portion = PORTION;
 	j->all = (struct imap_range){ 1, UINT32_MAX };
 	j->set = (struct imap_set){ .v = &j->all, .n = 1, .uids = true };
 	return j;

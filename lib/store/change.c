@@ -191,16 +191,19 @@ unlink_files(struct mailbox *mb, const uint32_t *uids, size_t n, size_t *slots,
 	     size_t *nslots, bool *lost, struct err *err)
 {
 	char name[MAILDIR_NAME_MAX + 1];
+	size_t i, slot, all = index_slots(mb->ix);
 	const struct message *m;
 	uint64_t disk;
-	size_t i;
 	int dir;
 
 	*nslots = 0;
 	*lost = false;
 	for (i = 0; i < n; i++) {
-		m = index_find(mb->ix, uids[i]);
-		if (!m)
+		slot = index_lower(mb->ix, uids[i]);
+		if (slot == all)
+			break;
+		m = index_at(mb->ix, slot);
+		if (m->uid != uids[i] || m->gone)
 			continue;
 		disk = m->disk;
 		dir = message_file(mb, m, name);
@@ -212,12 +215,22 @@ unlink_files(struct mailbox *mb, const uint32_t *uids, size_t n, size_t *slots,
 		}
 		watch_own(mb, disk, name, false);
 		mb->unsynced |= names_in(disk);
-		slots[(*nslots)++] = index_lower(mb->ix, uids[i]);
+		slots[(*nslots)++] = slot;
 	}
 	return 0;
 }
 
-/* What was unlinked is gone, also if something failed behind it. */
+/*
+ * What was unlinked is gone, also if something failed behind it.
+ *
+ * The names are durable before the log speaks of them: were the log's word to
+ * outlive a name, the file would be there without a UID, and come back as new
+ * mail.  The log's word itself is not waited for.  If a power cut takes it, the
+ * file is missing and the directory has another time than was ever noted as
+ * seen (what notes times stands behind it in the log, and goes as well), so
+ * that the next opening finds out that the message is gone: as if another
+ * program had removed it, under a new modseq.
+ */
 static int
 expunge_locked(struct mailbox *mb, const uint32_t *uids, size_t n,
 	       size_t *slots, bool *lost, struct err *err)
@@ -235,7 +248,7 @@ expunge_locked(struct mailbox *mb, const uint32_t *uids, size_t n,
 	}
 	for (i = 0; i < nslots; i++)
 		index_gone(mb->ix, slots[i]);
-	if (index_commit(mb->ix, rc == 0, &sync) < 0) {
+	if (index_commit(mb->ix, false, &sync) < 0) {
 		if (rc == 0)
 			*err = sync;
 		mb->dirty_new = mb->dirty_cur = true;

@@ -214,7 +214,7 @@ index_read_tail(struct index *ix, uint64_t size, struct err *err)
 				      .durable = ix->durable };
 	struct index_replay replay = { .s = &ix->s };
 	size_t slots = ix->s.slots;
-	uint64_t gone = ix->s.t.gone, old = ix->end;
+	uint64_t old = ix->end;
 	enum ilog_result res;
 	int rc;
 
@@ -236,8 +236,8 @@ index_read_tail(struct index *ix, uint64_t size, struct err *err)
 		return drop_tail(ix, parsed.uidnext, err);
 	if (ix->end != old)
 		index_note_unsynced(ix);
-	/* Whoever wrote this may have died before it was durable. */
-	if (ix->s.slots != slots || ix->s.t.gone != gone)
+	/* Whoever gave these UIDs may have died before they were durable. */
+	if (ix->s.slots != slots)
 		return index_flush(ix, err);
 	return 0;
 }

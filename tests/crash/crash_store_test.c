@@ -10,7 +10,7 @@
  *     message or none;
  *   - a message that was told, by APPENDUID, COPYUID or as EXISTS, is there
  *     once, whole, under that UID, until somebody begins to expunge it;
- *   - what was told to be expunged is gone (mailbox_expunge() syncs first);
+ *   - what was told to be expunged is gone (the names are synced first);
  *   - flags are any of those the message had since what was written behind was
  *     done last (store_finish()): STORE does not sync;
  *   - what the summary says of a folder is what opening it says;
