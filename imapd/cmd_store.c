@@ -18,9 +18,9 @@ struct store_job {
 	/* a portion: changed, and answered up to at */
 	size_t n, at;
 	uint32_t *uids, *seqs;
-	size_t *slots; /* REFUSED: it stays as it is */
+	size_t *slots; /* with REFUSED: it stays as it is */
 };
-#define REFUSED SIZE_MAX
+#define REFUSED (SIZE_MAX - SIZE_MAX / 2)
 
 /* --- arguments -------------------------------------------------------------
  */
@@ -86,7 +86,12 @@ collect(struct imap_session *s, struct store_job *j)
 	}
 }
 
-/* What others changed meanwhile is said by the sync. */
+/*
+ * What others changed meanwhile is said by the sync.  So is what a message is
+ * that stays as it is, also if the client has heard of it, perhaps long ago: it
+ * can see whether the change matters to it, and try again with that
+ * mod-sequence, without asking for them (RFC 7162 3.1.3 recommends this).
+ */
 static void
 answer(struct imap_session *s, struct store_job *j)
 {
@@ -99,8 +104,10 @@ answer(struct imap_session *s, struct store_job *j)
 	if (!what)
 		j->at = j->n;
 	for (i = 0; i < ANSWERS && j->at < j->n; i++, j->at++) {
-		if (j->slots[j->at] == REFUSED)
+		if (j->slots[j->at] & REFUSED) {
+			imap_view_repeat(&s->view, j->slots[j->at] & ~REFUSED);
 			continue;
+		}
 		m = imap_view_at(&s->view, j->slots[j->at]);
 		if (m)
 			imap_say_message(s, j->seqs[j->at], m, what);
@@ -109,7 +116,15 @@ answer(struct imap_session *s, struct store_job *j)
 	}
 }
 
-/* While the mailbox is locked: nobody else has a say in between. */
+/*
+ * While the mailbox is locked: nobody else has a say in between.
+ *
+ * A message has one mod-sequence, not one a flag: it is refused also if another
+ * flag than those to be stored has changed.  RFC 7162 3.1.3 asks for that: "if
+ * the mod-sequence of any metadata item of the message is greater than the
+ * specified UNCHANGEDSINCE value, then the requested operation MUST NOT be
+ * performed".
+ */
 static void
 refuse(void *arg, size_t i)
 {
@@ -118,7 +133,7 @@ refuse(void *arg, size_t i)
 	uint32_t number = s->uid ? j->uids[i] : j->seqs[i];
 
 	imap_set_text_add(&j->modified, number, number);
-	j->slots[i] = REFUSED;
+	j->slots[i] |= REFUSED;
 }
 
 static void

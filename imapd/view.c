@@ -492,6 +492,12 @@ imap_view_change(struct imap_view *v, const uint32_t *uids, size_t n,
 }
 
 void
+imap_view_repeat(struct imap_view *v, size_t slot)
+{
+	v->failed |= !slots_add(&v->todo, slot);
+}
+
+void
 imap_view_hold(struct imap_view *v)
 {
 	v->watch.holds = true;

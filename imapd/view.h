@@ -109,6 +109,9 @@ ERR_WARN_UNUSED int imap_view_change(struct imap_view *v, const uint32_t *uids,
 				     size_t n, const struct flag_change *c,
 				     struct err *err);
 
+/* The next sync says this message's flags, as if they had just changed. */
+void imap_view_repeat(struct imap_view *v, size_t slot);
+
 /* Say what is new and take it over; true: all said, false: call again when
  * output has flown.  Without expunge, what is gone keeps its number (RFC 3501
  * 7.4.1). */
