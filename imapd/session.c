@@ -46,9 +46,12 @@ imap_reply_err(struct imap_session *s, const struct err *err)
 		{ EEXIST, "[ALREADYEXISTS] " },	 { ENOENT, "[NONEXISTENT] " },
 		{ EPERM, "[CANNOT] " },		 { EINVAL, "[CANNOT] " },
 		{ ENOTEMPTY, "[HASCHILDREN] " }, { ENOSPC, "[OVERQUOTA] " },
-		{ EDQUOT, "[OVERQUOTA] " },
+		{ EDQUOT, "[OVERQUOTA] " },	 { EBUSY, "[INUSE] " },
 	};
 	const char *response = "";
+	/* Such a text names files, which are not for clients. */
+	bool system = err->code &&
+		      str_ends(str_of(err->text), str_of(strerror(err->code)));
 	size_t i;
 
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -57,16 +60,15 @@ imap_reply_err(struct imap_session *s, const struct err *err)
 	if (err->class == ERR_TEMP) {
 		log_warn("imap(%s): %s: %s", s->user->name,
 			 s->cmd ? s->cmd->name : "-", LOGQ(str_of(err->text)));
-		imap_reply(s, "NO %sTemporary problem",
-			   *response ? response : "[UNAVAILABLE] ");
+		imap_reply(s, "NO %s%s",
+			   *response ? response : "[UNAVAILABLE] ",
+			   err->code == EBUSY && !system ? err->text
+							 : "Temporary problem");
 		return;
 	}
-	/* Texts with a system error name files, which are not for clients. */
-	if (err->code == ENOENT &&
-	    str_ends(str_of(err->text), str_of(strerror(ENOENT))))
+	if (err->code == ENOENT && system)
 		imap_reply(s, "NO %sNo such mailbox", response);
-	else if (err->code &&
-		 str_ends(str_of(err->text), str_of(strerror(err->code))))
+	else if (system)
 		imap_reply(s, "NO %s%s", response, strerror(err->code));
 	else
 		imap_reply(s, "NO %s%s", response, err->text);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -214,7 +215,12 @@ session_open(struct pop3d *p, struct msg_client *m)
 		if (err.class != ERR_NONE)
 			log_warn("pop3(%s): %s", LOGQ(str_of(s->user)),
 				 LOGQ(str_of(err.text)));
-		session_bye(s, "[SYS/TEMP] The mailbox cannot be read now.",
+		session_bye(s,
+			    err.code == EBUSY
+				    ? "[IN-USE] The mailbox is locked by "
+				      "another program."
+				    : "[SYS/TEMP] The mailbox cannot be read "
+				      "now.",
 			    "Mailbox unreadable");
 		return;
 	}

@@ -7,9 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fsx.h"
+
+enum {
+	LOCK_PAUSE_NS = 50000, /* between two attempts, doubled each time */
+	LOCK_PAUSE_MAX_NS = 3000000,
+};
 
 #define RETRY(call)                                \
 	({                                         \
@@ -148,12 +155,22 @@ fsx_link(int olddir, const char *old, int newdir, const char *name)
 	return linkat(olddir, old, newdir, name, 0);
 }
 
+/* Not F_OFD_SETLKW: who waits there waits for ever, or needs a signal. */
 int
 fsx_lock(int fd, bool wait)
 {
 	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	uint64_t until = wait ? clock_mono_ms() + FSX_LOCK_MS : 0;
+	long rc;
 
-	return (int)RETRY(fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &fl));
+	while ((rc = RETRY(fcntl(fd, F_OFD_SETLK, &fl))) < 0 &&
+	       errno == EAGAIN && clock_mono_ms() < until) {
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < LOCK_PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
+	}
+	return (int)rc;
 }
 
 int

@@ -50,7 +50,11 @@ int fsx_rename(int olddir, const char *old, int newdir, const char *name);
 /* Never replaces: EEXIST. */
 int fsx_rename_new(int olddir, const char *old, int newdir, const char *name);
 int fsx_link(int olddir, const char *old, int newdir, const char *name);
-int fsx_lock(int fd, bool wait); /* exclusive OFD lock on the whole file */
+/* Exclusive OFD lock on the whole file; EAGAIN: somebody else has it, with wait
+ * for so long: any program of the same user may hold it, or be stopped while it
+ * does. */
+enum { FSX_LOCK_MS = 5000 };
+int fsx_lock(int fd, bool wait);
 int fsx_unlock(int fd);
 int fsx_futimens(int fd, const struct timespec ts[2]);
 /* A descriptor of this file that another process can read (SCM_RIGHTS); the

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What sessions change: flags and keywords, copies, new messages. */
+#include "store/index_log.h"
 #include "store/testbed.h"
 
 static void
@@ -204,13 +205,52 @@ test_due_twice(void **state)
 	mailbox_release(mb);
 }
 
+/* Another program keeps the log locked: nothing waits for it for ever, and what
+ * it kept us from is done when it lets go. */
+static void
+test_locked_by_another(void **state)
+{
+	struct flag_change c = { .how = FLAGS_ADD, .flags = MAILDIR_SEEN };
+	struct env *e = *state;
+	struct mailbox *mb;
+	uint32_t uid = 1;
+	int fd, ms, i;
+
+	put(e, "Maildir/cur/1000.a:2,", "x\n");
+	mb = box(e, "INBOX");
+	fd = fsx_open(e->root, "Maildir/" ILOG_NAME, O_RDWR, 0);
+	assert_int_equal(fsx_lock(fd, false), 0);
+	for (i = 0; i < 50; i++) {
+		assert_int_equal(mailbox_change(mb, &uid, 1, &c, &e->err), -1);
+		assert_int_equal(e->err.class, ERR_TEMP);
+		assert_int_equal(e->err.code, EBUSY);
+		assert_int_equal(mailbox_expunge(mb, &uid, 1, &e->err), -1);
+	}
+	assert_non_null(strstr(e->err.text, ILOG_NAME));
+	put(e, "Maildir/new/1001.b", "y\n");
+	assert_int_equal(mailbox_refresh(mb, &e->err), -1);
+	store_work(e->st, &ms); /* and does not keep us busy */
+	assert_int_not_equal(ms, 0);
+	assert_int_equal(count(mb), 1);
+	fsx_close(fd);
+	assert_int_equal(mailbox_refresh(mb, &e->err), 0);
+	assert_int_equal(count(mb), 2);
+	assert_int_equal(mailbox_change(mb, &uid, 1, &c, &e->err), 0);
+	assert_int_equal(nth(mb, 0)->flags, MAILDIR_SEEN);
+	mailbox_release(mb);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(test_copy),		ROW(test_multiappend),
-		ROW(test_keywords),	ROW(test_unchanged_since),
-		ROW(test_names_follow), ROW(test_due_twice),
+		ROW(test_copy),
+		ROW(test_multiappend),
+		ROW(test_keywords),
+		ROW(test_unchanged_since),
+		ROW(test_names_follow),
+		ROW(test_due_twice),
+		ROW(test_locked_by_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

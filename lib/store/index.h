@@ -140,8 +140,9 @@ bool index_set_has(const struct index *ix, uint32_t set, uint32_t id);
 /* --- changing, between index_lock() and index_unlock() ---------------------
  * Each of these adds to one record that index_commit() appends; one commit, one
  * modseq.  What is not committed at unlock did not happen. */
-ERR_WARN_UNUSED int index_lock(
-	struct index *ix, struct err *err); /* takes over what others wrote */
+/* Takes over what others wrote.  TEMP, EBUSY: somebody else holds the lock, and
+ * has done so for some seconds (FSX_LOCK_MS), or since that was found last. */
+ERR_WARN_UNUSED int index_lock(struct index *ix, struct err *err);
 void index_unlock(struct index *ix);
 /* Without the lock: has the log grown? then lock, take over, unlock. */
 ERR_WARN_UNUSED int index_catch_up(struct index *ix, struct err *err);

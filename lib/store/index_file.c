@@ -81,6 +81,22 @@ close_log(struct index *ix)
 	ix->ino = 0;
 }
 
+/* Once waited in vain, nobody waits again before the lock was had: the process
+ * has other folders. */
+static int
+lock_log(struct index *ix, struct err *err)
+{
+	if (fsx_lock(ix->fd, !ix->stuck) == 0) {
+		ix->stuck = false;
+		return 0;
+	}
+	if (errno != EAGAIN)
+		return err_sys(err, errno, ILOG_NAME ": lock");
+	ix->stuck = true;
+	return err_set(err, ERR_TEMP, EBUSY,
+		       ILOG_NAME " is locked by another program");
+}
+
 /* Open if needed and lock; *changed: it is not the file we had. */
 int
 index_lock_file(struct index *ix, bool *changed, struct err *err)
@@ -94,8 +110,8 @@ index_lock_file(struct index *ix, bool *changed, struct err *err)
 					  0600);
 		if (ix->fd < 0)
 			return err_sys(err, errno, ILOG_NAME);
-		if (fsx_lock(ix->fd, true) < 0)
-			return err_sys(err, errno, ILOG_NAME ": lock");
+		if (lock_log(ix, err) < 0)
+			return -1;
 		if (fsx_fstat(ix->fd, &st) < 0) {
 			err_sys(err, errno, ILOG_NAME);
 			break;

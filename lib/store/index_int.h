@@ -36,6 +36,7 @@ struct index {
 	uint64_t restated; /* what a new log would have, when it was made */
 	uint64_t unsynced_since; /* clock_mono_ms(); 0: nothing is due */
 	bool locked;
+	bool stuck;	/* somebody else holds the lock, for long */
 	bool opened;	/* s is what the log said */
 	bool broken;	/* s is not whole: read all again */
 	bool dir_dirty; /* the log's name may not be durable */

@@ -409,8 +409,12 @@ scan_merge(struct mailbox *mb, struct err *err)
 	struct scan s = { .mb = mb };
 	int rc;
 
-	if (mailbox_lock(mb, err) < 0)
+	if (mailbox_lock(mb, err) < 0) {
+		/* Events that stay untaken are asked for again at once. */
+		buf_reset(&mb->events);
+		mb->dirty_new = mb->dirty_cur = true;
 		return mb->deleted ? 0 : -1;
+	}
 	buf_init(&s.names, NAMES_MAX);
 	rc = merge_locked(&s, err);
 	index_unlock(mb->ix);
