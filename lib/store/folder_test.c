@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* Folders: made, listed, renamed, removed; what is known of closed ones. */
+#include "store/index_log.h"
 #include "store/testbed.h"
 
 static void
@@ -147,6 +148,85 @@ test_status(void **state)
 	assert_int_equal(s.messages, 3);
 }
 
+/* A folder's log has zeros from here on, or ends there. */
+static void
+lose(struct env *e, const char *log, uint64_t from, bool cut)
+{
+	int fd = fsx_open(e->root, log, O_RDWR, 0);
+	struct stat st;
+	char *zeros;
+
+	assert_int_equal(fsx_fstat(fd, &st), 0);
+	if (cut) {
+		assert_int_equal(fsx_ftruncate(fd, (off_t)from), 0);
+	} else {
+		zeros = calloc(1, (size_t)st.st_size - from);
+		assert_non_null(zeros);
+		assert_int_equal(fsx_pwrite_all(fd, zeros,
+						(size_t)st.st_size - from,
+						(off_t)from, &e->err),
+				 0);
+		free(zeros);
+	}
+	fsx_close(fd);
+}
+
+/* What a log says at its end is lost while nobody looks, and nothing there
+ * shows it: no UID is given again. */
+static void
+lose_the_last(struct env *e, const char *folder, bool cut, bool status)
+{
+	char log[80], snapshot[80];
+	uint32_t last, validity, next;
+	struct folder_status s;
+	uint64_t id, from;
+	struct mailbox *mb;
+	size_t n;
+
+	snprintf(log, sizeof(log), "Maildir/.%s/" ILOG_NAME, folder);
+	snprintf(snapshot, sizeof(snapshot), "Maildir/.%s/posthouse.index",
+		 folder);
+	assert_int_equal(store_create(e->st, str_of(folder), &e->err), 0);
+	mb = box(e, folder);
+	append(e, mb, "x\r\n", 0);
+	index_trace(mb->ix, &id, &from);
+	append(e, mb, "y\r\n", 0);
+	last = append(e, mb, "z\r\n", 0);
+	n = count(mb);
+	validity = validity_of(mb);
+	mailbox_release(mb);
+	store_finish(e->st);
+	store_close(e->st);
+	e->st = NULL;
+	assert_false(there(e, snapshot));
+	lose(e, log, from, cut);
+	reopen(e);
+	if (status) {
+		assert_int_equal(
+			store_status(e->st, str_of(folder), &s, &e->err), 0);
+		assert_int_equal(s.messages, n);
+		assert_true(s.uidnext > last);
+	}
+	mb = box(e, folder);
+	assert_int_equal(validity_of(mb), validity);
+	assert_int_equal(count(mb), n);
+	assert_int_equal(nth(mb, n - 2)->uid, last + 1);
+	next = append(e, mb, "q\r\n", 0);
+	assert_int_equal(next, last + 3);
+	mailbox_release(mb);
+}
+
+static void
+test_uids_of_a_log_that_lost_its_end(void **state)
+{
+	struct env *e = *state;
+
+	lose_the_last(e, "F0", false, false);
+	lose_the_last(e, "F1", false, true);
+	lose_the_last(e, "F2", true, false);
+	lose_the_last(e, "F3", true, true);
+}
+
 int
 main(void)
 {
@@ -155,6 +235,7 @@ main(void)
 		ROW(test_delete_foreign),
 		ROW(test_rename_inbox),
 		ROW(test_status),
+		ROW(test_uids_of_a_log_that_lost_its_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

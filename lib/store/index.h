@@ -166,6 +166,9 @@ void index_state(struct index *ix, size_t slot, uint64_t flags,
 void index_named(struct index *ix, size_t slot, uint64_t disk);
 void index_gone(struct index *ix, size_t slot);
 void index_set_recent(struct index *ix, uint32_t recent_from);
+/* Commits, durably, that the next UID is at least this one. */
+ERR_WARN_UNUSED int index_skip_uids(struct index *ix, uint32_t uidnext,
+				    struct err *err);
 void index_set_stamp(struct index *ix, const struct index_stamp *s);
 /* sync: durable on return; else it is made so by index_flush(). */
 ERR_WARN_UNUSED int index_commit(struct index *ix, bool sync, struct err *err);

@@ -87,6 +87,15 @@ read_records(struct index *ix, uint64_t at, uint64_t size,
 	return 0;
 }
 
+int
+index_skip_uids(struct index *ix, uint32_t uidnext, struct err *err)
+{
+	if (uidnext > ix->p.uidnext)
+		ix->p.uidnext = uidnext;
+	index_set_recent(ix, ix->s.t.recent_from);
+	return index_commit(ix, true, err);
+}
+
 /* Cut off what is no whole record at the end, and say durably how many UIDs
  * it could have held. */
 static int
@@ -99,9 +108,7 @@ drop_tail(struct index *ix, uint64_t uidnext, struct err *err)
 	if (fsx_ftruncate(ix->fd, (off_t)ix->end) < 0)
 		return err_sys(err, errno, "%s: truncate", ILOG_NAME);
 	ix->size = ix->end;
-	ix->p.uidnext = (uint32_t)uidnext;
-	index_set_recent(ix, ix->s.t.recent_from);
-	return index_commit(ix, true, err);
+	return index_skip_uids(ix, (uint32_t)uidnext, err);
 }
 
 static void mend(void *arg);

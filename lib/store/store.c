@@ -343,6 +343,32 @@ open_dirs(struct mailbox *mb, struct err *err)
 	return mb->ix ? 0 : -1;
 }
 
+/*
+ * A log that somebody has cut off, or zeroed, at its end looks as it did before
+ * the last messages came (zeros are made in advance).  Their UIDs must not be
+ * given again: the summary may know of them.
+ */
+static int
+check_uids(struct mailbox *mb, struct err *err)
+{
+	struct index_totals t;
+	uint32_t uidnext;
+	int rc;
+
+	index_totals(mb->ix, &t);
+	uidnext = summary_uidnext(mb->st, mb->name, t.uidvalidity);
+	if (uidnext <= t.uidnext)
+		return 0;
+	log_warn("%s: UIDs %u to %u are not in its log any more, and not given "
+		 "again",
+		 mb->name, t.uidnext, uidnext - 1);
+	if (index_lock(mb->ix, err) < 0)
+		return -1;
+	rc = index_skip_uids(mb->ix, uidnext, err);
+	index_unlock(mb->ix);
+	return rc;
+}
+
 /* A folder that nobody uses any more; what is due of it is done. */
 static void
 close_idle(struct mailbox *mb)
@@ -401,7 +427,7 @@ open_new(struct store *st, const char *name, struct err *err)
 		err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 		return NULL;
 	}
-	if (open_dirs(mb, err) < 0) {
+	if (open_dirs(mb, err) < 0 || check_uids(mb, err) < 0) {
 		mailbox_free(mb);
 		return NULL;
 	}

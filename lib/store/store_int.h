@@ -180,6 +180,10 @@ void work_finish(struct mailbox *mb, bool wait);
 /* What is known of this folder now, if its directories prove it. */
 void summary_note(struct mailbox *mb);
 void summary_forget(struct store *st, const char *name);
+/* The UIDNEXT that the folder once had, under this UIDVALIDITY; 0: not known.
+ */
+uint32_t summary_uidnext(struct store *st, const char *name,
+			 uint32_t uidvalidity);
 /* If something has changed. */
 void summary_write(struct store *st);
 void summary_free(struct store *st);

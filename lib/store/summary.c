@@ -2,8 +2,9 @@
 /*
  * posthouse.folders in the top Maildir: what STATUS says of each folder, so
  * that hundreds are answered without opening one.  A row counts only while the
- * folder's new/, cur/ and log are as they were then.  The file may vanish, be
- * old or torn at any time:
+ * folder's new/, cur/ and log are as they were then; but the UIDs it knows of
+ * were given, whatever became of the log.  The file may vanish, be old or torn
+ * at any time:
  *
  *   posthouse folders 1 LF
  *   14 decimal numbers, the folder's name LF      a folder
@@ -267,17 +268,30 @@ counts(struct store *st, const struct row *r)
 	return yes;
 }
 
+static struct row *
+row_of(struct store *st, const char *name)
+{
+	struct summary *s = load(st);
+
+	return s ? map_get(&s->rows, str_of(name)) : NULL;
+}
+
 /* The row of a folder, if it still counts. */
 static struct row *
 find(struct store *st, const char *name)
 {
-	struct summary *s = load(st);
-	struct row *r = s ? map_get(&s->rows, str_of(name)) : NULL;
+	struct row *r = row_of(st, name);
 
-	if (!r || counts(st, r))
-		return r;
-	drop_row(s, str_of(name));
-	return NULL;
+	return r && counts(st, r) ? r : NULL;
+}
+
+uint32_t
+summary_uidnext(struct store *st, const char *name, uint32_t uidvalidity)
+{
+	const struct row *r = row_of(st, name);
+
+	return r && r->status.uidvalidity == uidvalidity ? r->status.uidnext
+							 : 0;
 }
 
 static void
@@ -352,8 +366,11 @@ store_status(struct store *st, struct str name, struct folder_status *out,
 		return 0;
 	}
 	mb = mailbox_open(st, name, err);
-	if (!mb)
+	if (!mb) {
+		if (err->code == ENOENT)
+			summary_forget(st, clean);
 		return -1;
+	}
 	status_of(mb, out);
 	work_flush(mb);
 	summary_note(mb);

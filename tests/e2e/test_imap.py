@@ -2,6 +2,7 @@
 """IMAP with clients nobody here wrote, and several of them at once."""
 
 import contextlib
+import fcntl
 import imaplib
 import os
 import re
@@ -228,6 +229,25 @@ def test_foreign_writer(empty):
 
 
 # -- what lasts
+
+def test_a_lock_that_is_not_given_back(empty):
+    """Another program of the user's keeps INBOX's log locked: that is said
+    after some seconds, and the process has other folders."""
+    with session(empty) as c, session(empty) as other:
+        ok(c.append("INBOX", None, None, MESSAGE))
+        ok(other.create("Other"))
+        ok(other.select("Other"))
+        log = empty.mailbox("alice").path / "posthouse.log"
+        with open(log, "r+b") as f:
+            fcntl.lockf(f, fcntl.LOCK_EX)
+            for _ in range(3):
+                kind, said = c.store("1", "+FLAGS", r"(\Flagged)")
+                assert kind == "NO"
+                assert b"[INUSE] posthouse.log is locked" in said[0]
+                ok(other.append("Other", None, None, MESSAGE))
+                ok(other.store("1", "+FLAGS", r"(\Seen)"))
+        ok(c.store("1", "+FLAGS", r"(\Flagged)"))
+
 
 def test_uids_last(make_instance):
     i = make_instance()
