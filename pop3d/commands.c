@@ -85,8 +85,11 @@ send_message(struct session *s, struct err *err)
 	}
 	(void)!stuff_end(&s->stuff, out);
 	reader_close(&s->reader);
-	if (s->sending)
+	if (s->sending) {
 		s->sending->sent = true;
+		mailbox_note_end(s->drop.mb, s->sending->uid,
+				 stuff_lacks(&s->stuff));
+	}
 	session_enter(s, POP3_READY);
 	return 0;
 }
@@ -139,8 +142,10 @@ session_read_ahead(struct session *s)
 	stuff_init(&stuff, false, 0);
 	if (n >= 0 && n < CHUNK &&
 	    stuff_add(&stuff, str_mem(chunk, (size_t)n), &s->ahead_text) == 0 &&
-	    stuff_end(&stuff, &s->ahead_text) == 0)
+	    stuff_end(&stuff, &s->ahead_text) == 0) {
 		s->ahead = d;
+		mailbox_note_end(s->drop.mb, d->uid, stuff_lacks(&stuff));
+	}
 }
 
 /* --- commands ------------------------------------------------------------- */

@@ -61,10 +61,14 @@ stuff_add(struct stuff *s, struct str chunk, struct buf *out)
 	return 0;
 }
 
+unsigned
+stuff_lacks(const struct stuff *s)
+{
+	return !s->mid_line ? 0 : s->cr ? 1 : 2;
+}
+
 int
 stuff_end(struct stuff *s, struct buf *out)
 {
-	return buf_add_c(out, !s->mid_line ? ".\r\n"
-			      : s->cr	   ? "\n.\r\n"
-					   : "\r\n.\r\n");
+	return buf_add_c(out, &"\r\n.\r\n"[2 - stuff_lacks(s)]);
 }

@@ -23,6 +23,8 @@ struct stuff {
 void stuff_init(struct stuff *s, bool limited, uint64_t lines);
 /* -1: out is full. */
 int stuff_add(struct stuff *s, struct str chunk, struct buf *out);
+/* How many bytes of CR LF the last line lacks: 0 to 2. */
+unsigned stuff_lacks(const struct stuff *s);
 /* The end: "." on a line of its own. */
 int stuff_end(struct stuff *s, struct buf *out);
 

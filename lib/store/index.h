@@ -53,12 +53,10 @@ struct message {
 	uint64_t name;	   /* private: where the base name is */
 	uint32_t hash;	   /* private: of the base name */
 	uint8_t basen;	   /* private */
-	uint8_t lacks;	   /* MESSAGE_LACKS_*; 0: unknown */
+	uint8_t lacks;	   /* of CR LF at its end, in bytes, as far as known */
 	bool gone;	   /* expunged, by whomever */
 	uint64_t blob[2];  /* private: offsets + 1 in the blob files, 0: none */
 };
-/* What its last line lacks of CR LF. */
-enum { MESSAGE_LACKS_NONE = 1, MESSAGE_LACKS_LF, MESSAGE_LACKS_CRLF };
 #define MESSAGE_UNKNOWN UINT64_MAX
 #define MESSAGE_NO_TIME INT64_MIN
 #define MESSAGE_IN_NEW (1ull << 63)

@@ -377,7 +377,7 @@ snapshot_get_block(struct str in, const struct snapshot_block *b,
 	for (i = 0; i < b->n; i++, m++) {
 		get_message(in.p + (size_t)i * SNAPSHOT_MESSAGE, m);
 		if (m->uid <= last || m->keywords >= nsets ||
-		    m->modseq > INT64_MAX || m->lacks > MESSAGE_LACKS_CRLF ||
+		    m->modseq > INT64_MAX || m->lacks > 2 ||
 		    m->name + m->basen > b->names_n)
 			return false;
 		last = m->uid;

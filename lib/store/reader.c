@@ -229,15 +229,14 @@ mailbox_note_wsize(struct mailbox *mb, uint32_t uid, uint64_t size)
 		index_note_size(mb->ix, index_lower(mb->ix, uid), size);
 }
 
-static void
-note_end(struct mailbox *mb, uint32_t uid, char last)
+void
+mailbox_note_end(struct mailbox *mb, uint32_t uid, unsigned lacks)
 {
-	uint8_t lacks = last == '\n'   ? MESSAGE_LACKS_NONE
-			: last == '\r' ? MESSAGE_LACKS_LF
-				       : MESSAGE_LACKS_CRLF;
+	const struct message *m = mailbox_find(mb, uid);
 
-	if (!mb->deleted && mailbox_find(mb, uid))
-		index_note_lacks(mb->ix, index_lower(mb->ix, uid), lacks);
+	if (!mb->deleted && m && m->lacks != lacks)
+		index_note_lacks(mb->ix, index_lower(mb->ix, uid),
+				 (uint8_t)lacks);
 }
 
 int
@@ -264,28 +263,8 @@ mailbox_wsize(struct mailbox *mb, uint32_t uid, uint64_t *size, struct err *err)
 		return -1;
 	*size = total + lf;
 	mailbox_note_wsize(mb, uid, *size);
-	note_end(mb, uid, last);
+	mailbox_note_end(mb, uid, last == '\n' ? 0 : last == '\r' ? 1 : 2);
 	return 0;
-}
-
-/* The last byte of the file; of an empty one, a line's end. */
-static int
-last_byte(struct mailbox *mb, uint32_t uid, char *last, struct err *err)
-{
-	int fd = find_file(mb, uid, err), rc;
-	struct stat st;
-
-	if (fd < 0)
-		return -1;
-	*last = '\n';
-	rc = fsx_fstat(fd, &st);
-	if (rc == 0 && st.st_size > 0 &&
-	    fsx_pread(fd, last, 1, (off_t)st.st_size - 1) < 0)
-		rc = -1;
-	if (rc < 0)
-		err_sys(err, errno, "read");
-	fsx_close(fd);
-	return rc;
 }
 
 int
@@ -293,19 +272,11 @@ mailbox_lf_size(struct mailbox *mb, uint32_t uid, uint64_t *size,
 		struct err *err)
 {
 	const struct message *m;
-	char last;
 
 	if (mailbox_wsize(mb, uid, size, err) < 0)
 		return -1;
 	m = mailbox_find(mb, uid);
-	if (m && !m->lacks) {
-		if (last_byte(mb, uid, &last, err) < 0)
-			return -1;
-		note_end(mb, uid, last);
-		m = mailbox_find(mb, uid);
-	}
-	if (m && m->lacks)
-		*size += m->lacks - MESSAGE_LACKS_NONE;
+	*size += m ? m->lacks : 0;
 	return 0;
 }
 

@@ -189,12 +189,15 @@ ERR_WARN_UNUSED ssize_t reader_get_raw(struct message_reader *r, char *p,
  * unreadable. */
 ERR_WARN_UNUSED int mailbox_wsize(struct mailbox *mb, uint32_t uid,
 				  uint64_t *size, struct err *err);
-/* For who has counted anyway. */
 /* The same with the CR LF (or LF) that its last line lacks: POP3 sends lines
- * (RFC 1939 3), so this is the size there (11). */
+ * (RFC 1939 3), so this is the size there (11).  What is lacking of a message
+ * with its size in the name is known when it has been read once: to open all
+ * files of a mailbox for it would cost more than all else at a login. */
 ERR_WARN_UNUSED int mailbox_lf_size(struct mailbox *mb, uint32_t uid,
 				    uint64_t *size, struct err *err);
+/* For who has counted anyway. */
 void mailbox_note_wsize(struct mailbox *mb, uint32_t uid, uint64_t size);
+void mailbox_note_end(struct mailbox *mb, uint32_t uid, unsigned lacks);
 /* Internal date, seconds since 1970. */
 ERR_WARN_UNUSED int mailbox_mtime(struct mailbox *mb, uint32_t uid, int64_t *t,
 				  struct err *err);
