@@ -226,6 +226,43 @@ read_tail(struct mbox_batch *b, struct err *err)
 			: 0;
 }
 
+static void
+cut_back(struct mbox_batch *b, off_t to)
+{
+	if (fsx_ftruncate(b->file->fd, to) == 0)
+		return;
+	/* Where the file ends now is not where we would cut next time. */
+	b->broken = true;
+	log_error("mailbox %s: cannot be cut back to %lld bytes: %m",
+		  b->file->name, (long long)to);
+}
+
+/* What is no mbox stays as it is: nobody could read it, or what we add. */
+static int
+check_head(struct mbox_batch *b, struct err *err)
+{
+	char p[256];
+	size_t n = b->size < (off_t)sizeof(p) ? (size_t)b->size : sizeof(p);
+	struct str head;
+
+	if (fsx_pread_all(b->file->fd, p, n, 0, err) < 0)
+		return -1;
+	head = str_trim(str_mem(p, n));
+	if (head.n == 0 || str_starts(head, str_mem(from_, FROM_LEN)))
+		return 0;
+	if (b->size > (off_t)n || !str_starts(str_mem(from_, FROM_LEN), head))
+		return err_set(err, ERR_TEMP, EINVAL,
+			       "mailbox %s: is no mbox: it does not begin "
+			       "with a From_ line",
+			       b->file->name);
+	/* Who wrote the first bytes died: nobody was told of them. */
+	cut_back(b, 0);
+	if (b->broken)
+		return err_set(err, ERR_TEMP, EIO, "mailbox %s", b->file->name);
+	b->start = b->size = 0;
+	return 0;
+}
+
 int
 mbox_begin(struct mbox_batch *b, struct mbox_file *file, uint64_t limit,
 	   struct err *err)
@@ -237,15 +274,7 @@ mbox_begin(struct mbox_batch *b, struct mbox_file *file, uint64_t limit,
 		return err_sys(err, errno, "mailbox %s", file->name);
 	b->start = b->size = st.st_size;
 	b->atime = st.st_atim;
-	return read_tail(b, err);
-}
-
-static void
-cut_back(struct mbox_batch *b, off_t to)
-{
-	if (fsx_ftruncate(b->file->fd, to) < 0)
-		log_error("mailbox %s: cannot be cut back to %lld bytes: %m",
-			  b->file->name, (long long)to);
+	return check_head(b, err) < 0 ? -1 : read_tail(b, err);
 }
 
 int
@@ -255,6 +284,10 @@ mbox_append(struct mbox_batch *b, const struct msg_deliver *m,
 	struct out o = { .b = b, .size = b->size };
 	int rc;
 
+	if (b->broken)
+		return err_set(err, ERR_TEMP, EIO,
+			       "mailbox %s: an error before this message",
+			       b->file->name);
 	buf_init(&o.buf, 2 * CHUNK);
 	rc = put_message(&o, m, rcpt, date, err);
 	buf_fini(&o.buf);

@@ -20,9 +20,10 @@ struct mbox_batch {
 	struct timespec atime;
 	char tail[2]; /* its last two bytes */
 	size_t ntail;
+	bool broken; /* it could not be cut back: nothing more */
 };
 
-/* The file is locked. */
+/* The file is locked.  err->code EINVAL: it does not begin as an mbox does. */
 ERR_WARN_UNUSED int mbox_begin(struct mbox_batch *b, struct mbox_file *file,
 			       uint64_t limit, struct err *err);
 /* One message, for one recipient; err->code EFBIG: there is no room below the

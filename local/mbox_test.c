@@ -3,6 +3,9 @@
 #include "testing.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <utime.h>
 
@@ -80,10 +83,13 @@ what_stands_there(void **state)
 		{ "", "S: x\n\n", "", HEAD "S: x\n\n\n" },
 		{ "From a  b\n\nold\n\n", "S: x\n\n", "one\n",
 		  "From a  b\n\nold\n\n" HEAD "S: x\n\none\n\n" },
-		{ "torn", "S: x\n\n", "one\n",
-		  "torn\n\n" HEAD "S: x\n\none\n\n" },
-		{ "torn\n", "S: x\n\n", "one\n",
-		  "torn\n\n" HEAD "S: x\n\none\n\n" },
+		{ "From torn", "S: x\n\n", "one\n",
+		  "From torn\n\n" HEAD "S: x\n\none\n\n" },
+		{ "From torn\n", "S: x\n\n", "one\n",
+		  "From torn\n\n" HEAD "S: x\n\none\n\n" },
+		/* Torn before anybody could see what it is. */
+		{ "Fro", "S: x\n\n", "one\n", HEAD "S: x\n\none\n\n" },
+		{ "\n\n", "S: x\n\n", "one\n", "\n\n" HEAD "S: x\n\none\n\n" },
 		{ NULL, "S: x\n\n", "From me\n>From me\n From\nFrom\nFromage\n",
 		  HEAD "S: x\n\n>From me\n>From me\n From\nFrom\nFromage\n\n" },
 		{ NULL, "S: x\n\n", "no end\nFrom ",
@@ -175,6 +181,76 @@ size_limit(void **state)
 	assert_string_equal(text, "From a  b\n\nold\n\n");
 	assert_int_equal(append(&b, &m, n, &err), 0);
 	box_close(&b);
+}
+
+/* Mail that is added to what is no mbox could not be read by anybody. */
+static void
+no_mbox(void **state)
+{
+	static const char *const rows[] = {
+		"Subject: x\n\n", ">From a  Tue Nov 14 22:13:20 2023\n\n",
+		"\n*mbx*\r\n",	  "Fro\n\nFrom a  Tue Nov 14 22:13:20 2023\n\n",
+		"\x1f\x8b",
+	};
+	struct mbox_batch batch;
+	char text[200];
+	struct err err;
+	struct box b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		box_open(&b, rows[i]);
+		assert_int_equal(mbox_file_lock(&b.file, &err), MBOX_LOCKED);
+		assert_int_equal(mbox_begin(&batch, &b.file, 0, &err), -1);
+		assert_int_equal(err.class, ERR_TEMP);
+		assert_non_null(strstr(err.text, "is no mbox"));
+		scratch_read(&b.scratch, ".", "alice", text, sizeof(text));
+		assert_string_equal(text, rows[i]);
+		mbox_file_unlock(&b.file);
+		box_close(&b);
+	}
+}
+
+/* After an error that left bytes behind nothing is added: whoever cuts those
+ * off would cut off what came later. */
+static void
+what_cannot_be_cut_back(void **state)
+{
+	struct msg_deliver m = { .sender = STR("s@x"),
+				 .header = STR("S: x\n\n"),
+				 .body = STR("text\n"),
+				 .body_fd = -1 };
+	struct rlimit whole, little = { 0 };
+	struct mbox_file f = { .name = "alice" };
+	struct mbox_batch batch;
+	struct stat st;
+	struct err err;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	f.fd = memfd_create("alice", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	assert_true(f.fd >= 0);
+	assert_int_equal(fcntl(f.fd, F_SETFL, O_APPEND), 0);
+	assert_int_equal(fcntl(f.fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	assert_int_equal(mbox_begin(&batch, &f, 0, &err), 0);
+	assert_int_equal(mbox_append(&batch, &m, &rcpt, 1700000000, &err), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &whole), 0);
+	little = whole;
+	little.rlim_cur = (rlim_t)batch.size + 10;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+	assert_int_equal(mbox_append(&batch, &m, &rcpt, 1700000000, &err), -1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &whole), 0);
+	assert_int_equal(fstat(f.fd, &st), 0);
+	assert_true(st.st_size > batch.size); /* torn */
+	assert_int_equal(mbox_append(&batch, &m, &rcpt, 1700000000, &err), -1);
+	assert_int_equal(err.class, ERR_TEMP);
+	assert_int_equal(mbox_commit(&batch, &err), 0);
+	/* The next batch knows. */
+	assert_int_equal(mbox_begin(&batch, &f, 0, &err), 0);
+	assert_int_equal(batch.size, st.st_size);
+	assert_int_equal(mbox_append(&batch, &m, &rcpt, 1700000000, &err), 0);
+	close(f.fd);
 }
 
 static void
@@ -361,6 +437,8 @@ main(void)
 		cmocka_unit_test(what_stands_there),
 		cmocka_unit_test(large_body),
 		cmocka_unit_test(size_limit),
+		cmocka_unit_test(no_mbox),
+		cmocka_unit_test(what_cannot_be_cut_back),
 		cmocka_unit_test(new_mail_looks_new),
 		cmocka_unit_test(odd_files),
 		cmocka_unit_test(locks_of_others),

@@ -190,6 +190,19 @@ read_message(struct reader *r, struct str from, int64_t t, struct err *err)
 	return rc;
 }
 
+/* A From_ line without its date: who began the file with it was killed, or the
+ * machine.  What follows is mail. */
+static bool
+is_torn(struct reader *r, struct str line, int64_t *t)
+{
+	struct stat st;
+
+	if (!str_starts(line, STR("From ")) || fsx_fstat(r->fd, &st) < 0)
+		return false;
+	*t = (int64_t)st.st_mtime;
+	return true;
+}
+
 int
 mbox_read(int fd, uint64_t *at, const struct mbox_sink *sink, void *arg,
 	  struct err *err)
@@ -211,12 +224,14 @@ mbox_read(int fd, uint64_t *at, const struct mbox_sink *sink, void *arg,
 			consume(r, line.n);
 			continue;
 		}
-		if (!mbox_from_line(str_trim(line), &t)) {
+		if (!mbox_from_line(str_trim(line), &t) &&
+		    !is_torn(r, line, &t)) {
 			rc = err_set(err, ERR_PERM, EINVAL,
 				     "no mbox: no From_ line at byte %llu",
 				     (unsigned long long)r->at);
 			break;
 		}
+		*at = r->at;
 		rc = read_message(r, line, t, err);
 		if (rc < 0)
 			break;

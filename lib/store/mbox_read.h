@@ -8,8 +8,9 @@
 /*
  * The messages of an mbox file, one after the other.  A message begins with a
  * From_ line (lib/mail/mbox.h) behind an empty line, or where Content-Length
- * leads to; ">From " stays as it is.  Lines end with LF; the headers that other
- * programs write for themselves are left out.
+ * leads to; the first may have a From_ line without a date, which was torn
+ * (then the file's is taken); ">From " stays as it is.  Lines end with LF; the
+ * headers that other programs write for themselves are left out.
  */
 struct mbox_sink {
 	/* The From_ line without its end, and its date. */
@@ -21,8 +22,9 @@ struct mbox_sink {
 		   struct err *err);
 };
 
-/* From *at up to the end, where *at is then.  ERR_PERM, EINVAL: this is no
- * mbox. */
+/* From *at up to the end, where *at is then; at each begin() it is where the
+ * message begins, from where one may read again another time.  ERR_PERM,
+ * EINVAL: this is no mbox. */
 ERR_WARN_UNUSED int mbox_read(int fd, uint64_t *at,
 			      const struct mbox_sink *sink, void *arg,
 			      struct err *err);

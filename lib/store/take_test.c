@@ -118,6 +118,9 @@ what_comes_of_it(void **state)
 		  "X-IMAP: 1 2\nS: y\n\ntwo\n\n" FROM "S: x\n\none\n\n",
 		  "new", "S: x\n\none\n", NULL },
 		{ FROM "S: torn", "new", "S: torn", NULL },
+		{ "From a@x  T\n\n" FROM "S: y\n\ntwo\n", "new",
+		  "S: y\n\ntwo\n", NULL },
+		{ "From a@x  T\n\n" FROM "S: y\n\ntwo\n", "new", "\n", NULL },
 		{ FROM, "new", "", NULL },
 	};
 	char name[256];
