@@ -175,7 +175,7 @@ static void
 sow(struct app *a)
 {
 	struct spawner *s = &a->spawner;
-	int keep[SVC_COUNT + TREES_MAX + 2];
+	int keep[SVC_COUNT + TREES_MAX + 1];
 	size_t n = 0, i;
 
 	for (i = 0; i < SVC_COUNT; i++)

@@ -208,6 +208,74 @@ note_end(struct proc *p, int status)
 			 LOGQ(str_of(p->spec.id.user)), pause);
 }
 
+/* --- the seed ------------------------------------------------------------- */
+
+static void
+drop_seed(struct procs *ps)
+{
+	if (ps->seed >= 0)
+		close(ps->seed);
+	ps->seed = -1;
+	ps->seed_pid = 0;
+}
+
+/* It died, or is as good as dead.  The key is no process's. */
+static void
+seed_died(struct procs *ps)
+{
+	uint64_t now = clock_mono_ms();
+	unsigned pause = brake_note(&ps->brake, STR("seed"), true,
+				    now - ps->seed_born_ms, now);
+
+	drop_seed(ps);
+	if (pause)
+		log_warn("the seed of users' processes dies again and again, "
+			 "next one in %u s at the earliest",
+			 pause);
+}
+
+static void
+sow(struct procs *ps)
+{
+	uint64_t now = clock_mono_ms();
+	int keep[PROC_KEEP_MAX + 1];
+
+	if (ps->seed >= 0 || ps->nkeep == 0 ||
+	    brake_wait(&ps->brake, STR("seed"), now))
+		return;
+	memcpy(keep, ps->keep, sizeof(ps->keep));
+	ps->seed_born_ms = now;
+	ps->seed = seed_start(keep, ps->nkeep, &ps->seed_pid);
+	if (ps->seed >= 0)
+		return;
+	log_warn("no seed of users' processes: %m");
+	seed_died(ps);
+}
+
+void
+procs_seed(struct procs *ps, const int *keep, size_t n)
+{
+	BUG_ON(n > PROC_KEEP_MAX);
+	memcpy(ps->keep, keep, n * sizeof(*keep));
+	ps->nkeep = n;
+	drop_seed(ps);
+	sow(ps);
+}
+
+static void
+on_seed_end(struct procs *ps, int status)
+{
+	if (WIFSIGNALED(status))
+		log_warn("the seed of users' processes was killed by signal "
+			 "%d (%s)",
+			 WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		log_warn("the seed of users' processes exited with status %d",
+			 WEXITSTATUS(status));
+	seed_died(ps);
+	sow(ps);
+}
+
 static void
 on_child(evutil_socket_t sig, short what, void *arg)
 {
@@ -219,6 +287,8 @@ on_child(evutil_socket_t sig, short what, void *arg)
 	(void)sig;
 	(void)what;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid == ps->seed_pid)
+			on_seed_end(ps, status);
 		for (it = ps->list.next; it != &ps->list; it = next) {
 			struct proc *p = LIST_OF(it, struct proc, link);
 
@@ -265,14 +335,6 @@ proc_new(struct procs *ps, const struct child_spec *spec, struct str key)
 	return p;
 }
 
-static void
-drop_seed(struct procs *ps)
-{
-	if (ps->seed >= 0)
-		close(ps->seed);
-	ps->seed = -1;
-}
-
 static pid_t
 fork_child(struct proc *p, int spawner, int birth)
 {
@@ -281,6 +343,7 @@ fork_child(struct proc *p, int spawner, int birth)
 	pid_t pid;
 	int saved;
 
+	sow(ps);
 	if (ps->seed >= 0) {
 		pid = seed_fork(ps->seed, ps->child, &p->spec, env, spawner,
 				birth);
@@ -288,7 +351,7 @@ fork_child(struct proc *p, int spawner, int birth)
 			return pid;
 		saved = errno;
 		log_warn("the seed of users' processes does not fork: %m");
-		drop_seed(ps);
+		seed_died(ps);
 		errno = saved;
 		if (saved != EPIPE) /* it may have heard of it */
 			return -1;
@@ -452,15 +515,6 @@ procs_init(struct procs *ps, struct loop *l, struct err *err)
 	if (!ps->on_child || event_add(ps->on_child, NULL) < 0)
 		return err_set(err, ERR_TEMP, ENOMEM, "no signal handler");
 	return 0;
-}
-
-void
-procs_seed(struct procs *ps, int *keep, size_t n)
-{
-	drop_seed(ps);
-	ps->seed = seed_start(keep, n);
-	if (ps->seed < 0)
-		log_warn("no seed of users' processes: %m");
 }
 
 void

@@ -12,6 +12,8 @@
  * process is starting until it has said that it is jailed; who wants it waits
  * for that.
  */
+enum { PROC_KEEP_MAX = 64 };
+
 enum proc_state { PROC_STARTING, PROC_RUNNING, PROC_GONE };
 
 struct proc {
@@ -55,6 +57,10 @@ struct procs {
 	/* Replaced in tests: runs the process in the child's place. */
 	seed_child_fn *child;
 	int seed; /* -1: spawner forks itself */
+	pid_t seed_pid;
+	uint64_t seed_born_ms;
+	int keep[PROC_KEEP_MAX]; /* what children need of our descriptors */
+	size_t nkeep;		 /* 0: there is to be no seed */
 };
 
 ERR_WARN_UNUSED int procs_init(struct procs *ps, struct loop *l,
@@ -67,8 +73,9 @@ void procs_fini(struct procs *ps);
 void procs_get(struct procs *ps, const struct child_spec *spec,
 	       struct proc_waiter *w);
 /* Fork from a copy of this process from now on, a new one if there is one: it
- * is to know new parameters.  keep: descriptors that children need. */
-void procs_seed(struct procs *ps, int *keep, size_t n);
+ * is to know new parameters.  One that dies is followed by another, as the
+ * brake allows.  keep: descriptors that children need. */
+void procs_seed(struct procs *ps, const int *keep, size_t n);
 /* The process turned out to be dead or stuck: no new work for it. */
 void proc_retire(struct proc *p);
 

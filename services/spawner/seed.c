@@ -71,7 +71,7 @@ static void __attribute__((noreturn)) serve(int fd)
 }
 
 int
-seed_start(int *keep, size_t n)
+seed_start(int *keep, size_t n, pid_t *child)
 {
 	struct timeval limit = { FORK_S, 0 };
 	int pair[2], saved;
@@ -96,6 +96,7 @@ seed_start(int *keep, size_t n)
 		errno = saved;
 		return -1;
 	}
+	*child = pid;
 	(void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit,
 			 sizeof(limit));
 	return pair[0];

@@ -18,8 +18,9 @@ typedef void seed_child_fn(const struct child_spec *spec,
 			   const struct child_env *env, int spawner, int birth);
 
 /* The descriptor by which it is asked, -1 with errno.  keep: the n that
- * children will need, with room for one more; their order changes. */
-int seed_start(int *keep, size_t n);
+ * children will need, with room for one more; their order changes.  *pid: the
+ * seed's, a child of ours to be reaped. */
+int seed_start(int *keep, size_t n, pid_t *pid);
 
 /* The new process; -1 with errno: then the seed is to be closed, as it may have
  * forked.  spec and env (which stands where it stood at seed_start()) and the

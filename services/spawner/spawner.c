@@ -409,6 +409,7 @@ spawner_fini(struct spawner *s)
 {
 	take_fini(s);
 	procs_fini(&s->procs);
+	complaints_fini(&s->complaints);
 	if (s->authd)
 		asker_free(s->authd);
 	if (s->passwd.n)

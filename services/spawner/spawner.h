@@ -2,6 +2,7 @@
 #ifndef SPAWNER_SPAWNER_H
 #define SPAWNER_SPAWNER_H
 
+#include "complain.h"
 #include "frame/daemon.h"
 #include "proc.h"
 
@@ -28,6 +29,7 @@ struct spawner {
 	struct str passwd;  /* mapped */
 	struct list jobs;
 	struct list takes; /* take.c */
+	struct complaints complaints;
 	struct event *look, *spool_watch;
 	uint64_t blind_ms;		 /* when it was last said; 0: never */
 	void (*idle)(struct spawner *s); /* when draining: no job is left */

@@ -99,25 +99,28 @@ set(char *to, size_t size, const char *text)
 }
 
 static void
-play(struct rig *r, struct played *p, const char *user, const char *home)
+play(struct rig *r, struct played *p, uint8_t service, const char *user,
+     const char *home)
 {
 	static const struct chan_ops ops = { on_asked, on_closed };
+	const struct chan_row *row =
+		service == SVC_MBOX    ? &channels[CH_SPAWNER_MBOX]
+		: service == SVC_TAKER ? &channels[CH_SPAWNER_TAKER]
+				       : &channels[CH_SPAWNER_IMAPD];
 	int pair[2];
 
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	p->proc = (struct proc){ .state = PROC_RUNNING,
-				 .spec.service = SVC_IMAPD,
+				 .spec.service = service,
 				 .pid = 4711,
 				 .all = &r->procs };
 	set(p->proc.spec.id.user, sizeof(p->proc.spec.id.user), user);
 	set(p->proc.spec.id.home, sizeof(p->proc.spec.id.home), home);
 	set(p->proc.spec.id.mail, sizeof(p->proc.spec.id.mail), "Maildir");
 	p->rows = 1;
-	p->proc.asker = asker_new_fd(&r->loop, pair[0],
-				     &channels[CH_SPAWNER_IMAPD], NULL, NULL);
-	p->chan = chan_new(&r->loop, pair[1], &channels[CH_SPAWNER_IMAPD],
-			   CHAN_SERVICE, &ops, p);
+	p->proc.asker = asker_new_fd(&r->loop, pair[0], row, NULL, NULL);
+	p->chan = chan_new(&r->loop, pair[1], row, CHAN_SERVICE, &ops, p);
 	assert_non_null(p->proc.asker);
 	assert_non_null(p->chan);
 	list_append(&r->procs.list, &p->proc.link);
@@ -137,10 +140,10 @@ rig_open(struct rig *r)
 	assert_int_equal(loop_init(&r->loop, &err), 0);
 	r->procs.loop = &r->loop;
 	list_init(&r->procs.list);
-	play(r, &r->p[0], "alice", "/mail/x/alice");
-	play(r, &r->p[1], "bob", "/mail/x/bob");
-	play(r, &r->p[2], "bob-too", "/mail/x/bob");
-	play(r, &r->p[3], "bob-three", "/mail/x/bob");
+	play(r, &r->p[0], SVC_IMAPD, "alice", "/mail/x/alice");
+	play(r, &r->p[1], SVC_IMAPD, "bob", "/mail/x/bob");
+	play(r, &r->p[2], SVC_IMAPD, "bob-too", "/mail/x/bob");
+	play(r, &r->p[3], SVC_IMAPD, "bob-three", "/mail/x/bob");
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	r->asked = chan_new(&r->loop, pair[0], &channels[CH_CTL_SPAWNER],
@@ -201,6 +204,37 @@ all_are_asked(void **state)
 	/* Whatever they say who they are. */
 	assert_non_null(strstr(buf_cstr(&r.users), "alice "));
 	assert_null(strstr(buf_cstr(&r.users), "root"));
+	rig_close(&r);
+}
+
+/* A taker, or the process of an mbox, would close the channel. */
+static void
+who_has_no_sessions_is_not_asked(void **state)
+{
+	struct msg_who m = { .user = STR("") };
+	struct msg_kick k = { .user = STR("alice") };
+	struct played mbox = { .pokes = 0 }, taker = { .pokes = 0 };
+	struct rig r;
+	int i;
+
+	(void)state;
+	rig_open(&r);
+	play(&r, &mbox, SVC_MBOX, "alice", "/var/mail");
+	play(&r, &taker, SVC_TAKER, "alice", "/mail/x/alice");
+	survey_who(&r.procs, r.asked, 7, &m);
+	until_answered(&r);
+	assert_int_equal(r.done.count, 4);
+	assert_int_equal(r.done.silent, 0);
+	r.answered = false;
+	survey_kick(&r.procs, r.asked, 7, &k);
+	until_answered(&r);
+	for (i = 0; i < 5; i++)
+		loop_turn(&r.loop, false);
+	assert_int_equal(r.done.silent, 0);
+	assert_true(asker_is_up(mbox.proc.asker));
+	assert_true(asker_is_up(taker.proc.asker));
+	leave(&mbox);
+	leave(&taker);
 	rig_close(&r);
 }
 
@@ -365,6 +399,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_are_asked),
+		cmocka_unit_test(who_has_no_sessions_is_not_asked),
 		cmocka_unit_test(one_user_is_asked),
 		cmocka_unit_test(who_does_not_answer_is_counted),
 		cmocka_unit_test(lies_are_no_answers),

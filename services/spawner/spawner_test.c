@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -151,6 +152,24 @@ good_child(const struct child_spec *spec, const struct child_env *env,
 	_exit(0);
 }
 
+/* An mbox's process that is asked for its file and does not answer; for others
+ * as the good one. */
+static void
+mute_mbox_child(const struct child_spec *spec, const struct child_env *env,
+		int spawner, int birth)
+{
+	char frame[1000];
+
+	if (spec->service != SVC_MBOX)
+		good_child(spec, env, spawner, birth);
+	close_others(spec, spawner, birth);
+	say(birth, "R");
+	fcntl(spawner, F_SETFL, 0);
+	while (read(spawner, frame, sizeof(frame)) > 0)
+		;
+	_exit(0);
+}
+
 static void
 stillborn_child(const struct child_spec *spec, const struct child_env *env,
 		int spawner, int birth)
@@ -290,7 +309,7 @@ make_pair(int pair[2])
 }
 
 static void
-load_params(struct rig *r)
+load_params(struct rig *r, const char *home_mailbox)
 {
 	struct err err;
 	struct buf b;
@@ -300,13 +319,13 @@ load_params(struct rig *r)
 		 "virtual_mailbox_base = %s/mail\n"
 		 "virtual_uid_maps = static:5000\n"
 		 "virtual_gid_maps = static:5000\n"
-		 "home_mailbox = Maildir/\n"
+		 "home_mailbox = %s\n"
 		 "mail_spool_directory = /nonexistent\n"
 		 "mbox_take_in = 1\n"
 		 "home_parents = %s/home\n"
 		 "first_valid_uid = 1000\nlast_valid_uid = 59999\n"
 		 "first_valid_gid = 1000\nlast_valid_gid = 59999\n",
-		 r->dir, r->dir);
+		 r->dir, home_mailbox, r->dir);
 	assert_int_equal(params_load(&r->params, buf_str(&b), &err), 0);
 	buf_fini(&b);
 }
@@ -343,7 +362,7 @@ rig_open(struct rig *r)
 	snprintf(path, sizeof(path), "mkdir -p %s/mail %s/home/alice", r->dir,
 		 r->dir);
 	assert_int_equal(system(path), 0);
-	load_params(r);
+	load_params(r, "Maildir/");
 	assert_int_equal(loop_init(&r->loop, &err), 0);
 	spawner_confine(&r->spawner, &r->params);
 	assert_int_equal(r->spawner.ntrees, 2);
@@ -753,6 +772,94 @@ processes_are_limited(void **state)
 	rig_close(&r);
 }
 
+/* Where an mbox stays locked, no login waits longer than it should, be there
+ * one before it that began to wait. */
+static void
+no_login_waits_for_a_locked_mbox(void **state)
+{
+	char text[200];
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	params_fini(&r.params);
+	load_params(&r, "mail/in");
+	r.spawner.procs.child = mute_mbox_child;
+	r.spawner.procs.env[SVC_MBOX] = r.spawner.procs.env[SVC_IMAPD];
+	r.identity = (struct msg_identity){ .user = STR("alice"),
+					    .uid = 1001,
+					    .gid = 1001 };
+	start(&r, 1, SVC_IMAPD, "home/alice", "a1", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	assert_int_equal(r.spawner.procs.n, 2);
+	assert_false(list_empty(&r.spawner.takes));
+	start(&r, 2, SVC_IMAPD, "home/alice", "a2", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	rig_close(&r);
+}
+
+static void
+plant(struct rig *r)
+{
+	int keep[TREES_MAX];
+	size_t i;
+
+	for (i = 0; i < r->spawner.ntrees; i++)
+		keep[i] = r->spawner.trees[i].fd;
+	procs_seed(&r->spawner.procs, keep, r->spawner.ntrees);
+	assert_true(r->spawner.procs.seed >= 0);
+}
+
+static void
+kill_seed(struct rig *r)
+{
+	pid_t pid = r->spawner.procs.seed_pid;
+
+	assert_true(pid > 0);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	while (r->spawner.procs.seed_pid == pid)
+		loop_turn(&r->loop, true);
+}
+
+/* It is made anew, but not as fast as it dies; logins do not depend on it. */
+static void
+a_seed_that_dies(void **state)
+{
+	uint64_t end = clock_mono_ms() + 60000, before;
+	struct procs *ps;
+	char text[200];
+	struct rig r;
+
+	(void)state;
+	rig_open(&r);
+	ps = &r.spawner.procs;
+	plant(&r);
+	start(&r, 1, SVC_IMAPD, "mail/a", "", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	kill_seed(&r);
+	assert_true(ps->seed >= 0 && ps->seed_pid > 0);
+	start(&r, 2, SVC_IMAPD, "mail/b", "", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	before = clock_mono_ms();
+	kill_seed(&r);
+	assert_true(ps->seed < 0 || clock_mono_ms() - before >= 1000);
+	start(&r, 3, SVC_IMAPD, "mail/c", "", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	/* Then again; by whoever needs a process. */
+	do {
+		usleep(50 * 1000);
+		start(&r, 4, SVC_IMAPD, "mail/c", "quit", text);
+		turn_until_procs(&r, 2);
+	} while (ps->seed < 0 && clock_mono_ms() < end);
+	assert_true(ps->seed >= 0);
+	/* A reload is no death. */
+	plant(&r);
+	start(&r, 5, SVC_IMAPD, "mail/c", "", text);
+	assert_ptr_equal(r.def, &msg_started_def);
+	assert_true(ps->seed >= 0);
+	rig_close(&r);
+}
+
 int
 main(void)
 {
@@ -766,6 +873,8 @@ main(void)
 		cmocka_unit_test(qmgr_gets_channels),
 		cmocka_unit_test(qmgr_is_told_why_not),
 		cmocka_unit_test(processes_are_limited),
+		cmocka_unit_test(no_login_waits_for_a_locked_mbox),
+		cmocka_unit_test(a_seed_that_dies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

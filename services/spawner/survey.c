@@ -85,6 +85,14 @@ ask(struct survey *v, struct proc *proc, const struct msg_def *def,
 	v->done.silent++;
 }
 
+/* The others have no sessions, and would take the question for a fault. */
+static bool
+has_sessions(const struct proc *p)
+{
+	return p->asker &&
+	       (p->spec.service == SVC_IMAPD || p->spec.service == SVC_POP3D);
+}
+
 static void
 ask_all(struct procs *ps, struct chan *asker, uint32_t tag, struct str user,
 	const struct msg_def *def, const void *msg)
@@ -104,7 +112,7 @@ ask_all(struct procs *ps, struct chan *asker, uint32_t tag, struct str user,
 	list_for_each (it, &ps->list) {
 		struct proc *p = LIST_OF(it, struct proc, link);
 
-		if (p->spec.service != SVC_DELIVER && p->asker &&
+		if (has_sessions(p) &&
 		    (user.n == 0 || str_eq(user, str_of(p->spec.id.user))))
 			ask(v, p, def, msg);
 	}

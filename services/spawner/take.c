@@ -4,6 +4,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fsx.h"
 #include "base/log.h"
 #include "frame/msg_spawner.h"
@@ -23,6 +24,7 @@ struct take {
 	struct proc_waiter waiter;
 	struct proc *proc;     /* the taker, while it is asked */
 	struct msg_take files; /* -1: none */
+	struct stat st;	       /* of the mbox, once it is lent */
 	struct list waiting;   /* of struct take_wait */
 	struct event *timer;   /* then they wait no longer */
 	bool again;	       /* more has come meanwhile */
@@ -93,14 +95,33 @@ close_files(struct take *t)
 	t->files.fd = t->files.until = -1;
 }
 
+/* It is tried at each login and each look: said when there is news. */
+static void
+say_why(struct take *t, const char *why)
+{
+	const struct identity *id = &t->mbox.id;
+	struct complaints *c = &t->s->complaints;
+	struct buf key;
+
+	buf_init(&key, 3 * PATH_LEN_MAX);
+	buf_add(&key, id->home, strlen(id->home) + 1);
+	buf_add(&key, id->mail, strlen(id->mail) + 1);
+	buf_add_c(&key, t->taker.id.user);
+	if (!why)
+		complain_no_more(c, buf_str(&key));
+	else if (buf_overflown(&key) ||
+		 complain(c, buf_str(&key), &t->st, clock_mono_ms()))
+		log_warn("mbox of %s: not taken in: %s",
+			 LOGQ(str_of(t->taker.id.user)), LOGQ(str_of(why)));
+	buf_fini(&key);
+}
+
 static void
 end(struct take *t, const char *why)
 {
 	struct child_spec mbox;
 
-	if (why)
-		log_warn("mbox of %s: not taken in: %s",
-			 LOGQ(str_of(t->taker.id.user)), LOGQ(str_of(why)));
+	say_why(t, why);
 	close_files(t);
 	release(t);
 	if (t->again && !why && find_mbox(t->s, &t->taker, false, &mbox)) {
@@ -169,6 +190,8 @@ on_leased(void *arg, const struct msg_def *def, void *msg)
 	}
 	t->files = (struct msg_take){ m->fd, m->until };
 	m->fd = m->until = -1; /* ours now */
+	if (t->files.fd >= 0 && fstat(t->files.fd, &t->st) < 0)
+		log_warn("mbox of %s: %m", LOGQ(str_of(t->taker.id.user)));
 	if (t->files.fd < 0 || t->files.until < 0) {
 		end_with(t, m->text);
 		return;
@@ -193,6 +216,7 @@ on_mbox(struct proc_waiter *w, struct proc *p, const struct err *err)
 static void
 take_run(struct take *t)
 {
+	memset(&t->st, 0, sizeof(t->st));
 	t->waiter.fn = on_mbox;
 	procs_get(&t->s->procs, &t->mbox, &t->waiter);
 }
@@ -205,18 +229,28 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	release(arg);
 }
 
+/* Whoever began it, and however long ago: nobody waits longer. */
+static void
+wait_for(struct take *t, struct take_wait *w)
+{
+	const struct timeval tv = { .tv_sec = TAKE_WAIT_S };
+
+	if (list_empty(&t->waiting))
+		evtimer_add(t->timer, &tv);
+	list_append(&t->waiting, &w->link);
+}
+
 static bool
 begin(struct spawner *s, const struct child_spec *reader, bool sure,
       struct take_wait *w)
 {
-	const struct timeval tv = { .tv_sec = TAKE_WAIT_S };
 	struct take *t = find_take(s, reader);
 	struct child_spec mbox;
 
 	if (t) {
 		t->again = true;
 		if (w)
-			list_append(&t->waiting, &w->link);
+			wait_for(t, w);
 		return true;
 	}
 	if (!find_mbox(s, reader, sure, &mbox) || !(t = calloc(1, sizeof(*t))))
@@ -233,10 +267,8 @@ begin(struct spawner *s, const struct child_spec *reader, bool sure,
 	t->files.fd = t->files.until = -1;
 	list_init(&t->waiting);
 	list_append(&s->takes, &t->link);
-	if (w) {
-		list_append(&t->waiting, &w->link);
-		evtimer_add(t->timer, &tv);
-	}
+	if (w)
+		wait_for(t, w);
 	take_run(t);
 	return true;
 }
