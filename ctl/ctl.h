@@ -29,7 +29,7 @@ int ctl_main(int argc, char **argv);
 
 typedef int ctl_command(struct ctl *c, int argc, char **argv);
 
-ctl_command cmd_conf, cmd_dns, cmd_map, cmd_queue, cmd_user, cmd_status,
+ctl_command cmd_check, cmd_conf, cmd_dns, cmd_map, cmd_queue, cmd_user, cmd_status,
 	cmd_reload, cmd_stop, cmd_tls, cmd_topology, cmd_trace, cmd_who,
 	cmd_kick, cmd_mail;
 

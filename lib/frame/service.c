@@ -196,8 +196,9 @@ const struct service services[SVC_COUNT] = {
 		.nofile = 1024, .data_mb = 256,
 		.may = "append to one mbox, which was opened before it was "
 		       "jailed, and lock it; opens nothing, parses nothing",
-		.taken = "that mbox; may remove files beside it, and read or "
-			 "write none of them",
+		.taken = "that mbox; may remove files beside it, if the "
+			 "directory is not sticky, and read or write none of "
+			 "them",
 	},
 	[SVC_TAKER] = {
 		.id = SVC_TAKER, .name = "taker", .root = ROOT_USER,

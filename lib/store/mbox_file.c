@@ -56,6 +56,18 @@ mbox_file_open(int dir, const char *name, mode_t mode, bool strict,
 	return -1;
 }
 
+const char *
+mbox_dir_problem(const struct stat *st)
+{
+	if (!S_ISDIR(st->st_mode))
+		return "is not a directory";
+	if (st->st_mode & S_ISVTX || !(st->st_mode & (S_IWGRP | S_IWOTH)))
+		return NULL;
+	return "others than root may write there, and it is not sticky: a "
+	       "process that handles one user's mail could remove another's "
+	       "mailbox (chmod +t)";
+}
+
 int
 mbox_file_init(struct mbox_file *f, int dir, const char *name, int fd,
 	       struct err *err)

@@ -2,6 +2,7 @@
 #ifndef STORE_MBOX_FILE_H
 #define STORE_MBOX_FILE_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -20,6 +21,10 @@ enum { MBOX_NAME_MAX = MAILDIR_NAME_MAX - 5 }; /* room for ".lock" */
  */
 ERR_WARN_UNUSED int mbox_file_open(int dir, const char *name, mode_t mode,
 				   bool strict, struct err *err);
+
+/* What an administrator should know of the directory that holds all users'
+ * mbox files; NULL: nothing. */
+const char *mbox_dir_problem(const struct stat *st);
 
 struct mbox_file {
 	int dir, fd; /* the caller's */

@@ -13,6 +13,7 @@
 #include "local/entry.h"
 #include "pop3d/entry.h"
 #include "spawner.h"
+#include "store/mbox_file.h"
 #include "take.h"
 
 enum { FIXED_MAX = 16 * 1024 };
@@ -75,6 +76,7 @@ add_spool(struct spawner *s, const struct params *p)
 {
 	struct str path = params_str(p, "mail_spool_directory");
 	struct tree *t = &s->spool;
+	const char *problem;
 	struct stat st;
 
 	t->fd = s->spool_notify = -1;
@@ -89,6 +91,9 @@ add_spool(struct spawner *s, const struct params *p)
 		t->path[0] = '\0';
 		return;
 	}
+	problem = mbox_dir_problem(&st);
+	if (problem)
+		log_warn("mail_spool_directory = %s: %s", t->path, problem);
 	/* As root: the way there may be closed to others. */
 	s->spool_notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (s->spool_notify >= 0 &&

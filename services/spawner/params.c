@@ -113,7 +113,9 @@ const struct param spawner_params[] = {
 	  .text = "The directory in which each system user has an mbox file "
 		  "of the user's name; used when home_mailbox is empty. If its "
 		  "group may write there (mail, on Debian), those who deliver "
-		  "have that group. Maildirs stand below the home only: a "
+		  "have that group; it should be sticky (chmod +t), so "
+		  "that nobody can remove another's mailbox. Maildirs stand "
+		  "below the home only: a "
 		  "\"/\" at the end is an error. A change takes a restart.",
 	  .check = check_spool },
 	{ .name = "mailbox_delivery_lock",

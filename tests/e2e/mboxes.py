@@ -33,7 +33,7 @@ class Spool:
         self.path = i.dir / "var-mail"
         self.path.mkdir()
         os.chown(self.path, 0, GROUP)
-        self.path.chmod(0o2775)
+        self.path.chmod(0o3775)
         if "mail_spool_directory" not in overrides:
             i.set(mail_spool_directory=self.path)
         self._write_system()

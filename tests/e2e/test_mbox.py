@@ -305,6 +305,57 @@ def test_odd_files(make_instance, odd):
         "dsn=4.3.5" in s.instance.log_text()
 
 
+def test_no_mbox(make_instance):
+    """What stands there is something else: it stays as it is, and the log is
+    not filled with it."""
+    s = mboxes.Spool(make_instance).start()
+    s.file().write_text("Subject: no mbox\n\nx\n")
+    os.chown(s.file(), mboxes.UID, mboxes.GROUP)
+    said = r"mbox of carol: not taken in: no mbox: no From_ line at byte 0"
+    for _ in range(3):
+        assert fetch_all(s) == []
+    s.instance.wait_log(said)
+    s.send("deferred")
+    s.instance.wait_log(r"dsn=4\.3\.5, status=deferred .*mailbox carol: is no "
+                        "mbox: it does not begin with a From_ line")
+    with mboxes.Lock(s.file()) as f:
+        f.seek(0, 2)
+        f.write(b"more\n")
+    for _ in range(2):
+        assert fetch_all(s) == []
+    ph.wait_for(lambda: len(re.findall(said, s.instance.log_text())) >= 2,
+                "another word about another state")
+    assert s.file().read_text() == "Subject: no mbox\n\nx\nmore\n"
+    # Mended: all goes its way, and there was no third word.
+    with mboxes.Lock(s.file()) as f:
+        f.truncate(0)
+    s.instance.posthouse("queue", "flush")
+    ph.wait_for(lambda: [m[0] for m in fetch_all(s)] == ["deferred"],
+                "the deferred message")
+    assert len(re.findall(said, s.instance.log_text())) == 2
+
+
+def test_directory_that_is_not_sticky(make_instance):
+    s = mboxes.Spool(make_instance)
+    assert s.instance.posthouse("check").stdout == ""
+    s.path.chmod(0o2775)
+    r = s.instance.posthouse("check", check=False)
+    assert r.returncode == 1
+    assert r.stdout.startswith(f"mail_spool_directory = {s.path}: ")
+    assert "not sticky" in r.stdout
+    s.start()
+    s.instance.wait_log(r"spawner.*mail_spool_directory = .* not sticky")
+    s.send("all the same")
+    s.wait(1)
+    s.path.chmod(0o755)         # root's alone: nobody else's to fill or empty
+    assert s.instance.posthouse("check").stdout == ""
+    s.instance.set(mail_spool_directory=s.path / "none")
+    r = s.instance.posthouse("check", check=False)
+    assert (r.returncode, "No such file" in r.stdout) == (1, True)
+    s.instance.set(home_mailbox="Maildir/")
+    assert s.instance.posthouse("check").stdout == ""
+
+
 def test_size_limit(make_instance):
     s = mboxes.Spool(make_instance, mailbox_size_limit="3000",
                      message_size_limit="2900").start()
