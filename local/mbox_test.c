@@ -387,6 +387,104 @@ stale_lock(void **state)
 	box_close(&b);
 }
 
+/* Takes the lock, says so, and waits to be killed. */
+static void __attribute__((noreturn))
+lock_and_wait(const struct box *b, int say)
+{
+	struct mbox_file f;
+	struct err err;
+	int fd = mbox_file_open(b->scratch.root, "alice", 0600, true, &err);
+
+	if (fd < 0 ||
+	    mbox_file_init(&f, b->scratch.root, "alice", fd, &err) < 0 ||
+	    mbox_file_lock(&f, &err) != MBOX_LOCKED || write(say, "l", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* What our own process leaves behind when it is killed is in nobody's way; but
+ * it is locked while it lives. */
+static void
+left_behind(void **state)
+{
+	struct err err;
+	struct box b;
+	int said[2];
+	pid_t pid;
+	char c;
+
+	(void)state;
+	box_open(&b, NULL);
+	assert_int_equal(pipe(said), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0)
+		lock_and_wait(&b, said[1]);
+	assert_int_equal(read(said[0], &c, 1), 1);
+	assert_int_equal(mbox_file_lock(&b.file, &err), MBOX_BUSY);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(scratch_count(&b.scratch, ".", NULL), 2);
+	assert_int_equal(mbox_file_lock(&b.file, &err), MBOX_LOCKED);
+	mbox_file_unlock(&b.file);
+	assert_int_equal(scratch_count(&b.scratch, ".", NULL), 1);
+	close(said[0]);
+	close(said[1]);
+	box_close(&b);
+}
+
+/* Only what is surely ours. */
+static void
+left_behind_by_others(void **state)
+{
+	static const struct {
+		mode_t mode;
+		const char *text;
+		bool use_fcntl, local;
+	} rows[] = {
+		{ MBOX_LOCK_MODE, "", true, true },
+		{ MBOX_LOCK_MODE, "", false, true },
+		{ MBOX_LOCK_MODE, "", true, false },
+		{ MBOX_LOCK_MODE, "12", true, true },
+		{ 0600, "", true, true },
+		{ 0444, "", true, true },
+		{ 0644, "", true, true },
+	};
+	enum mbox_lock want;
+	struct err err;
+	struct box b;
+	size_t i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		box_open(&b, NULL);
+		b.file.use_fcntl = rows[i].use_fcntl;
+		b.file.local = rows[i].local;
+		fd = openat(b.scratch.root, "alice.lock", O_WRONLY | O_CREAT,
+			    0600);
+		assert_int_equal(write(fd, rows[i].text, strlen(rows[i].text)),
+				 strlen(rows[i].text));
+		assert_int_equal(fchmod(fd, rows[i].mode), 0);
+		close(fd);
+		want = i == 0 ? MBOX_LOCKED : MBOX_BUSY;
+		if (mbox_file_lock(&b.file, &err) != want)
+			fail_msg("row %zu", i);
+		if (i == 0)
+			mbox_file_unlock(&b.file);
+		box_close(&b);
+	}
+	/* Of whoever has a file that is not the mailbox any more. */
+	box_open(&b, NULL);
+	assert_int_equal(unlinkat(b.scratch.root, "alice", 0), 0);
+	assert_int_equal(mknodat(b.scratch.root, "alice.lock",
+				 S_IFREG | MBOX_LOCK_MODE, 0),
+			 0);
+	assert_int_equal(mbox_file_lock(&b.file, &err), MBOX_BUSY);
+	box_close(&b);
+}
+
 static void
 replaced(void **state)
 {
@@ -443,6 +541,8 @@ main(void)
 		cmocka_unit_test(odd_files),
 		cmocka_unit_test(locks_of_others),
 		cmocka_unit_test(stale_lock),
+		cmocka_unit_test(left_behind),
+		cmocka_unit_test(left_behind_by_others),
 		cmocka_unit_test(replaced),
 		cmocka_unit_test(lock_file_of_others),
 	};

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -202,6 +203,29 @@ fsx_free_bytes(int fd, uint64_t *bytes)
 		return -1;
 	*bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
 	return 0;
+}
+
+bool
+fsx_is_local(int fd)
+{
+	static const uint32_t kinds[] = {
+		0xef53,	    /* ext2, ext3, ext4 */
+		0x58465342, /* xfs */
+		0x9123683e, /* btrfs */
+		0xf2f52010, /* f2fs */
+		0x2fc12fc1, /* zfs */
+		0x01021994, /* tmpfs */
+		0x794c7630, /* overlayfs, whose upper layer is one of these */
+	};
+	struct statfs st;
+	size_t i;
+
+	if (fstatfs(fd, &st) < 0)
+		return false;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if ((uint32_t)st.f_type == kinds[i])
+			return true;
+	return false;
 }
 
 struct fsx_dir {

@@ -63,6 +63,11 @@ int fsx_real_fd(int fd);
 /* Free bytes of the file system, for queue_minfree. */
 int fsx_free_bytes(int fd, uint64_t *bytes);
 
+/* Does a file system of this machine alone hold it, so that a lock by
+ * fsx_lock() keeps out everybody who could?  Of a kind that is not known: no.
+ */
+bool fsx_is_local(int fd);
+
 /* Directory walk in no order; "." and ".." are left out. */
 struct fsx_dir;
 struct fsx_dir *fsx_opendir(int dirfd, const char *name);

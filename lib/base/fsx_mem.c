@@ -788,6 +788,12 @@ fsx_real_fd(int fd)
 	return done(real, EMFILE);
 }
 
+bool
+fsx_is_local(int fd)
+{
+	return fd_of(fd) != NULL;
+}
+
 int
 fsx_free_bytes(int fd, uint64_t *bytes)
 {

@@ -43,7 +43,8 @@ static const struct calls {
 	{ CALLS_DELIVER,
 	  "openat getdents64 renameat2 mkdirat fsync fdatasync syncfs "
 	  "ftruncate" },
-	{ CALLS_MBOX, "mknodat unlinkat ftruncate fsync fdatasync utimensat" },
+	{ CALLS_MBOX,
+	  "mknodat unlinkat ftruncate fsync fdatasync utimensat fstatfs" },
 	{ CALLS_THREADS, "clone sigaltstack prctl" },
 	{ CALLS_FORK,
 	  "clone wait4 waitid setresuid setresgid setgroups chroot fchdir "

@@ -76,7 +76,8 @@ mbox_file_init(struct mbox_file *f, int dir, const char *name, int fd,
 				 .fd = fd,
 				 .name = name,
 				 .use_fcntl = true,
-				 .use_dotlock = true };
+				 .use_dotlock = true,
+				 .local = fsx_is_local(fd) };
 	if (strlen(name) > MBOX_NAME_MAX)
 		return err_set(err, ERR_PERM, ENAMETOOLONG,
 			       "mailbox %s: name too long", name);
@@ -95,43 +96,70 @@ is_current(const struct mbox_file *f)
 	       mine.st_dev == there.st_dev && mine.st_ino == there.st_ino;
 }
 
-/* Whoever made it has died, or the machine. */
+/* We have the fcntl lock of the file that stands there: if the maker of this
+ * one had to have it, too, it has died. */
 static bool
-is_stale(const struct mbox_file *f)
+is_orphan(const struct mbox_file *f, const struct stat *st)
+{
+	return f->use_fcntl && f->local && S_ISREG(st->st_mode) &&
+	       (st->st_mode & 07777) == MBOX_LOCK_MODE && st->st_size == 0 &&
+	       st->st_uid == geteuid() && is_current(f);
+}
+
+static bool
+is_old(const struct mbox_file *f, const struct stat *st)
+{
+	return f->stale_s && st->st_mtime + (time_t)f->stale_s <
+				     (time_t)(clock_wall_us() / 1000000);
+}
+
+/* Why the NAME.lock that stands there is nobody's; NULL: it is somebody's. */
+static const char *
+why_void(const struct mbox_file *f)
 {
 	struct stat st;
 
-	return f->stale_s && fsx_fstatat(f->dir, f->lock_name, &st) == 0 &&
-	       st.st_mtime + (time_t)f->stale_s <
-		       (time_t)(clock_wall_us() / 1000000);
+	if (fsx_fstatat(f->dir, f->lock_name, &st) < 0)
+		return NULL;
+	if (is_orphan(f, &st))
+		return "was left behind by a process that died";
+	return is_old(f, &st) ? "is older than stale_lock_time" : NULL;
 }
 
 static bool
 make_lock(struct mbox_file *f)
 {
-	struct stat st;
+	bool marked = f->use_fcntl && f->local;
 
-	if (fsx_make_file(f->dir, f->lock_name, 0600) < 0)
+	if (fsx_make_file(f->dir, f->lock_name,
+			  marked ? MBOX_LOCK_MODE : 0600) < 0)
 		return false;
-	f->lock_ino = 0;
-	if (fsx_fstatat(f->dir, f->lock_name, &st) == 0)
-		f->lock_ino = st.st_ino;
+	if (fsx_fstatat(f->dir, f->lock_name, &f->lock) < 0)
+		f->lock.st_ino = 0;
 	return true;
 }
 
 static enum mbox_lock
 dotlock(struct mbox_file *f, struct err *err)
 {
+	const char *why = NULL;
+
 	if (make_lock(f))
 		return MBOX_LOCKED;
-	if (errno == EEXIST && is_stale(f)) {
-		log_warn("%s is older than stale_lock_time: removed",
-			 f->lock_name);
-		if (fsx_unlink(f->dir, f->lock_name) == 0 && make_lock(f))
+	if (errno == EEXIST) {
+		why = why_void(f);
+		if (!why)
+			return MBOX_BUSY;
+		log_warn("%s %s: removed", f->lock_name, why);
+		if (fsx_unlink(f->dir, f->lock_name) < 0 && errno != ENOENT) {
+			err_sys(err, errno, "remove %s", f->lock_name);
+			return MBOX_FAILED;
+		}
+		if (make_lock(f))
 			return MBOX_LOCKED;
+		if (errno == EEXIST) /* somebody was faster */
+			return MBOX_BUSY;
 	}
-	if (errno == EEXIST || errno == ENOENT)
-		return MBOX_BUSY;
 	err_sys(err, errno, "create %s", f->lock_name);
 	return MBOX_FAILED;
 }
@@ -160,14 +188,18 @@ mbox_file_lock(struct mbox_file *f, struct err *err)
 	return r;
 }
 
-/* Others remove lock files that they find too old, and make their own. */
+/* Others remove lock files that they find too old, and make their own, maybe
+ * with the same number. */
 static bool
 is_others_lock(const struct mbox_file *f)
 {
+	const struct stat *ours = &f->lock;
 	struct stat st;
 
-	return f->lock_ino && fsx_fstatat(f->dir, f->lock_name, &st) == 0 &&
-	       st.st_ino != f->lock_ino;
+	return ours->st_ino && fsx_fstatat(f->dir, f->lock_name, &st) == 0 &&
+	       (st.st_ino != ours->st_ino ||
+		st.st_ctim.tv_sec != ours->st_ctim.tv_sec ||
+		st.st_ctim.tv_nsec != ours->st_ctim.tv_nsec);
 }
 
 void

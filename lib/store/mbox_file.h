@@ -11,8 +11,21 @@
 /*
  * An mbox file and its locks, as other programs know them: fcntl on the file
  * first, then a file NAME.lock beside it (Debian Policy 11.6).
+ *
+ * A NAME.lock whose maker died is removed when it is stale_s old.  One of ours
+ * at once: it is marked, which says that its maker had the other lock, too, and
+ * the kernel takes that from whoever dies.  So who has the fcntl lock of the
+ * file that stands there and finds a marked NAME.lock knows that nobody holds
+ * it: without asking for pids, which are used again and mean nothing in another
+ * namespace.  The mark is a mode, MBOX_LOCK_MODE, since an mbox process can
+ * write into no other file, and since others expect nothing there; it is
+ * neither made nor believed where fcntl locks may not reach everybody
+ * (fsx_is_local(): NFS).
  */
-enum { MBOX_NAME_MAX = MAILDIR_NAME_MAX - 5 }; /* room for ".lock" */
+enum {
+	MBOX_NAME_MAX = MAILDIR_NAME_MAX - 5, /* room for ".lock" */
+	MBOX_LOCK_MODE = 01600,
+};
 
 /*
  * Open name in dir to read and append, made with mode if it is missing.  No
@@ -32,7 +45,8 @@ struct mbox_file {
 	char lock_name[MAILDIR_NAME_MAX + 1];
 	bool use_fcntl, use_dotlock; /* which locks; set after init */
 	unsigned stale_s;	     /* a NAME.lock of that age is nobody's */
-	ino_t lock_ino;		     /* of our NAME.lock; 0: unknown */
+	bool local;		     /* fcntl locks reach everybody */
+	struct stat lock;	     /* our NAME.lock; st_ino 0: unknown */
 	bool locked;
 };
 

@@ -149,7 +149,10 @@ const struct param spawner_params[] = {
 	  .max = 1000000,
 	  .users = SPAWNER,
 	  .text = "A lock file beside an mbox that is older is removed: "
-		  "whoever made it has died." },
+		  "whoever made it has died. One of a process of ours that "
+		  "was killed is seen for what it is at once, if "
+		  "mailbox_delivery_lock has fcntl and the file system is "
+		  "local." },
 	{ .name = "mailbox_size_limit",
 	  .kind = PARAM_BYTES,
 	  .def = "51200000",

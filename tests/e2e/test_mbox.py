@@ -230,9 +230,8 @@ def test_together_with_other_programs(make_instance, reader):
 
 def test_kill(make_instance):
     """kill -9 of those who write and take in: nothing is lost, what was being
-    written may be there twice or in part."""
-    s = mboxes.Spool(make_instance, stale_lock_time="1s",
-                     minimal_backoff_time="1s", maximal_backoff_time="2s",
+    written may be there twice or in part; nobody waits for stale_lock_time."""
+    s = mboxes.Spool(make_instance, minimal_backoff_time="1s", maximal_backoff_time="2s",
                      queue_run_delay="1s").start()
     s.send("begin")
     s.wait(1)
