@@ -27,8 +27,8 @@ check_spool(struct ctl *c)
 	else
 		problem = mbox_dir_problem(&st);
 	if (problem)
-		(void)printf("mail_spool_directory = %.*s: %s\n",
-			     STR_FMT(path), problem);
+		(void)printf("mail_spool_directory = %.*s: %s\n", STR_FMT(path),
+			     problem);
 	return problem != NULL;
 }
 

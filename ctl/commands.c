@@ -12,8 +12,7 @@ static const struct {
 	const char *args;
 	const char *text;
 } commands[] = {
-	{ "check", cmd_check, "",
-	  "look for faults of the configuration" },
+	{ "check", cmd_check, "", "look for faults of the configuration" },
 	{ "conf", cmd_conf,
 	  "[-nxh] [NAME...] | -d [-xh] [NAME...] | -e NAME=VALUE...",
 	  "show or change the configuration" },

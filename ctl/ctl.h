@@ -29,9 +29,9 @@ int ctl_main(int argc, char **argv);
 
 typedef int ctl_command(struct ctl *c, int argc, char **argv);
 
-ctl_command cmd_check, cmd_conf, cmd_dns, cmd_map, cmd_queue, cmd_user, cmd_status,
-	cmd_reload, cmd_stop, cmd_tls, cmd_topology, cmd_trace, cmd_who,
-	cmd_kick, cmd_mail;
+ctl_command cmd_check, cmd_conf, cmd_dns, cmd_map, cmd_queue, cmd_user,
+	cmd_status, cmd_reload, cmd_stop, cmd_tls, cmd_topology, cmd_trace,
+	cmd_who, cmd_kick, cmd_mail;
 
 /* "posthouse COMMAND: text" on stderr. */
 void ctl_error(const char *command, const char *fmt, ...)
