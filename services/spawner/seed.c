@@ -115,6 +115,7 @@ seed_fork(int seed, seed_child_fn *child, const struct child_spec *spec,
 			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
+	ssize_t n;
 
 	memset(&control, 0, sizeof(control));
 	c = CMSG_FIRSTHDR(&msg);
@@ -122,9 +123,16 @@ seed_fork(int seed, seed_child_fn *child, const struct child_spec *spec,
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(fds));
 	memcpy(CMSG_DATA(c), fds, sizeof(fds));
-	if (sendmsg(seed, &msg, MSG_NOSIGNAL) != (ssize_t)sizeof(r))
+	do
+		n = sendmsg(seed, &msg, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(r))
 		return -1;
-	if (recv(seed, &pid, sizeof(pid), 0) != sizeof(pid)) {
+	/* SIGCHLD ends it, as the socket has a time limit: signal(7). */
+	do
+		n = recv(seed, &pid, sizeof(pid), 0);
+	while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)sizeof(pid)) {
 		errno = ECHILD;
 		return -1;
 	}
