@@ -64,27 +64,31 @@ buf_grow(struct buf *b, size_t n)
 }
 
 int
-buf_add_str(struct buf *b, struct str s)
-{
-	return buf_add(b, s.p, s.n);
-}
-
-int
-buf_add_c(struct buf *b, const char *cstring)
-{
-	return buf_add(b, cstring, strlen(cstring));
-}
-
-int
 buf_add_u64(struct buf *b, uint64_t v)
 {
+	static const char pairs[] = "00010203040506070809"
+				    "10111213141516171819"
+				    "20212223242526272829"
+				    "30313233343536373839"
+				    "40414243444546474849"
+				    "50515253545556575859"
+				    "60616263646566676869"
+				    "70717273747576777879"
+				    "80818283848586878889"
+				    "90919293949596979899";
 	char digits[20];
 	size_t i = sizeof(digits);
 
-	do {
-		digits[--i] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
+	for (; v >= 100; v /= 100) {
+		i -= 2;
+		memcpy(digits + i, pairs + 2 * (v % 100), 2);
+	}
+	if (v >= 10) {
+		i -= 2;
+		memcpy(digits + i, pairs + 2 * v, 2);
+	} else {
+		digits[--i] = (char)('0' + v);
+	}
 	return buf_add(b, digits + i, sizeof(digits) - i);
 }
 

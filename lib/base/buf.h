@@ -56,8 +56,18 @@ buf_add_byte(struct buf *b, char c)
 	return buf_add(b, &c, 1);
 }
 
-int buf_add_str(struct buf *b, struct str s);
-int buf_add_c(struct buf *b, const char *cstring);
+static inline int
+buf_add_str(struct buf *b, struct str s)
+{
+	return buf_add(b, s.p, s.n);
+}
+
+static inline int
+buf_add_c(struct buf *b, const char *cstring)
+{
+	return buf_add(b, cstring, strlen(cstring));
+}
+
 int buf_addf(struct buf *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* What holds memory: buf, pool, map, heap, list. */
+/* What holds memory: buf, pool, map, heap, list; and what orders it: sort. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "base/map.h"
 #include "base/pool.h"
 #include "base/rand.h"
+#include "base/sort.h"
 
 static void
 test_buf(void **state)
@@ -51,6 +52,28 @@ test_buf(void **state)
 	buf_shrink(&b, 5);
 	assert_null(b.p);
 	assert_int_equal(buf_add(&b, NULL, 0), 0);
+	buf_fini(&b);
+}
+
+/* Numbers around each power of ten. */
+static void
+test_buf_numbers(void **state)
+{
+	uint64_t ten = 1, v;
+	char want[24];
+	struct buf b;
+	int i;
+
+	(void)state;
+	buf_init(&b, 100);
+	for (i = 0; i < 20; i++, ten *= 10)
+		for (v = ten - 1; v <= ten + 1; v++) {
+			buf_reset(&b);
+			assert_int_equal(buf_add_u64(&b, v), 0);
+			(void)snprintf(want, sizeof(want), "%llu",
+				       (unsigned long long)v);
+			assert_string_equal(buf_cstr(&b), want);
+		}
 	buf_fini(&b);
 }
 
@@ -236,6 +259,54 @@ test_list(void **state)
 	assert_true(list_empty(&head));
 }
 
+/* Ascending keys, each item once, and equal ones as they were. */
+static void
+sort_some(size_t n, uint64_t mask)
+{
+	struct sort_item *v = calloc(n + 1, sizeof(*v));
+	struct sort_item *spare = calloc(n + 1, sizeof(*v)), *to;
+	uint64_t *keys = calloc(n + 1, sizeof(*keys));
+	size_t i;
+
+	assert_non_null(v);
+	assert_non_null(spare);
+	assert_non_null(keys);
+	for (i = 0; i < n; i++) {
+		keys[i] = rand_u64() & mask;
+		v[i] = (struct sort_item){ keys[i], i };
+	}
+	to = sort_items(v, spare, n);
+	assert_true(to == v || to == spare);
+	for (i = 0; i < n; i++) {
+		assert_true(to[i].value < n);
+		assert_int_equal(to[i].key, keys[to[i].value]);
+		if (i)
+			assert_true(to[i - 1].key < to[i].key ||
+				    (to[i - 1].key == to[i].key &&
+				     to[i - 1].value < to[i].value));
+	}
+	free(v);
+	free(spare);
+	free(keys);
+}
+
+static void
+test_sort(void **state)
+{
+	static const uint64_t masks[] = {
+		0, 1, 0xff, 0xff00, 0xffff, 0x80000000000000ff, UINT64_MAX,
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		sort_some(0, masks[i]);
+		sort_some(1, masks[i]);
+		sort_some(2, masks[i]);
+		sort_some(1000, masks[i]);
+	}
+}
+
 int
 main(void)
 {
@@ -243,6 +314,7 @@ main(void)
 		cmocka_unit_test(test_buf),  cmocka_unit_test(test_buf_growth),
 		cmocka_unit_test(test_pool), cmocka_unit_test(test_map),
 		cmocka_unit_test(test_heap), cmocka_unit_test(test_list),
+		cmocka_unit_test(test_sort), cmocka_unit_test(test_buf_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
