@@ -337,25 +337,30 @@ last_block(struct state *s)
 	return b;
 }
 
-/* Room in the block; it doubles, so that a small folder stays small. */
+/* Room in the block.  It doubles, so that a small folder stays small; behind
+ * one that was filled just now it is what that took. */
 static bool
-block_room(struct block *b, size_t name)
+block_room(struct state *s, struct block *b, size_t name)
 {
-	size_t size = b->names_size ? b->names_size : 128;
-	struct message *m = b->m;
-	char *names = b->names;
+	const struct block *full = s->nb > 1 && !b[-1].file ? b - 1 : NULL;
+	size_t room = b->n ? b->n * 2u : full ? SNAPSHOT_BLOCK : 4;
+	size_t size = b->names_size;
+	struct message *m;
+	char *names;
 
 	if (b->n == b->room) {
-		m = reallocarray(m, b->n ? b->n * 2 : 4, sizeof(*m));
+		m = reallocarray(b->m, room, sizeof(*m));
 		if (!m)
 			return false;
 		b->m = m;
-		b->room = b->n ? b->n * 2 : 4;
+		b->room = (uint32_t)room;
 	}
+	if (!size)
+		size = full ? full->names_n + MAILDIR_NAME_MAX : 128;
 	while (size < b->names_n + name)
 		size *= 2;
 	if (size != b->names_size) {
-		names = realloc(names, size);
+		names = realloc(b->names, size);
 		if (!names)
 			return false;
 		b->names = names;
@@ -375,7 +380,7 @@ state_add(struct state *s, const struct message *m, struct str base)
 	b = last_block(s);
 	if (!b)
 		return -1;
-	if (!block_room(b, base.n)) {
+	if (!block_room(s, b, base.n)) {
 		if (b->n == 0)
 			s->nb--;
 		return -1;

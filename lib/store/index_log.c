@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "store/index_log.h"
 #include "base/enc.h"
+#include "store/maildir.h"
 
 static const char header_magic[8] = "PHLOG01\n";
 static const char record_magic[4] = "PHLR";
@@ -207,20 +208,6 @@ ilog_id(const struct ilog_entry *e, uint32_t i)
 	return enc_get32(e->v + 4 * (size_t)i);
 }
 
-/* A name that may be given to openat(2) in new/ or cur/. */
-static bool
-is_base(struct str s)
-{
-	size_t i;
-
-	if (s.n == 0 || s.p[0] == '.')
-		return false;
-	for (i = 0; i < s.n; i++)
-		if (s.p[i] == '/' || (unsigned char)s.p[i] < ' ')
-			return false;
-	return true;
-}
-
 /* Take u8 length and so many bytes off in, which has at least one. */
 static bool
 get_bytes(struct str *in, size_t at, struct str *out)
@@ -252,7 +239,8 @@ get_message(struct str *in, struct ilog_entry *e)
 	e->wsize = enc_get64(p + 33);
 	e->mtime = (int64_t)enc_get64(p + 41);
 	return e->uid != 0 && e->uid != UINT32_MAX && e->modseq <= INT64_MAX &&
-	       get_bytes(in, 49, &e->text) && is_base(e->text);
+	       get_bytes(in, 49, &e->text) && e->text.p[0] != '.' &&
+	       maildir_is_plain(e->text);
 }
 
 static bool

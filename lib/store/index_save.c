@@ -7,6 +7,7 @@
 #include "base/enc.h"
 #include "base/fsx.h"
 #include "base/log.h"
+#include "base/sort.h"
 #include "store/index_int.h"
 
 #define NEW_NAME "." SNAPSHOT_NAME ".new"
@@ -75,7 +76,7 @@ struct saver {
 	uint64_t at;
 	int fd;
 	size_t slot;
-	uint64_t *hashes; /* of all slots so far, as snapshot_put_hash() */
+	struct sort_item *hashes; /* of all slots so far, and their UIDs */
 };
 
 static int
@@ -110,7 +111,7 @@ save_block(struct saver *v, struct snapshot_block *to, struct err *err)
 		snapshot_put_message(&v->b, m, name);
 		name = (uint16_t)(name + m->basen);
 		to->last_uid = m->uid;
-		v->hashes[v->slot + i] = (uint64_t)m->hash << 32 | m->uid;
+		v->hashes[v->slot + i] = (struct sort_item){ m->hash, m->uid };
 	}
 	to->crc = enc_crc32c(0, v->b.p + start, v->b.n - start);
 	start = v->b.n;
@@ -124,25 +125,18 @@ save_block(struct saver *v, struct snapshot_block *to, struct err *err)
 }
 
 static int
-by_hash(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static int
 save_pages(struct saver *v, struct err *err)
 {
-	size_t i, k = 0, start;
+	size_t i, k = 0, start, n = v->s->slots;
+	/* Behind the hashes there is room for as many. */
+	const struct sort_item *h = sort_items(v->hashes, v->hashes + n, n);
 
-	qsort(v->hashes, v->s->slots, sizeof(*v->hashes), by_hash);
 	v->sn.pages_at = v->at + v->b.n;
 	for (i = 0; i < snapshot_pages(&v->sn); i++) {
 		start = v->b.n;
-		v->sn.pages[i].hash = (uint32_t)(v->hashes[k] >> 32);
-		for (; k < v->s->slots && k < (i + 1) * SNAPSHOT_PAGE; k++)
-			snapshot_put_hash(&v->b, v->hashes[k]);
+		v->sn.pages[i].hash = (uint32_t)h[k].key;
+		for (; k < n && k < (i + 1) * SNAPSHOT_PAGE; k++)
+			snapshot_put_hash(&v->b, h[k].key << 32 | h[k].value);
 		v->sn.pages[i].crc =
 			enc_crc32c(0, v->b.p + start, v->b.n - start);
 		if (save_bytes(v, false, err) < 0)
@@ -223,7 +217,7 @@ index_save(struct index *ix, struct err *err)
 		return err_set(err, ERR_TEMP, EIO, "the index is not whole");
 	if (index_flush(ix, err) < 0)
 		return -1;
-	v.hashes = reallocarray(NULL, ix->s.slots + 1, sizeof(*v.hashes));
+	v.hashes = reallocarray(NULL, ix->s.slots + 1, 2 * sizeof(*v.hashes));
 	if (!v.hashes)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	buf_init(&v.b, SNAPSHOT_HEAD_MAX);

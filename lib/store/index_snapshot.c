@@ -388,14 +388,9 @@ snapshot_get_block(struct str in, const struct snapshot_block *b,
 bool
 snapshot_check_names(struct str in, const struct snapshot_block *b)
 {
-	size_t i;
-
-	if (in.n != b->names_n || b->names_crc != enc_crc32c(0, in.p, in.n))
-		return false;
-	for (i = 0; i < in.n; i++)
-		if (in.p[i] == '/' || (unsigned char)in.p[i] < ' ')
-			return false;
-	return true;
+	return in.n == b->names_n &&
+	       b->names_crc == enc_crc32c(0, in.p, in.n) &&
+	       maildir_is_plain(in);
 }
 
 /* --- hashes --------------------------------------------------------------- */

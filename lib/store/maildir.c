@@ -33,24 +33,71 @@ size_field(struct str rest, struct maildir_name *out)
 	*to = v;
 }
 
+/* The same byte, eight times. */
+#define EIGHT(byte) (UINT64_MAX / 255 * (byte))
+
+/* One of eight bytes is below ' ', or is '/'; each subtraction sets the high
+ * bit of a byte that is too small, and of none below the first such. */
+static bool
+has_odd_byte(const char *p)
+{
+	uint64_t v, slash;
+
+	memcpy(&v, p, sizeof(v));
+	slash = v ^ EIGHT('/');
+	return (((v - EIGHT(' ')) & ~v) | ((slash - EIGHT(1)) & ~slash)) &
+	       EIGHT(0x80);
+}
+
+bool
+maildir_is_plain(struct str s)
+{
+	size_t i = 0;
+
+	for (; s.n - i >= 8; i += 8)
+		if (has_odd_byte(s.p + i))
+			return false;
+	if (i)
+		return i == s.n || !has_odd_byte(s.p + s.n - 8);
+	for (; i < s.n; i++)
+		if ((unsigned char)s.p[i] < ' ' || s.p[i] == '/')
+			return false;
+	return true;
+}
+
+/* Behind the base.  Letters that ascend are as we would write them. */
+static void
+get_letters(struct str info, struct maildir_name *out)
+{
+	char last = '\0', c;
+	size_t i;
+
+	out->regular = info.n == 0;
+	if (!str_starts(info, STR(":2,")))
+		return;
+	out->regular = true;
+	for (i = 3; i < info.n; i++, last = c) {
+		c = info.p[i];
+		if (!(c >= 'A' && c <= 'Z') && !(c >= 'a' && c <= 'z'))
+			out->regular = false;
+		else
+			out->flags |= MAILDIR_FLAG(c);
+		if (c <= last)
+			out->regular = false;
+	}
+}
+
 int
 maildir_parse(struct str name, struct maildir_name *out)
 {
-	struct str info;
-	size_t i, n;
+	ptrdiff_t colon = str_find(name, ':');
+	size_t i, n = colon < 0 ? name.n : (size_t)colon;
 
 	*out = (struct maildir_name){ 0 };
-	if (name.n == 0 || name.n > MAILDIR_NAME_MAX || name.p[0] == '.')
+	if (n == 0 || name.n > MAILDIR_NAME_MAX || name.p[0] == '.' ||
+	    !maildir_is_plain(name))
 		return -1;
-	for (i = 0, n = name.n; i < name.n; i++) {
-		if ((unsigned char)name.p[i] < 0x20 || name.p[i] == '/')
-			return -1;
-		if (name.p[i] == ':' && n == name.n)
-			n = i;
-	}
 	out->base = str_head(name, n);
-	if (n == 0)
-		return -1;
 	for (i = n; i-- > 0;) {
 		/* The fields stand at the end, mostly. */
 		if (name.p[i] == ',' && n - i > 3 && name.p[i + 2] == '=' &&
@@ -59,13 +106,7 @@ maildir_parse(struct str name, struct maildir_name *out)
 		if (out->has_size && out->has_wsize)
 			break;
 	}
-	info = str_from(name, n);
-	if (!str_starts(info, STR(":2,")))
-		return 0;
-	for (i = 3; i < info.n; i++)
-		if ((info.p[i] >= 'A' && info.p[i] <= 'Z') ||
-		    (info.p[i] >= 'a' && info.p[i] <= 'z'))
-			out->flags |= MAILDIR_FLAG(info.p[i]);
+	get_letters(str_from(name, n), out);
 	return 0;
 }
 

@@ -32,7 +32,11 @@ struct maildir_name {
 	uint64_t size;	/* ,S= bytes in the file */
 	uint64_t wsize; /* ,W= bytes with each LF sent as CRLF */
 	uint64_t flags; /* MAILDIR_FLAG bits */
+	bool regular;	/* BASE, or as maildir_format() writes it */
 };
+
+/* Neither a '/' nor a control byte: it can be (a part of) a file's name. */
+bool maildir_is_plain(struct str s);
 
 /* Any file name found in new/ or cur/.  -1: not a message (empty, hidden, too
  * long, or with a '/', control byte or NUL in it). */

@@ -16,6 +16,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	buf_init(&b, 1024);
 	if (maildir_parse(in, &name) == 0) {
 		maildir_format(&b, name.base, name.flags);
+		BUG_ON(name.regular !=
+		       (name.base.n == in.n || str_eq(buf_str(&b), in)));
 		if (b.n <= MAILDIR_NAME_MAX) {
 			BUG_ON(maildir_parse(buf_str(&b), &again) < 0);
 			BUG_ON(!str_eq(again.base, name.base));

@@ -61,6 +61,60 @@ parses_names(void **state)
 	assert_int_equal(maildir_parse(str_mem(longest, 255), &name), 0);
 }
 
+/* Wherever it stands, in names of all lengths up to some words. */
+static void
+odd_bytes_are_found(void **state)
+{
+	static const char odd[] = { '\0', '\n', 0x1f, '/' };
+	static const char even[] = { ' ',  '!',	   '.',	   '0',
+				     0x7f, '\x80', '\xaf', '\xff' };
+	char name[30];
+	size_t n, at, i;
+
+	(void)state;
+	memset(name, '0', sizeof(name));
+	for (n = 0; n <= sizeof(name); n++) {
+		assert_true(maildir_is_plain(str_mem(name, n)));
+		for (at = 0; at < n; at++) {
+			for (i = 0; i < sizeof(odd); i++) {
+				name[at] = odd[i];
+				assert_false(
+					maildir_is_plain(str_mem(name, n)));
+			}
+			for (i = 0; i < sizeof(even); i++) {
+				name[at] = even[i];
+				assert_true(maildir_is_plain(str_mem(name, n)));
+			}
+			name[at] = '0';
+		}
+	}
+}
+
+static void
+regular_names_are_as_we_write_them(void **state)
+{
+	static const struct {
+		const char *in;
+		bool want;
+	} rows[] = {
+		{ "1.h", true },	 { "1.h:2,", true },
+		{ "1.h:2,FS", true },	 { "1.h:2,Sa", true },
+		{ "1.h:2,SF", false },	 { "1.h:2,SS", false },
+		{ "1.h:2,S,", false },	 { "1.h:2,S1", false },
+		{ "1.h:2", false },	 { "1.h:", false },
+		{ "1.h:1,S", false },	 { "1.h:2,aS", false },
+		{ "1.h:2,\xc3", false },
+	};
+	struct maildir_name name;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(maildir_parse(str_of(rows[i].in), &name), 0);
+		assert_int_equal(name.regular, rows[i].want);
+	}
+}
+
 static void
 formats_what_it_parses(void **state)
 {
@@ -259,6 +313,8 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(parses_names),
+		cmocka_unit_test(odd_bytes_are_found),
+		cmocka_unit_test(regular_names_are_as_we_write_them),
 		cmocka_unit_test(formats_what_it_parses),
 		cmocka_unit_test(base_is_a_function_of_the_queue_file),
 		cmocka_unit_test(longest_name_has_room_for_flags),

@@ -142,85 +142,79 @@ base_of(const struct scan *s, const struct found *f)
 	return str_mem(s->names.p + f->at, f->basen);
 }
 
-/* Small, so that many are sorted without looking elsewhere. */
-struct arrival {
-	uint64_t secs;
-	size_t i; /* of found */
-};
+static int
+by_base(const void *a, const void *b, void *arg)
+{
+	const struct sort_item *x = a, *y = b;
+	const struct scan *s = arg;
+
+	return str_cmp(base_of(s, &s->found[x->value]),
+		       base_of(s, &s->found[y->value]));
+}
 
 /* By the seconds the name begins with, then by base. */
 static int
-by_arrival(const void *a, const void *b, void *arg)
-{
-	const struct arrival *x = a, *y = b;
-	const struct scan *s = arg;
-
-	if (x->secs != y->secs)
-		return x->secs < y->secs ? -1 : 1;
-	return str_cmp(base_of(s, &s->found[x->i]),
-		       base_of(s, &s->found[y->i]));
-}
-
-static int
 sort_found(struct scan *s, struct err *err)
 {
-	struct arrival *v;
-	struct found *to;
-	size_t i;
+	size_t n = s->nfound, i, k;
+	struct sort_item *v;
 
-	if (s->nfound < 2)
+	if (n == 0)
 		return 0;
-	v = reallocarray(NULL, s->nfound, sizeof(*v));
-	to = reallocarray(NULL, s->nfound, sizeof(*to));
-	if (!v || !to) {
-		free(v);
-		free(to);
+	v = reallocarray(NULL, n, 2 * sizeof(*v));
+	if (!v)
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
+	s->arrival_memory = v;
+	for (i = 0; i < n; i++)
+		v[i] = (struct sort_item){ s->found[i].secs, i };
+	v = sort_items(v, v + n, n);
+	for (i = 0; i < n; i = k) {
+		for (k = i + 1; k < n && v[k].key == v[i].key; k++)
+			continue;
+		if (k > i + 1)
+			qsort_r(v + i, k - i, sizeof(*v), by_base, s);
 	}
-	for (i = 0; i < s->nfound; i++)
-		v[i] = (struct arrival){ s->found[i].secs, i };
-	qsort_r(v, s->nfound, sizeof(*v), by_arrival, s);
-	for (i = 0; i < s->nfound; i++)
-		to[i] = s->found[v[i].i];
-	free(v);
-	free(s->found);
-	s->found = to;
-	s->found_size = s->nfound;
+	s->arrivals = v;
+	s->narrivals = n;
 	return 0;
 }
 
-/* Files of one base among the new: seen twice, or twins. */
+/*
+ * Files of one base among the new: seen twice, or twins.  What
+ * scan_split_twin() makes of one comes last: it has room, for it is left out
+ * itself.
+ */
 static int
 unite_twins(struct scan *s, struct err *err)
 {
 	char name[MAILDIR_NAME_MAX + 1];
-	struct found *last = NULL, f;
-	size_t i, keep = 0, n = s->nfound;
+	size_t i, keep = 0, n = s->narrivals;
+	struct sort_item *v = s->arrivals;
+	struct found *last, *f;
 	struct stat st;
 	int rc = 0;
 
 	for (i = 0; rc == 0 && i < n; i++) {
-		f = s->found[i];
-		last = keep ? &s->found[keep - 1] : NULL;
-		if (!last || last->secs != f.secs ||
-		    !str_eq(base_of(s, last), base_of(s, &f))) {
-			s->found[keep++] = f;
+		f = &s->found[v[i].value];
+		last = keep ? &s->found[v[keep - 1].value] : NULL;
+		if (!last || last->secs != f->secs ||
+		    !str_eq(base_of(s, last), base_of(s, f))) {
+			v[keep++] = v[i];
 			continue;
 		}
-		if (last->disk == f.disk)
+		if (last->disk == f->disk)
 			continue;
 		if (!file_name(base_of(s, last), last->disk, name) ||
 		    fsx_fstatat(file_dir(s->mb, last->disk), name, &st) < 0) {
-			*last = f; /* it was renamed */
+			v[keep - 1] = v[i]; /* it was renamed */
 			continue;
 		}
-		if (file_name(base_of(s, &f), f.disk, name))
-			rc = scan_split_twin(s, name, f.disk, err);
+		if (file_name(base_of(s, f), f->disk, name))
+			rc = scan_split_twin(s, name, f->disk, err);
 	}
-	/* What scan_split_twin() put behind them. */
 	for (i = n; i < s->nfound; i++)
-		s->found[keep++] = s->found[i];
-	s->nfound = keep;
+		v[keep++] = (struct sort_item){ s->found[i].secs, i };
+	s->narrivals = keep;
 	return rc;
 }
 
@@ -231,17 +225,21 @@ add_messages(struct scan *s, struct err *err)
 	struct index_totals t;
 	struct index_new a;
 	uint32_t uid, recent, first;
+	const struct sort_item *v = s->arrivals;
 	const struct found *f;
 	size_t i;
 
 	index_totals(mb->ix, &t);
 	recent = t.recent_from;
 	first = t.uidnext;
-	for (i = 0; i < s->nfound; i++) {
-		f = &s->found[i];
-		/* In the order of the directory, the names lie anywhere. */
-		if (i + AHEAD < s->nfound)
-			__builtin_prefetch(base_of(s, f + AHEAD).p);
+	for (i = 0; i < s->narrivals; i++) {
+		f = &s->found[v[i].value];
+		/* In the order of the directory, they lie anywhere. */
+		if (i + 2 * AHEAD < s->narrivals)
+			__builtin_prefetch(&s->found[v[i + 2 * AHEAD].value]);
+		if (i + AHEAD < s->narrivals)
+			__builtin_prefetch(
+				base_of(s, &s->found[v[i + AHEAD].value]).p);
 		a = (struct index_new){
 			.base = base_of(s, f),
 			.disk = f->disk,
@@ -353,14 +351,14 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 	if (sort_found(s, err) < 0 || unite_twins(s, err) < 0)
 		return -1;
 	index_stamp(mb->ix, &old);
-	if (!s->nfound && !s->nmoved && !s->ngone &&
+	if (!s->narrivals && !s->nmoved && !s->ngone &&
 	    (!stamp || !stamps_differ(stamp, &old)))
 		return 0;
 	for (i = 0; i < s->nmoved; i++)
 		merge_letters(mb, s->moved[i].slot, s->moved[i].disk);
 	for (i = 0; i < s->ngone; i++)
 		index_gone(mb->ix, s->gone[i]);
-	if (s->nfound && add_messages(s, err) < 0)
+	if (s->narrivals && add_messages(s, err) < 0)
 		return -1;
 	if (stamp)
 		index_set_stamp(mb->ix, stamp);
@@ -370,7 +368,7 @@ apply(struct scan *s, const struct index_stamp *stamp, struct err *err)
 	mb->unsynced = NAMES_NEW | NAMES_CUR;
 	if (renamed && mailbox_sync_names(mb, false, err) < 0)
 		return -1;
-	return mailbox_commit(mb, s->nfound > 0, err);
+	return mailbox_commit(mb, s->narrivals > 0, err);
 }
 
 static int
@@ -423,6 +421,7 @@ scan_merge(struct mailbox *mb, struct err *err)
 	free(s.seen);
 	free(s.shifted);
 	free(s.found);
+	free(s.arrival_memory);
 	free(s.moved);
 	free(s.gone);
 	buf_fini(&s.names);

@@ -74,9 +74,9 @@ add_found(struct scan *s, const struct maildir_name *p, uint64_t disk,
 		return -1;
 	s->found[s->nfound] = (struct found){
 		.secs = seconds_of(p->base),
-		.at = s->names.n,
 		.disk = disk,
 		.wsize = p->has_wsize ? p->wsize : MESSAGE_UNKNOWN,
+		.at = (uint32_t)s->names.n,
 		.basen = (uint8_t)p->base.n,
 	};
 	if (buf_add_str(&s->names, p->base) < 0)
@@ -174,9 +174,12 @@ static bool
 make_regular(struct mailbox *mb, const char *name, const struct maildir_name *p,
 	     uint64_t disk)
 {
+	bool has_letters = name[p->base.n] != '\0';
 	char want[MAILDIR_NAME_MAX + 1];
 	int dir = file_dir(mb, disk);
 
+	if (p->regular && has_letters == (disk != MESSAGE_IN_NEW))
+		return true;
 	errno = ENAMETOOLONG;
 	if (!file_name(p->base, disk, want))
 		return false;
@@ -225,7 +228,7 @@ scan_one_file(struct scan *s, const char *name, bool in_new, struct err *err)
 	if (maildir_parse(str_of(name), &p) < 0)
 		return 0;
 	disk = p.flags | (in_new ? MESSAGE_IN_NEW : 0);
-	slot = index_by_base(mb->ix, p.base);
+	slot = s->slots ? index_by_base(mb->ix, p.base) : -1;
 	if (slot < 0 && in_new && is_torn(mb, name, &p)) {
 		log_debug("%s: new/%s is torn, skipped", mb->name,
 			  LOGQ(str_of(name)));

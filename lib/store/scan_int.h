@@ -2,6 +2,7 @@
 #ifndef STORE_SCAN_INT_H
 #define STORE_SCAN_INT_H
 
+#include "base/sort.h"
 #include "store/store_int.h"
 
 /* Private to scan.c, scan_file.c, scan_events.c: what one look at the
@@ -10,9 +11,9 @@
 /* A file that is no message yet. */
 struct found {
 	uint64_t secs; /* that its name begins with */
-	size_t at;     /* of its base in the names */
 	uint64_t disk;
 	uint64_t wsize; /* MESSAGE_UNKNOWN */
+	uint32_t at;	/* of its base in the names */
 	uint8_t basen;
 };
 
@@ -30,6 +31,10 @@ struct scan {
 	struct buf names;
 	struct found *found;
 	size_t nfound, found_size;
+	struct sort_item *arrivals; /* found in the order of their UIDs to come;
+				       value: the place in found */
+	size_t narrivals;
+	struct sort_item *arrival_memory; /* where they are */
 	struct moved *moved;
 	size_t nmoved, moved_size;
 	size_t *gone;
