@@ -28,6 +28,7 @@ struct fetch_job {
 	struct fetch_items items;
 	bool sets_seen, has_uid, has_flags;
 	bool needs_shape, needs_file, needs_fields, needs_date, needs_size;
+	bool small; /* no item is more than some words */
 	bool gone, unreadable, unknown_encoding; /* some of them */
 	bool looked;	       /* at a file, which may have taken long */
 	struct imap_walk walk; /* at the message */
@@ -94,7 +95,7 @@ flush_seen(struct imap_session *s, struct fetch_job *j)
 /* --- what items say --------------------------------------------------------
  */
 
-static void
+static inline void
 put_number(struct buf *out, const char *before, uint64_t n, const char *after)
 {
 	buf_add_c(out, before);
@@ -102,34 +103,46 @@ put_number(struct buf *out, const char *before, uint64_t n, const char *after)
 	buf_add_c(out, after);
 }
 
+/* As imap_put_flags(), and keep the text. */
 static void
-put_flags(struct imap_session *s, struct fetch_job *j)
+put_new_flags(struct imap_session *s, struct buf *out, const struct message *m,
+	      uint64_t flags, struct flags_text *f)
 {
-	struct message m = *mailbox_at(s->view.mb, j->walk.slot);
-	bool recent = !s->rev2 && s->view.recent.n &&
-		      imap_view_is_recent(&s->view, m.uid);
-	struct buf *out = imap_out(s);
-	struct flags_text *f;
+	struct message now = *m;
 	size_t start = out->n;
 
+	now.flags = flags;
+	f->n = 0;
+	buf_add_c(out, "FLAGS (");
+	imap_put_flags(out, s, &now);
+	buf_add_byte(out, ')');
+	if (out->n - start > FLAGS_TEXT || out->n < start)
+		return;
+	f->flags = flags;
+	f->keywords = m->keywords;
+	f->n = (uint8_t)(out->n - start);
+	memcpy(f->text, out->p + start, f->n);
+}
+
+static void
+put_flags(struct imap_session *s, struct fetch_job *j, struct buf *out)
+{
+	const struct message *m = mailbox_at(s->view.mb, j->walk.slot);
+	bool recent = !s->rev2 && s->view.recent.n &&
+		      imap_view_is_recent(&s->view, m->uid);
+	uint64_t flags = m->flags;
+	struct flags_text *f;
+
 	if (j->seen && !s->condstore)
-		m.flags |= MAILDIR_SEEN;
-	f = &j->kept[(m.flags * 5 + m.keywords * 3 + recent) % FLAGS_KEPT];
-	if (f->n && f->flags == m.flags && f->keywords == m.keywords &&
+		flags |= MAILDIR_SEEN;
+	f = &j->kept[(flags * 5 + m->keywords * 3 + recent) % FLAGS_KEPT];
+	if (f->n && f->flags == flags && f->keywords == m->keywords &&
 	    f->recent == recent) {
 		buf_add(out, f->text, f->n);
 		return;
 	}
-	buf_add_c(out, "FLAGS (");
-	imap_put_flags(out, s, &m);
-	buf_add_byte(out, ')');
-	if (out->n - start > FLAGS_TEXT || out->n < start)
-		return;
-	f->flags = m.flags;
-	f->keywords = m.keywords;
 	f->recent = recent;
-	f->n = (uint8_t)(out->n - start);
-	memcpy(f->text, out->p + start, f->n);
+	put_new_flags(s, out, m, flags, f);
 }
 
 /* Behind the label: how much of the section is asked for, from where. */
@@ -258,14 +271,12 @@ put_binary(struct imap_session *s, struct fetch_job *j,
 
 /* True: a stream follows. */
 static bool
-put_item(struct imap_session *s, struct fetch_job *j,
+put_item(struct imap_session *s, struct fetch_job *j, struct buf *out,
 	 const struct fetch_item *it)
 {
-	struct buf *out = imap_out(s);
-
 	switch (it->kind) {
 	case FETCH_FLAGS:
-		put_flags(s, j);
+		put_flags(s, j, out);
 		break;
 	case FETCH_UID:
 		put_number(out, "UID ", j->uid, "");
@@ -384,7 +395,7 @@ begin_answer(struct imap_session *s, struct fetch_job *j)
 	if (j->seen && !j->has_flags && !s->condstore) {
 		if (!j->first)
 			buf_add_byte(out, ' ');
-		put_flags(s, j);
+		put_flags(s, j, out);
 		j->first = false;
 	}
 	if (j->seen) {
@@ -394,6 +405,23 @@ begin_answer(struct imap_session *s, struct fetch_job *j)
 	}
 	j->item = 0;
 	j->stage = ITEMS;
+}
+
+/* All of it, where no item is large. */
+static void
+answer_at_once(struct imap_session *s, struct fetch_job *j)
+{
+	struct buf *out = imap_out(s);
+	size_t i;
+
+	for (i = 0; i < j->items.n; i++) {
+		if (!j->first)
+			buf_add_byte(out, ' ');
+		j->first = false;
+		put_item(s, j, out, &j->items.v[i]);
+	}
+	buf_add_c(out, ")\r\n");
+	j->stage = NEXT;
 }
 
 static void
@@ -409,6 +437,8 @@ on_loaded(struct imap_session *s, struct fetch_job *j, int rc,
 		j->unknown_encoding = true;
 	} else {
 		begin_answer(s, j);
+		if (j->small)
+			answer_at_once(s, j);
 	}
 }
 
@@ -492,7 +522,7 @@ answer_item(struct imap_session *s, struct fetch_job *j)
 			return;
 		}
 	}
-	after_item(j, put_item(s, j, it));
+	after_item(j, put_item(s, j, imap_out(s), it));
 }
 
 /* A portion of the section into the output. */
@@ -549,7 +579,7 @@ work(struct imap_session *s, struct fetch_job *j, enum imap_done *done)
 		if (rc < 0)
 			cannot_read(s, j, &err);
 		if (rc)
-			after_item(j, put_item(s, j, it));
+			after_item(j, put_item(s, j, imap_out(s), it));
 		return false;
 	case SEEK:
 		rc = imap_cache_seek(s->cache, &j->place, decoded, j->skip,
@@ -592,6 +622,7 @@ look_at_items(struct fetch_job *j)
 	struct fetch_item *it;
 	size_t i;
 
+	j->small = true;
 	for (i = 0; i < j->items.n; i++) {
 		it = &j->items.v[i];
 		j->has_uid |= it->kind == FETCH_UID;
@@ -600,6 +631,7 @@ look_at_items(struct fetch_job *j)
 		j->needs_size |= it->kind == FETCH_SIZE;
 		if (it->kind < FETCH_ENVELOPE)
 			continue;
+		j->small = false;
 		it->kept =
 			it->kind == FETCH_SECTION && imap_fields_are_kept(it);
 		if (it->kept)
