@@ -9,6 +9,7 @@
 #include "base/fsx.h"
 #include "mail/uidl.h"
 #include "mail_import.h"
+#include "store/keywords.h"
 #include "store/mbox_read.h"
 
 enum { BATCH = 100 };
@@ -85,7 +86,7 @@ keep_keywords(struct message_out *o, struct str keywords,
 		return err_set(err, ERR_TEMP, ENOMEM, "out of memory");
 	a->keywords = v;
 	while (str_token(&text, " ", &word))
-		if (word.n <= KEYWORD_NAME_MAX)
+		if (keyword_is_name(word))
 			v[a->nkeywords++] = word;
 	return 0;
 }

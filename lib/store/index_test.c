@@ -5,6 +5,10 @@ static void
 test_life(void **state)
 {
 	struct index_totals t;
+	/* IMAP could not say them (RFC 9051 9). */
+	static const char *const no_names[] = { "",    "a b", ")",   "a\"b",
+						"\\x", "a]",  "{5}", "gr\xfcn",
+						"*",   "%" };
 	uint32_t ids[2], set;
 	struct buf ranges;
 	uint64_t before;
@@ -33,6 +37,9 @@ test_life(void **state)
 	ids[1] = index_keyword_add(s.ix, STR("$Junk"));
 	ids[0] = index_keyword_add(s.ix, STR("work"));
 	assert_int_equal(index_keyword_add(s.ix, STR("WORK")), ids[0]);
+	for (i = 0; i < sizeof(no_names) / sizeof(no_names[0]); i++)
+		assert_int_equal(index_keyword_add(s.ix, str_of(no_names[i])),
+				 KEYWORD_NONE);
 	set = index_set_make(s.ix, ids, 2);
 	for (i = 0; i < 300; i++)
 		index_state(s.ix, i * 2, MAILDIR_FLAGGED, i % 3 ? set : 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "store/keywords.h"
@@ -44,14 +45,14 @@ keywords_find(const struct keywords *k, struct str name)
 	return w ? w->id : KEYWORD_NONE;
 }
 
-/* What IMAP has as an atom, and no more than that. */
-static bool
-is_name(struct str s)
+bool
+keyword_is_name(struct str s)
 {
 	size_t i;
 
 	for (i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] <= ' ' || s.p[i] == 0x7f)
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7f ||
+		    strchr("(){%*\"\\]", s.p[i]))
 			return false;
 	return s.n && s.n <= KEYWORD_NAME_MAX;
 }
@@ -64,7 +65,7 @@ keywords_add(struct keywords *k, struct str name)
 	struct str key;
 
 	key = fold(folded, name);
-	if (!key.p || k->n == INDEX_KEYWORDS_MAX || !is_name(name) ||
+	if (!key.p || k->n == INDEX_KEYWORDS_MAX || !keyword_is_name(name) ||
 	    keywords_find(k, name) != KEYWORD_NONE)
 		return KEYWORD_NONE;
 	if (k->n == k->size) {

@@ -30,6 +30,9 @@ struct keywords {
 void keywords_init(struct keywords *k);
 void keywords_fini(struct keywords *k);
 
+/* What IMAP can send: an atom (RFC 9051 9, flag-keyword). */
+bool keyword_is_name(struct str s);
+
 /* Case is ignored.  KEYWORD_NONE: there is none. */
 uint32_t keywords_find(const struct keywords *k, struct str name);
 /* The next id; KEYWORD_NONE: no room, not a name, or there already. */
