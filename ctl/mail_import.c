@@ -61,20 +61,6 @@ import_fini(struct import *im)
 	pool_fini(&im->pool);
 }
 
-static uint64_t
-seconds_of(struct str base)
-{
-	uint64_t v = 0;
-	size_t i;
-
-	for (i = 0; i < base.n && i < 18; i++) {
-		if (base.p[i] < '0' || base.p[i] > '9')
-			break;
-		v = v * 10 + (uint64_t)(base.p[i] - '0');
-	}
-	return v;
-}
-
 struct import_item *
 import_add(struct import *im, struct str base, struct err *err)
 {
@@ -95,7 +81,7 @@ import_add(struct import *im, struct str base, struct err *err)
 		return NULL;
 	}
 	it->a.wsize = MESSAGE_UNKNOWN;
-	it->secs = seconds_of(base);
+	it->secs = maildir_seconds(base);
 	im->v[im->n++] = it;
 	return it;
 }

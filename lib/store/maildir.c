@@ -110,6 +110,20 @@ maildir_parse(struct str name, struct maildir_name *out)
 	return 0;
 }
 
+uint64_t
+maildir_seconds(struct str base)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	for (i = 0; i < base.n && i < 18; i++) {
+		if (base.p[i] < '0' || base.p[i] > '9')
+			break;
+		v = v * 10 + (uint64_t)(base.p[i] - '0');
+	}
+	return v;
+}
+
 void
 maildir_format(struct buf *out, struct str base, uint64_t flags)
 {

@@ -42,6 +42,10 @@ bool maildir_is_plain(struct str s);
  * long, or with a '/', control byte or NUL in it). */
 ERR_WARN_UNUSED int maildir_parse(struct str name, struct maildir_name *out);
 
+/* The number it begins with: when it was delivered, as far as one may trust
+ * others' names. */
+uint64_t maildir_seconds(struct str base);
+
 /* Append BASE:2,FLAGS, the letters in ASCII order. */
 void maildir_format(struct buf *out, struct str base, uint64_t flags);
 

@@ -51,20 +51,6 @@ is_torn(struct mailbox *mb, const char *name, const struct maildir_name *p)
 	       (uint64_t)st.st_size < p->size;
 }
 
-static uint64_t
-seconds_of(struct str base)
-{
-	uint64_t v = 0;
-	size_t i;
-
-	for (i = 0; i < base.n && i < 18; i++) {
-		if (base.p[i] < '0' || base.p[i] > '9')
-			break;
-		v = v * 10 + (uint64_t)(base.p[i] - '0');
-	}
-	return v;
-}
-
 static int
 add_found(struct scan *s, const struct maildir_name *p, uint64_t disk,
 	  struct err *err)
@@ -73,7 +59,7 @@ add_found(struct scan *s, const struct maildir_name *p, uint64_t disk,
 	    0)
 		return -1;
 	s->found[s->nfound] = (struct found){
-		.secs = seconds_of(p->base),
+		.secs = maildir_seconds(p->base),
 		.disk = disk,
 		.wsize = p->has_wsize ? p->wsize : MESSAGE_UNKNOWN,
 		.at = (uint32_t)s->names.n,
