@@ -757,13 +757,8 @@ fsx_unlock(int fd)
 int
 fsx_futimens(int fd, const struct timespec ts[2])
 {
-	struct mem_fd *f;
-
 	(void)ts; /* this disk has no times */
-	if (!begin())
-		return -1;
-	f = fd_of(fd);
-	return done(f ? 0 : -1, EBADF);
+	return begin() ? done(fd_of(fd) ? 0 : -1, EBADF) : -1;
 }
 
 int
@@ -798,8 +793,6 @@ int
 fsx_free_bytes(int fd, uint64_t *bytes)
 {
 	(void)fd;
-	if (!begin())
-		return -1;
 	*bytes = disk.free_bytes;
-	return done(0, 0);
+	return begin() ? done(0, 0) : -1;
 }
