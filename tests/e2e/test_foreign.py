@@ -15,6 +15,7 @@ import imaplib
 import os
 import random
 import re
+import subprocess
 import threading
 import time
 
@@ -321,8 +322,12 @@ class Mutt(Actor):
         rc.write_text(MUTTRC + f'push "{keys}<sync-mailbox><quit>"\n')
         os.chown(rc, house.uid, house.uid)
         mutt = f"{ph.tool('mutt')} -n -F /mnt/muttrc -f {path}"
-        ph.run(in_house(self.world, "script", "-qec", mutt, "/dev/null"),
-               stdin=open(os.devnull))
+        try:
+            ph.run(in_house(self.world, "script", "-qefc", mutt,
+                            "/mnt/mutt.screen"), stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            screen = (house.store / "mutt.screen").read_bytes()[-2000:]
+            raise AssertionError(f"{path}, {keys}: stands at {screen}")
 
 
 def differences(want, have):
