@@ -319,7 +319,9 @@ class Mutt(Actor):
             return
         path = "/mnt" if folder == "INBOX" else f"/mnt/.{folder}"
         rc = self.world.house.store / "muttrc"
-        rc.write_text(MUTTRC + f'push "{keys}<sync-mailbox><quit>"\n')
+        # Where another was faster, mutt stays: it is told again, then to go.
+        leave = "<sync-mailbox><quit>" * 3 + "<exit>"
+        rc.write_text(MUTTRC + f'push "{keys}{leave}"\n')
         os.chown(rc, house.uid, house.uid)
         mutt = f"{ph.tool('mutt')} -n -F /mnt/muttrc -f {path}"
         try:
