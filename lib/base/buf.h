@@ -44,7 +44,7 @@ buf_add(struct buf *b, const void *p, size_t n)
 
 	if (!to)
 		return -1;
-	if (p)
+	if (n)
 		memcpy(to, p, n);
 	b->n += n;
 	return 0;

@@ -74,6 +74,7 @@ join(struct pool *pool, const struct piece *v, size_t n)
 {
 	struct imf_param *p = v[0].param;
 	bool extended = false, ok;
+	struct str name, text;
 	struct buf value;
 	size_t i, room = 0;
 
@@ -88,11 +89,15 @@ join(struct pool *pool, const struct piece *v, size_t n)
 		else
 			buf_add_str(&value, v[i].param->value);
 	}
-	p->name = extended ? pool_strf(pool, "%.*s*", STR_FMT(v[0].name))
-			   : pool_str(pool, v[0].name);
-	p->value = pool_str(pool, buf_str(&value));
-	ok = !buf_overflown(&value) && p->name.p && p->value.p;
+	name = extended ? pool_strf(pool, "%.*s*", STR_FMT(v[0].name))
+			: pool_str(pool, v[0].name);
+	text = pool_str(pool, buf_str(&value));
+	ok = !buf_overflown(&value) && name.p && text.p;
 	buf_fini(&value);
+	if (ok) {
+		p->name = name;
+		p->value = text;
+	}
 	return ok;
 }
 
